@@ -1,0 +1,37 @@
+/** `<writerId, 16 hex>-<24 hex>`: chosen by the writer, never reused. The contract's names are this form only. */
+export type BlobId = string
+
+/** Something to write: the driver asks for bytes until it has them all; backpressure is the await. */
+export type BlobSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+
+/**
+ * A blob opened for reading. What was opened stays readable to its end even if the blob is deleted meanwhile.
+ * `read` may be called for any range, in any order, several at once; `close` once, when all reads have ended.
+ */
+export interface OpenBlob {
+  readonly sizeBytes: number
+  /** Exactly `lengthBytes` bytes from `offsetBytes`; BLOB_TRUNCATED if the blob ends before. The caller owns the buffer. */
+  read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array>
+  close(): Promise<void>
+}
+
+/**
+ * Where object bytes (ciphertext only) are kept. What it promises:
+ *
+ * 1. When `write` resolves, the whole blob is on stable storage under its name; until then no reader sees it whole and
+ *    nothing refers to it. When it rejects, the driver has removed what it wrote, as far as the store still lets it.
+ * 2. A blob is written once: writing an id that exists fails with BLOB_EXISTS.
+ * 3. `delete` of a blob that is not there succeeds.
+ * 4. `list` shows every blob, finished or not, in any order, as a stream: it never holds all names in memory.
+ *
+ * Failures are CofferErrors with the codes in `errors.ts`. The contract suite is `@coffer/blob-store/contract`.
+ */
+export interface BlobStore {
+  /** Returns the number of bytes written. */
+  write(blobId: BlobId, source: BlobSource): Promise<number>
+  /** BLOB_NOT_FOUND. */
+  open(blobId: BlobId): Promise<OpenBlob>
+  delete(blobId: BlobId): Promise<void>
+  list(): AsyncIterable<{ readonly blobId: BlobId; readonly sizeBytes: number }>
+  close(): Promise<void>
+}

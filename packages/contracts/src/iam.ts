@@ -1,0 +1,47 @@
+import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
+
+/** An account in the AWS sense: the owner of buckets. */
+export interface Account {
+  /** 12 digits. */
+  readonly accountId: string
+  readonly name: string
+  /** 64 hex characters: the S3 canonical user id. */
+  readonly canonicalId: string
+  readonly createdAt: number
+  readonly rootAccessKeyIds: readonly string[]
+}
+
+/** Who makes a request. Users, roles and sessions come with IAM; today every principal is the root of its account. */
+export interface Principal {
+  readonly kind: 'account-root'
+  readonly accountId: string
+  readonly accountName: string
+  readonly canonicalId: string
+  readonly accessKeyId: string
+}
+
+export interface AccessKey {
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+export interface IamService {
+  /**
+   * The SigV4 signing key of an access key for one day, region and service, and whose it is. The long-term secret stays
+   * here. Undefined: no such access key. Callers may keep the answer for `leaseMs`, no longer: that bounds revocation.
+   */
+  findSigningKey(
+    query: { accessKeyId: string; date: string; region: string; service: string },
+    recipient: KeyRecipient,
+  ): Promise<{ principal: Principal; signingKey: KeyParcel; leaseMs: number } | undefined>
+  /** Makes the first account (name `root`) with this root access key, or gives it that key. Used at start only. */
+  ensureRootAccount(accessKey: { accessKeyId: string; secretAccessKey: string }): Promise<Account>
+  /** Whether the first account exists. */
+  hasRootAccount(): Promise<boolean>
+  /** IAM_ACCOUNT_EXISTS, IAM_ACCOUNT_NAME_INVALID. The secret is shown once. */
+  createAccount(name: string, accessKey?: AccessKey): Promise<{ account: Account; accessKey: AccessKey }>
+  findAccount(accountId: string): Promise<Account | undefined>
+  listAccounts(): Promise<readonly Account[]>
+  /** IAM_ACCOUNT_NOT_FOUND, IAM_ACCOUNT_OWNS_BUCKETS, IAM_ACCOUNT_IS_ROOT. By id or name. */
+  removeAccount(account: string): Promise<void>
+}

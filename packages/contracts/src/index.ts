@@ -1,0 +1,23 @@
+import type { CryptoService } from './crypto.ts'
+import type { IamService } from './iam.ts'
+import type { KmsService } from './kms.ts'
+import type { MetadataService } from './metadata.ts'
+import type { RotationService } from './rotation.ts'
+
+export type * from './crypto.ts'
+export type * from './iam.ts'
+export type * from './key-parcel.ts'
+export type * from './kms.ts'
+export type * from './metadata.ts'
+export type * from './rotation.ts'
+
+/** Every service of the mesh by its name: what `Mesh.use(name)` gives a typed client of. */
+export interface Services {
+  metadata: MetadataService
+  kms: KmsService
+  crypto: CryptoService
+  iam: IamService
+  rotation: RotationService
+}
+
+export type ServiceName = keyof Services

@@ -1,0 +1,67 @@
+import type { Secret } from '@coffer/crypto-core'
+
+/** Authenticated with every wrapped key: what a data key is for. The same context must be given to unwrap it. */
+export type EncryptionContext = Readonly<Record<string, string>>
+
+/** A data key as the KMS wrapped it. Holds no secret; stored beside what it protects. */
+export interface WrappedKey {
+  /** Name of the connector instance that wrapped it, e.g. `local`. */
+  readonly connector: string
+  readonly keyId: string
+  /** Version of the master key, from 1. */
+  readonly keyVersion: number
+  readonly ciphertext: Uint8Array
+}
+
+export type KeyState = 'enabled' | 'disabled' | 'pending-deletion' | 'destroyed'
+
+export interface KeyDescription {
+  readonly keyId: string
+  readonly state: KeyState
+  readonly createdAt: number
+  /** The version that new wraps use. */
+  readonly currentVersion: number
+  readonly versions: readonly { readonly version: number; readonly createdAt: number }[]
+}
+
+/**
+ * Master keys, wherever they live. They never leave the connector; it wraps and unwraps data keys with them. Promises:
+ *
+ * 1. `generateDataKey` wraps under the newest version; `decrypt` opens every version that is not destroyed.
+ * 2. The encryption context is authenticated: another context, key, version or a changed byte fails closed.
+ * 3. After `rotateKey` resolves, every new wrap uses the new version, also those of other processes on the same store.
+ * 4. No secret is in an error, a log or a description.
+ *
+ * Failures are CofferErrors with the codes in `errors.ts`. The contract suite is `@coffer/kms/contract`.
+ */
+export interface KmsConnector {
+  readonly name: string
+  /** KMS_KEY_EXISTS. `keyId`: 1 to 64 of A-Z a-z 0-9 . _ - */
+  createKey(keyId: string): Promise<KeyDescription>
+  /** KMS_KEY_NOT_FOUND. */
+  describeKey(keyId: string): Promise<KeyDescription>
+  listKeys(query: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]>
+  rotateKey(keyId: string): Promise<KeyDescription>
+  /** A fresh 256-bit key and its wrapped form. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED. The caller wipes the plaintext. */
+  generateDataKey(keyId: string, context: EncryptionContext): Promise<{ plaintext: Secret; wrapped: WrappedKey }>
+  /** KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_CIPHERTEXT_REFUSED. */
+  decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret>
+  /** The same data key wrapped under the newest version of `keyId`, without its leaving the connector. */
+  rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
+  /** Resolves if the connector can do its work; KMS_UNAVAILABLE, KMS_ROOT_KEY_WRONG... if not. */
+  selfTest(): Promise<void>
+  close(): Promise<void>
+}
+
+/** What a connector is given: a name, and a place for sealed records (the metadata store's table `keys`). */
+export interface KmsContext {
+  readonly name: string
+  readonly records: KmsRecords
+}
+
+export interface KmsRecords {
+  find(id: string): Promise<{ value: Uint8Array; revision: number } | undefined>
+  /** `expectedRevision` 0: must not exist yet. Rejects with META_RECORD_CHANGED if it changed. */
+  put(id: string, value: Uint8Array, expectedRevision: number): Promise<void>
+  list(query: { prefix: string; afterId: string; limit: number }): Promise<readonly { id: string; value: Uint8Array }[]>
+}

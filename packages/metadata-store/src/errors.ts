@@ -1,0 +1,28 @@
+import { CofferError, type CofferErrorShape } from '@coffer/errors'
+
+/** Every way a metadata store can refuse. Codes are API. */
+export const METADATA_ERRORS = {
+  META_BUCKET_EXISTS: 'a bucket of this name exists',
+  META_BUCKET_NOT_FOUND: 'no bucket of this name',
+  META_BUCKET_NOT_EMPTY: 'the bucket holds versions or uploads',
+  META_BUCKET_CHANGED: 'the bucket changed since the write was planned',
+  META_PRECONDITION_FAILED: 'the current version is not the expected one',
+  META_VERSION_NOT_NEWEST: 'the key has a version at least as new as this id',
+  META_UPLOAD_NOT_FOUND: 'no such multipart upload',
+  META_UPLOAD_CHANGED: 'a part was replaced since the upload was read',
+  META_WRITER_RETIRED: 'the writer of this blob is not registered',
+  META_RECORD_CHANGED: 'the record changed since it was read',
+  META_RECORD_DAMAGED: 'a stored record cannot be decoded or disagrees with another',
+  META_FORMAT_NEWER: 'the store was written by a newer Coffer',
+  META_STORE_FULL: 'no room left for metadata',
+} as const
+
+export type MetadataErrorCode = keyof typeof METADATA_ERRORS
+
+export function metadataError(
+  code: MetadataErrorCode,
+  details?: CofferErrorShape['details'],
+  options?: { cause?: unknown },
+): CofferError {
+  return new CofferError({ code, message: METADATA_ERRORS[code], ...(details && { details }) }, options)
+}

@@ -1,0 +1,188 @@
+import type {
+  BlobId,
+  BlobRef,
+  BucketId,
+  BucketRecord,
+  ListedVersion,
+  PartRecord,
+  TableName,
+  TableRecord,
+  UploadRecord,
+  VersionBody,
+  VersioningState,
+  VersionId,
+  VersionRecord,
+  WriterId,
+} from './records.ts'
+
+/** Which version of a key: the current one, the null version, or one by id. */
+export type VersionSelector = 'current' | 'null' | { readonly versionId: VersionId }
+
+export interface CommitVersion {
+  readonly bucketId: BucketId
+  /** Revision of the bucket record that the write was planned with. */
+  readonly bucketRevision: number
+  readonly version: Omit<VersionRecord, 'bodyKind'>
+  readonly body: VersionBody
+  /** Compare-and-set on the key's current (not deleted) version; absent: whatever it is. */
+  readonly expectedCurrent?: VersionId | 'none'
+  /** The multipart upload that this version ends: it and all its parts go in the same commit. */
+  readonly completesUpload?: {
+    readonly uploadId: string
+    /** Parts as read when the version was planned; a part replaced since then fails with META_UPLOAD_CHANGED. */
+    readonly parts: readonly { readonly partNumber: number; readonly blobId: BlobId }[]
+  }
+}
+
+export interface CommittedVersion {
+  /** Blobs that the commit made garbage: the caller deletes them and then calls forgetGarbage. */
+  readonly garbage: readonly BlobId[]
+}
+
+export interface RemovedVersion extends CommittedVersion {
+  /** The version that was removed, or undefined where there was none: removing nothing succeeds, as S3 has it. */
+  readonly removed?: { readonly versionId: VersionId; readonly isNull: boolean; readonly isDeleteMarker: boolean }
+}
+
+export interface ListVersionsQuery {
+  readonly bucketId: BucketId
+  readonly prefix: string
+  /** '' : none. Keys that share the text from `prefix` up to it are rolled up into one common prefix. */
+  readonly delimiter: string
+  /**
+   * Where to go on: strictly after this key. If it ends with the delimiter and begins with the prefix, it is a common
+   * prefix already shown: everything below it is skipped.
+   */
+  readonly afterKey: string
+  /** listVersions only: with `afterKey`, strictly after this version of that key (S3 version-id-marker); '' : none. */
+  readonly afterVersionId?: VersionId | 'null' | ''
+  /** Entries and common prefixes together; 0 to 1,000. */
+  readonly limit: number
+}
+
+export interface VersionPage {
+  readonly entries: readonly ListedVersion[]
+  /** In byte order; each counts as one towards the limit. */
+  readonly commonPrefixes: readonly string[]
+  /** More follows: give `afterKey` (and `afterVersionId`) of the next query these values. */
+  readonly next?: { readonly afterKey: string; readonly afterVersionId: VersionId | 'null' | '' }
+}
+
+export interface UploadPage {
+  readonly uploads: readonly UploadRecord[]
+  readonly commonPrefixes: readonly string[]
+  readonly next?: { readonly afterKey: string; readonly afterUploadId: string }
+}
+
+/**
+ * Where everything but object bytes is kept. What it promises:
+ *
+ * 1. A method that changes something is one atomic write and is on stable storage when its promise resolves.
+ * 2. A read that begins after a write was acknowledged, by any process that shares the store, sees it.
+ * 3. Names sort by their UTF-8 bytes. A page costs O(page) whatever the bucket holds: common prefixes and old versions
+ *    are sought past, not walked.
+ * 4. `commitVersion` writes the version, the current pointer, usage and key-use counters together, or nothing.
+ * 5. A blob is never both referenced and garbage, and never neither once its writer is retired: `isReferenced` and
+ *    `listGarbage` are exact.
+ *
+ * Failures are CofferErrors with the codes in `errors.ts`. The contract suite (`@coffer/metadata-store/contract`) is the
+ * specification; a driver passes it.
+ */
+export interface MetadataStore {
+  /* Buckets. Names are global. */
+  /** META_BUCKET_EXISTS if the name is taken (the error's details say the owner: `ownerAccountId`). */
+  createBucket(bucket: Omit<BucketRecord, 'revision'>): Promise<BucketRecord>
+  findBucket(name: string): Promise<BucketRecord | undefined>
+  /** Replaces versioning and sealed configuration if the revision is still `expectedRevision`, else META_BUCKET_CHANGED. */
+  updateBucket(
+    name: string,
+    expectedRevision: number,
+    change: { versioning: VersioningState; sealed: Uint8Array; wrappedMetadataKey: Uint8Array },
+  ): Promise<BucketRecord>
+  /** META_BUCKET_NOT_EMPTY while it holds a version, a delete marker or an upload in progress; META_BUCKET_NOT_FOUND. */
+  deleteBucket(name: string, id: BucketId): Promise<void>
+  /** By name, strictly after `afterName`. */
+  listBuckets(query: { ownerAccountId: string; prefix: string; afterName: string; limit: number }): Promise<{
+    buckets: readonly BucketRecord[]
+    next?: string
+  }>
+  /** Counters kept in each commit: versions and bytes that the bucket holds. */
+  getUsage(bucketId: BucketId): Promise<{ versionCount: number; deleteMarkerCount: number; sizeBytes: number }>
+  /** How many object keys the key named by `keyRef` seals, kept in each commit. */
+  getKeyUse(keyRef: string): Promise<number>
+
+  /* Versions. */
+  /**
+   * Writes a version (or delete marker) as the newest of its key. A null version replaces the key's null version.
+   * META_BUCKET_CHANGED, META_PRECONDITION_FAILED (expectedCurrent), META_VERSION_NOT_NEWEST (details.newest: make a
+   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_WRITER_RETIRED (a blob's writer is not registered).
+   */
+  commitVersion(commit: CommitVersion): Promise<CommittedVersion>
+  /** Undefined where there is none; a delete marker is returned as such. `withBody: false` leaves `body` out. */
+  findVersion(
+    bucketId: BucketId,
+    key: string,
+    which: VersionSelector,
+    options: { withBody: boolean },
+  ): Promise<{ version: VersionRecord; isLatest: boolean; body?: VersionBody } | undefined>
+  /** Removes a version for good. META_BUCKET_CHANGED, META_PRECONDITION_FAILED. */
+  removeVersion(removal: {
+    bucketId: BucketId
+    bucketRevision: number
+    key: string
+    which: VersionSelector
+    expectedCurrent?: VersionId | 'none'
+  }): Promise<RemovedVersion>
+  /** Current versions that are not delete markers, one per key. */
+  listCurrent(query: ListVersionsQuery): Promise<VersionPage>
+  /** All versions and delete markers: keys ascending, newest version first. */
+  listVersions(query: ListVersionsQuery): Promise<VersionPage>
+
+  /* Multipart uploads. */
+  createUpload(bucketId: BucketId, bucketRevision: number, upload: UploadRecord): Promise<void>
+  findUpload(bucketId: BucketId, key: string, uploadId: string): Promise<UploadRecord | undefined>
+  /** Adds a part or replaces the part of that number. META_UPLOAD_NOT_FOUND, META_WRITER_RETIRED. */
+  putPart(bucketId: BucketId, key: string, uploadId: string, part: PartRecord): Promise<CommittedVersion>
+  /** Ascending, strictly after `afterPartNumber`. META_UPLOAD_NOT_FOUND. */
+  listParts(query: {
+    bucketId: BucketId
+    key: string
+    uploadId: string
+    afterPartNumber: number
+    limit: number
+  }): Promise<{ parts: readonly PartRecord[]; more: boolean }>
+  /** META_UPLOAD_NOT_FOUND. */
+  abortUpload(bucketId: BucketId, key: string, uploadId: string): Promise<CommittedVersion>
+  /** By key, then by upload id (oldest first); after (afterKey, afterUploadId), where '' as afterUploadId skips the whole key. */
+  listUploads(query: {
+    bucketId: BucketId
+    prefix: string
+    delimiter: string
+    afterKey: string
+    afterUploadId: string
+    limit: number
+  }): Promise<UploadPage>
+
+  /* Blobs: who may write them, which are referenced, which are to be deleted. */
+  registerWriter(writerId: WriterId): Promise<void>
+  /** From now on every commit that brings a blob of this writer fails: its unreferenced blobs are garbage. */
+  retireWriter(writerId: WriterId): Promise<void>
+  listWriters(): Promise<readonly WriterId[]>
+  /** Whether a version or a part refers to it. */
+  isReferenced(blobId: BlobId): Promise<boolean>
+  /** Blobs that commits have dropped and nobody has yet reported deleted. */
+  listGarbage(limit: number): Promise<readonly BlobId[]>
+  forgetGarbage(blobIds: readonly BlobId[]): Promise<void>
+  /** Every blob that a version or part refers to, in blob id order, strictly after `afterBlobId`: for the scrubber. */
+  listReferencedBlobs(afterBlobId: string, limit: number): Promise<readonly BlobRef[]>
+
+  /* Small records of other services. */
+  findRecord(table: TableName, id: string): Promise<TableRecord | undefined>
+  /** `expectedRevision` 0: must not exist yet; absent: whatever it is. META_RECORD_CHANGED. */
+  putRecord(table: TableName, id: string, value: Uint8Array, expectedRevision?: number): Promise<TableRecord>
+  deleteRecord(table: TableName, id: string): Promise<void>
+  /** In byte order of the id, strictly after `afterId`. */
+  listRecords(table: TableName, query: { prefix: string; afterId: string; limit: number }): Promise<readonly TableRecord[]>
+
+  close(): Promise<void>
+}

@@ -1,0 +1,118 @@
+/**
+ * What the metadata store keeps. The store reads the clear fields; `sealed` and `summary` are opaque to it: they are
+ * sealed and authenticated (over the clear fields too) by the gateway with `@coffer/crypto-core`.
+ * Everything here crosses the mesh as CBOR, so it holds only plain data.
+ */
+
+/** 32 lower-case hex characters, random. Never reused, so that a bucket made again under an old name is another bucket. */
+export type BucketId = string
+
+/**
+ * 32 lower-case hex characters = 16 bytes: 48-bit milliseconds since 1970, then 80 random bits (the layout of a ULID).
+ * Byte order is age order. Whoever writes a version makes its id (so that seals can be bound to it); the store refuses
+ * one that is not newer than the key's newest version, and the writer makes a newer one.
+ */
+export type VersionId = string
+
+/** `<writerId>-<24 hex>`: unique for ever. The writer part says whose unfinished work an unreferenced blob was. */
+export type BlobId = string
+
+/** 16 hex characters; a process that writes blobs. Registered before its first blob, retired when it is known dead. */
+export type WriterId = string
+
+/** Bucket versioning: 'unversioned' (never enabled), 'enabled' or 'suspended' (S3 API, PutBucketVersioning). */
+export type VersioningState = 'unversioned' | 'enabled' | 'suspended'
+
+export interface BucketRecord {
+  readonly name: string
+  readonly id: BucketId
+  readonly ownerAccountId: string
+  /** Milliseconds since 1970. */
+  readonly createdAt: number
+  readonly versioning: VersioningState
+  /** Counts changes of this record, from 1. A commit planned under an older revision is refused with META_BUCKET_CHANGED. */
+  readonly revision: number
+  /** The bucket's metadata key, wrapped by the KMS. Opaque. */
+  readonly wrappedMetadataKey: Uint8Array
+  /** The rest of its configuration (encryption default, region, later policy, CORS...), sealed over the clear fields. */
+  readonly sealed: Uint8Array
+}
+
+export interface BlobRef {
+  readonly blobId: BlobId
+  /** Size of the stored ciphertext, bytes. */
+  readonly storedSizeBytes: number
+}
+
+/** Where a version's bytes are. `inline`: beside the record. `blobs`: in the blob store, one per part, in order. */
+export type VersionBody =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'inline'; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'blobs'
+      readonly blobs: readonly BlobRef[]
+      /** Part numbers, plaintext sizes and stream salts, sealed by the gateway. Opaque. */
+      readonly manifest: Uint8Array
+    }
+
+export interface VersionRecord {
+  readonly key: string
+  readonly versionId: VersionId
+  /** The `null` version of its key: written while versioning was not enabled. At most one per key. */
+  readonly isNull: boolean
+  readonly isDeleteMarker: boolean
+  /** Milliseconds since 1970. */
+  readonly lastModifiedAt: number
+  /** Plaintext size in bytes. */
+  readonly sizeBytes: number
+  readonly bodyKind: VersionBody['kind']
+  /** Names the key that seals the object key, for the key-use counters: '' where there is none (delete marker, SSE-C). */
+  readonly keyRef: string
+  /** Object key seal, ETag, checksums, user metadata... sealed over the clear fields. Opaque. */
+  readonly sealed: Uint8Array
+  /** What a listing shows beside the clear fields (ETag, checksum algorithm), sealed so that a page opens at once. Opaque. */
+  readonly summary: Uint8Array
+}
+
+/** What a listing returns for a version; `isLatest` is derived, not stored. */
+export interface ListedVersion {
+  readonly key: string
+  readonly versionId: VersionId
+  readonly isNull: boolean
+  readonly isDeleteMarker: boolean
+  readonly isLatest: boolean
+  readonly lastModifiedAt: number
+  readonly sizeBytes: number
+  readonly summary: Uint8Array
+}
+
+export interface UploadRecord {
+  readonly key: string
+  /** Same form as a VersionId. */
+  readonly uploadId: string
+  readonly initiatedAt: number
+  /** Account that initiated it. */
+  readonly ownerAccountId: string
+  readonly sealed: Uint8Array
+}
+
+export interface PartRecord {
+  /** 1 to 10,000. */
+  readonly partNumber: number
+  readonly lastModifiedAt: number
+  /** Plaintext size in bytes. */
+  readonly sizeBytes: number
+  readonly blob: BlobRef
+  /** ETag, checksums, stream salt, sealed. Opaque. */
+  readonly sealed: Uint8Array
+}
+
+/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`). `value` is sealed by its owner. */
+export interface TableRecord {
+  readonly id: string
+  readonly value: Uint8Array
+  /** Counts changes, from 1. */
+  readonly revision: number
+}
+
+export type TableName = 'iam' | 'keys' | 'bucket-keys'
