@@ -1,1 +1,2 @@
-export {}
+export { createGateway } from './gateway.ts'
+export type { Gateway, GatewayOptions } from './gateway-options.ts'

@@ -1,0 +1,62 @@
+import { type BodyPlan, BodyVerifier, planBody, s3Error, type VerifiedBody, verifySmallBody } from '@coffer/s3-protocol'
+import type { AuthorizedRequest } from '../requests.ts'
+import type { Payload } from './payload.ts'
+
+/** Framing of aws-chunked bodies (chunk headers, signatures, trailers) may at most treble a small body. */
+const FRAMING_FACTOR_MAX = 3
+const FRAMING_BYTES_MAX = 16 * 1024
+
+/** The body of a PUT as a payload: framing removed, chunk signatures, lengths and digests verified. */
+export function uploadPayload(request: AuthorizedRequest, options: { readonly md5: boolean }): Payload {
+  const plan = planBody(request.parsed, request.authentication, options)
+  return new UploadPayload(request, plan)
+}
+
+/** A small document (XML) that came as the request's body, verified like any other. */
+export async function collectDocument(request: AuthorizedRequest, sizeBytesMax: number): Promise<Uint8Array> {
+  const plan = planBody(request.parsed, request.authentication, { md5: false })
+  if (plan.sizeBytes > sizeBytesMax) throw s3Error('MaxMessageLengthExceeded')
+  return (await new UploadPayload(request, plan).whole()).bytes
+}
+
+class UploadPayload implements Payload {
+  readonly sizeBytes: number
+  readonly #request: AuthorizedRequest
+  readonly #plan: BodyPlan
+  #verifier: BodyVerifier | undefined
+
+  constructor(request: AuthorizedRequest, plan: BodyPlan) {
+    this.#request = request
+    this.#plan = plan
+    this.sizeBytes = plan.sizeBytes
+  }
+
+  async whole(): Promise<{ bytes: Uint8Array; verified: VerifiedBody }> {
+    const rawSizeBytesMax = this.sizeBytes * FRAMING_FACTOR_MAX + FRAMING_BYTES_MAX
+    const raw = await this.#request.body.collect(rawSizeBytesMax)
+    const { payload, body } = verifySmallBody(this.#plan, this.#seed(), raw)
+    return { bytes: payload, verified: body }
+  }
+
+  async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
+    const verifier = new BodyVerifier(this.#plan, this.#seed())
+    this.#verifier = verifier
+    for await (const raw of this.#request.body.pieces()) yield verifier.push(raw)
+  }
+
+  verified(): VerifiedBody {
+    if (this.#verifier === undefined) throw s3Error('InternalError')
+    return this.#verifier.end()
+  }
+
+  #seed() {
+    const { signing, authentication } = this.#request
+    if (signing === undefined || authentication.kind === 'anonymous') return undefined
+    return {
+      signature: signing.seedSignature,
+      signingKey: signing.keyBytes,
+      timestamp: authentication.timestamp,
+      scope: `${authentication.date}/${authentication.region}/${authentication.service}/aws4_request`,
+    }
+  }
+}

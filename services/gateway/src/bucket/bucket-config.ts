@@ -1,0 +1,36 @@
+import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
+import type { BucketRecord } from '@coffer/metadata-store'
+
+/** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
+export interface BucketConfig {
+  readonly region: string
+  /** What PutBucketEncryption set; absent: the server's default, which is SSE-S3 too. */
+  readonly encryption?: { readonly algorithm: 'AES256'; readonly bucketKeyEnabled: boolean }
+}
+
+type SealedBucketFields = Pick<BucketRecord, 'name' | 'id' | 'ownerAccountId' | 'createdAt' | 'versioning' | 'revision'>
+
+/** Seals a bucket's configuration, and with it authenticates its clear fields: owner, versioning, revision. */
+export function sealBucketConfig(
+  metadataKey: MetadataKey,
+  bucket: SealedBucketFields,
+  config: BucketConfig,
+): Uint8Array {
+  return metadataKey.sealRecord(Buffer.from(JSON.stringify(config)), bucketFields(bucket))
+}
+
+export function openBucketConfig(metadataKey: MetadataKey, bucket: BucketRecord): BucketConfig {
+  return JSON.parse(metadataKey.openRecord(bucket.sealed, bucketFields(bucket)).toString()) as BucketConfig
+}
+
+function bucketFields(bucket: SealedBucketFields): Uint8Array {
+  return encodeFields(
+    'bucket',
+    bucket.name,
+    bucket.id,
+    bucket.ownerAccountId,
+    bucket.createdAt,
+    bucket.versioning,
+    bucket.revision,
+  )
+}

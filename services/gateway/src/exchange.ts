@@ -1,0 +1,11 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/** One request and its response on the wire, before anything is understood. */
+export interface Exchange {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly requestId: string
+  readonly receivedAtMs: number
+  /** Came over TLS. */
+  readonly secure: boolean
+}

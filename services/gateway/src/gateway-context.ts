@@ -1,0 +1,14 @@
+import type { MetadataService } from '@coffer/contracts'
+import type { BucketCache } from './bucket/bucket-cache.ts'
+import type { GatewayOptions } from './gateway-options.ts'
+import type { ObjectKeys } from './object/object-keys.ts'
+import type { SigningKeys } from './signing-keys.ts'
+
+/** What every step and operation may use. One per gateway; holds no state of a request. */
+export interface GatewayContext {
+  readonly options: GatewayOptions
+  readonly metadata: MetadataService
+  readonly buckets: BucketCache
+  readonly objectKeys: ObjectKeys
+  readonly signingKeys: SigningKeys
+}

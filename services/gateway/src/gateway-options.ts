@@ -1,0 +1,29 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BlobStore } from '@coffer/blob-store'
+import type { DataAlgorithm } from '@coffer/crypto-core'
+import type { Logger, Mesh } from '@coffer/mesh'
+
+export interface GatewayOptions {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  /** This process's id in the names of the blobs it writes; registered with the metadata store. */
+  readonly writerId: string
+  /** Region of buckets made without a location constraint. */
+  readonly region: string
+  /** Base domains of virtual-host style requests (`<bucket>.<domain>`). */
+  readonly domains: readonly string[]
+  /** What new objects are sealed with. */
+  readonly dataAlgorithm: DataAlgorithm
+  /** Objects up to this size live beside their metadata; larger ones are blobs. */
+  readonly inlineSizeBytesMax: number
+  /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */
+  readonly bucketLeaseMs: number
+  readonly logger: Logger
+}
+
+export interface Gateway {
+  /** For the server's `request` and `checkContinue` events alike: `100 Continue` is sent when the body is wanted. */
+  handler(request: IncomingMessage, response: ServerResponse): void
+  /** Resolves when the requests in flight have ended. */
+  close(): Promise<void>
+}

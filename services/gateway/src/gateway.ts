@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
+import { renderError, type S3Error } from '@coffer/s3-protocol'
+import { BucketCache } from './bucket/bucket-cache.ts'
+import { toS3Error } from './errors-to-s3.ts'
+import type { Exchange } from './exchange.ts'
+import type { GatewayContext } from './gateway-context.ts'
+import type { Gateway, GatewayOptions } from './gateway-options.ts'
+import { ObjectKeys } from './object/object-keys.ts'
+import { handle } from './pipeline.ts'
+import { sendReply, XML_HEADERS } from './reply.ts'
+import { SigningKeys } from './signing-keys.ts'
+
+/** Unread request bytes that are taken in after an early error, so that the client reads the error, not a reset. */
+const DRAINED_BYTES_MAX = 1024 * 1024
+
+/** The S3 gateway as a request handler; the listener that owns ports and certificates is not its business. */
+export async function createGateway(options: GatewayOptions): Promise<Gateway> {
+  const { mesh } = options
+  const context: GatewayContext = {
+    options,
+    metadata: mesh.use('metadata'),
+    buckets: new BucketCache(mesh, options.bucketLeaseMs),
+    objectKeys: new ObjectKeys(mesh),
+    signingKeys: new SigningKeys(mesh),
+  }
+  const inFlight = new Set<Promise<void>>()
+  return {
+    handler(request, response) {
+      const served = serve(request, response, context).finally(() => inFlight.delete(served))
+      inFlight.add(served)
+    },
+    async close() {
+      await Promise.allSettled(inFlight)
+    },
+  }
+}
+
+async function serve(request: IncomingMessage, response: ServerResponse, context: GatewayContext): Promise<void> {
+  const exchange: Exchange = {
+    request,
+    response,
+    requestId: randomBytes(8).toString('hex').toUpperCase(),
+    receivedAtMs: Date.now(),
+    secure: request.socket instanceof TLSSocket,
+  }
+  response.setHeader('x-amz-request-id', exchange.requestId)
+  response.setHeader('server', 'Coffer')
+  try {
+    await sendReply(response, await handle(exchange, context))
+  } catch (error) {
+    fail(exchange, toS3Error(error, context.options.logger.child({ requestId: exchange.requestId })))
+  }
+}
+
+function fail({ request, response, requestId }: Exchange, error: S3Error): void {
+  // A reply that has begun can't be taken back: a cut connection tells the client that it is not whole.
+  if (response.headersSent || response.destroyed) {
+    response.destroy()
+    return
+  }
+  const hasBody = request.method !== 'HEAD' && error.status !== 304
+  const resource = (request.url ?? '').split('?', 1)[0] ?? ''
+  const body = hasBody ? renderError(error, { resource, requestId, hostId: 'coffer' }) : ''
+  response.writeHead(error.status, {
+    ...error.headers,
+    ...(hasBody && { ...XML_HEADERS, 'content-length': Buffer.byteLength(body) }),
+    ...(!request.complete && { connection: 'close' }),
+  })
+  response.end(body)
+  if (!request.complete) drain(request)
+}
+
+/** Reads on for a little, then cuts: a client that goes on sending into an answered request gets no more of our time. */
+function drain(request: IncomingMessage): void {
+  let sizeBytes = 0
+  request.on('data', (piece: Buffer) => {
+    sizeBytes += piece.length
+    if (sizeBytes > DRAINED_BYTES_MAX) request.destroy()
+  })
+  request.on('error', () => undefined)
+  request.resume()
+}

@@ -1,0 +1,112 @@
+import type { StoredObjectKey } from '@coffer/contracts'
+import { type CofferError, isCofferError } from '@coffer/errors'
+import type { CommitVersion, VersionBody, VersionId } from '@coffer/metadata-store'
+import { s3Error } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { discardGarbage } from './discard-garbage.ts'
+import { type ObjectAttributes, sealAttributes } from './object-attributes.ts'
+import { sealSummary } from './summary.ts'
+import { newVersionId } from './version-id.ts'
+import { resolveCondition, type WriteCondition } from './write-condition.ts'
+
+/** A version that is ready but for what only the commit can settle: its place among the key's versions. */
+export interface VersionDraft {
+  readonly key: string
+  readonly versionId: VersionId
+  readonly sizeBytes: number
+  /** Undefined: a delete marker. */
+  readonly attributes?: ObjectAttributes
+  readonly objectKey?: StoredObjectKey
+  /** Seals what has to be bound to the final version id. */
+  readonly bodyOf: (versionId: VersionId) => VersionBody
+  readonly condition?: WriteCondition | undefined
+  readonly completesUpload?: CommitVersion['completesUpload']
+}
+
+export interface CommittedObject {
+  readonly versionId: VersionId
+  readonly isNull: boolean
+  readonly lastModifiedAt: number
+  readonly bucket: OpenBucket
+}
+
+const ATTEMPTS_MAX = 16
+const NO_KEY: StoredObjectKey = { keyRef: '', sealed: new Uint8Array(0) }
+
+/**
+ * Makes a draft the newest version of its key: seals its record and commits it, again with what has changed where another
+ * writer or a change of the bucket came between. Durable when it resolves.
+ */
+export async function commitObject(
+  context: GatewayContext,
+  planned: OpenBucket,
+  draft: VersionDraft,
+): Promise<CommittedObject> {
+  let bucket = planned
+  let versionId = draft.versionId
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const isNull = bucket.record.versioning !== 'enabled'
+    const lastModifiedAt = Date.now()
+    const commit = await sealCommit(context, bucket, draft, { versionId, isNull, lastModifiedAt })
+    try {
+      const { garbage } = await context.metadata.commitVersion(commit)
+      discardGarbage(context, garbage)
+      return { versionId, isNull, lastModifiedAt, bucket }
+    } catch (error) {
+      if (!isCofferError(error)) throw error
+      if (error.code === 'META_BUCKET_CHANGED') bucket = await findSameBucket(context, bucket)
+      else if (error.code === 'META_VERSION_NOT_NEWEST') versionId = newVersionId(Date.now(), newestOf(error))
+      else if (error.code !== 'META_PRECONDITION_FAILED' || draft.condition === undefined) throw error
+    }
+  }
+  throw s3Error('OperationAborted')
+}
+
+/** The bucket as it is now, if it still is the one that the write began with. */
+export async function findSameBucket(context: GatewayContext, planned: OpenBucket): Promise<OpenBucket> {
+  context.buckets.expire(planned.record.name)
+  const bucket = await context.buckets.find(planned.record.name)
+  if (bucket?.record.id !== planned.record.id) {
+    throw s3Error('NoSuchBucket', { details: { BucketName: planned.record.name } })
+  }
+  return bucket
+}
+
+async function sealCommit(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  draft: VersionDraft,
+  place: { versionId: VersionId; isNull: boolean; lastModifiedAt: number },
+): Promise<CommitVersion> {
+  const { record, metadataKey } = bucket
+  const expectedCurrent = draft.condition && (await resolveCondition(context, bucket, draft.key, draft.condition))
+  const body = draft.bodyOf(place.versionId)
+  const objectKey = draft.objectKey ?? NO_KEY
+  const fields = {
+    key: draft.key,
+    ...place,
+    isDeleteMarker: draft.attributes === undefined,
+    sizeBytes: draft.sizeBytes,
+    bodyKind: body.kind,
+    keyRef: objectKey.keyRef,
+  }
+  const { bodyKind: _, ...version } = fields
+  return {
+    bucketId: record.id,
+    bucketRevision: record.revision,
+    version: {
+      ...version,
+      sealed: sealAttributes(metadataKey, record.id, fields, draft.attributes, objectKey.sealed),
+      summary: sealSummary(metadataKey, record.id, fields, draft.attributes),
+    },
+    body,
+    ...(expectedCurrent !== undefined && { expectedCurrent }),
+    ...(draft.completesUpload && { completesUpload: draft.completesUpload }),
+  }
+}
+
+function newestOf(error: CofferError): VersionId | undefined {
+  const newest = error.details.newest
+  return typeof newest === 'string' ? newest : undefined
+}

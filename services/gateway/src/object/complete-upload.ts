@@ -1,0 +1,127 @@
+import { createHash } from 'node:crypto'
+import type { PartRecord } from '@coffer/metadata-store'
+import { type CompletedPart, combineCrc, compositeChecksum, s3Error } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { StoredChecksum } from './object-attributes.ts'
+import { etagHexOf } from './object-body.ts'
+import { type FoundUpload, openPart, type PartAttributes } from './upload.ts'
+
+/** S3 User Guide, "Multipart upload limits". */
+const PART_BYTES_MIN = 5 * 1024 ** 2
+const OBJECT_BYTES_MAX = 5 * 1024 ** 4
+const PAGE_PARTS = 1000
+
+export interface ChosenPart {
+  readonly record: PartRecord
+  readonly attributes: PartAttributes
+}
+
+/**
+ * The stored parts that the client's list names, in its order. InvalidPartOrder, InvalidPart (unknown, or another ETag or
+ * checksum), EntityTooSmall (a part but the last under 5 MiB), EntityTooLarge (over 5 TiB in all).
+ */
+export async function chooseParts(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  upload: FoundUpload,
+  listed: readonly CompletedPart[],
+): Promise<ChosenPart[]> {
+  assertAscending(listed)
+  const stored = await readParts(context, bucket, upload)
+  const chosen = listed.map((part) => choose(part, stored.get(part.partNumber), bucket, upload))
+  for (const { record } of chosen.slice(0, -1)) {
+    if (record.sizeBytes < PART_BYTES_MIN) {
+      throw s3Error('EntityTooSmall', {
+        details: {
+          ProposedSize: String(record.sizeBytes),
+          MinSizeAllowed: String(PART_BYTES_MIN),
+          PartNumber: String(record.partNumber),
+        },
+      })
+    }
+  }
+  if (totalSizeOf(chosen) > OBJECT_BYTES_MAX) throw s3Error('EntityTooLarge')
+  return chosen
+}
+
+export function totalSizeOf(parts: readonly ChosenPart[]): number {
+  return parts.reduce((sum, { record }) => sum + record.sizeBytes, 0)
+}
+
+/** S3's ETag of a multipart object: the MD5 of its parts' MD5s (its `-N` is the part count); random where they are. */
+export function multipartEtagHex(upload: FoundUpload, parts: readonly ChosenPart[]): string {
+  if (upload.attributes.sse === 'SSE-C') return etagHexOf(undefined)
+  const hash = createHash('md5')
+  for (const { attributes } of parts) hash.update(attributes.etagHex, 'hex')
+  return hash.digest('hex')
+}
+
+/** The object's checksum out of its parts': composite, or (CRCs) that of the whole object (S3 User Guide, "Checking object integrity"). */
+export function multipartChecksum(upload: FoundUpload, parts: readonly ChosenPart[]): StoredChecksum | undefined {
+  const wanted = upload.attributes.checksum
+  if (wanted === undefined) return undefined
+  const sums = parts.map(({ attributes, record }) => ({
+    value: Buffer.from(attributes.checksum ?? '', 'base64'),
+    sizeBytes: record.sizeBytes,
+  }))
+  const value =
+    wanted.type === 'FULL_OBJECT'
+      ? combineCrc(wanted.algorithm, sums)
+      : compositeChecksum(
+          wanted.algorithm,
+          sums.map((sum) => sum.value),
+        )
+  return { ...wanted, value }
+}
+
+function assertAscending(listed: readonly CompletedPart[]): void {
+  let last = 0
+  for (const { partNumber } of listed) {
+    if (partNumber <= last) throw s3Error('InvalidPartOrder')
+    last = partNumber
+  }
+}
+
+async function readParts(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  upload: FoundUpload,
+): Promise<Map<number, PartRecord>> {
+  const parts = new Map<number, PartRecord>()
+  let afterPartNumber = 0
+  for (;;) {
+    const { key, uploadId } = upload.record
+    const query = { bucketId: bucket.record.id, key, uploadId, afterPartNumber, limit: PAGE_PARTS }
+    const page = await context.metadata.listParts(query)
+    for (const part of page.parts) parts.set(part.partNumber, part)
+    const lastPart = page.parts.at(-1)
+    if (!page.more || lastPart === undefined) return parts
+    afterPartNumber = lastPart.partNumber
+  }
+}
+
+function choose(
+  listed: CompletedPart,
+  record: PartRecord | undefined,
+  bucket: OpenBucket,
+  upload: FoundUpload,
+): ChosenPart {
+  const invalid = () =>
+    s3Error('InvalidPart', {
+      details: {
+        UploadId: upload.record.uploadId,
+        PartNumber: String(listed.partNumber),
+        ETag: listed.etag,
+      },
+    })
+  if (record === undefined) throw invalid()
+  const attributes = openPart(bucket, upload.record, record)
+  if (listed.etag.replaceAll('"', '') !== attributes.etagHex) throw invalid()
+  const { checksum } = listed
+  if (checksum !== undefined) {
+    const fits = checksum.algorithm === attributes.checksumAlgorithm && checksum.value === attributes.checksum
+    if (!fits) throw invalid()
+  }
+  return { record, attributes }
+}

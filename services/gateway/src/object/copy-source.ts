@@ -1,0 +1,61 @@
+import { decide } from '@coffer/policy'
+import {
+  evaluateRead,
+  parseConditions,
+  parseCopySource,
+  parseSseRequest,
+  type SseRequest,
+  s3Error,
+} from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import { type FoundObject, findObject } from './find-object.ts'
+import { etagOf } from './object-attributes.ts'
+
+export interface CopySource {
+  readonly bucket: OpenBucket
+  readonly object: FoundObject
+  readonly sse: SseRequest
+  /** Whether the request named a version. */
+  readonly versionNamed: boolean
+}
+
+/** The object that x-amz-copy-source names: found, readable by the principal, and fitting x-amz-copy-source-if-*. */
+export async function findCopySource(request: AuthorizedRequest, context: GatewayContext): Promise<CopySource> {
+  const { headers, secure } = request.parsed
+  const source = parseCopySource(headers['x-amz-copy-source'] ?? '')
+  const sse = parseSseRequest(headers, secure, 'copy-source')
+  const bucket = await context.buckets.find(source.bucket)
+  if (bucket === undefined) throw s3Error('NoSuchBucket', { details: { BucketName: source.bucket } })
+  assertMayRead(request, bucket)
+  const object = await findObject(context, bucket, source.key, source.versionId, { withBody: true }).catch(asCopyError)
+  const verdict = evaluateRead(parseConditions(headers, 'x-amz-copy-source-'), {
+    etag: etagOf(object.attributes),
+    lastModifiedAt: object.version.lastModifiedAt,
+  })
+  // A copy has no 304: whatever does not fit is 412 (S3 API, CopyObject).
+  if (verdict !== 'ok') throw s3Error('PreconditionFailed')
+  return { bucket, object, sse, versionNamed: source.versionId !== undefined }
+}
+
+function assertMayRead(request: AuthorizedRequest, bucket: OpenBucket): void {
+  const decision = decide({
+    principal: { accountId: request.principal.accountId },
+    action: 's3:GetObject',
+    bucketOwnerAccountId: bucket.record.ownerAccountId,
+  })
+  const expectedOwner = request.parsed.headers['x-amz-source-expected-bucket-owner']
+  const ownerFits = expectedOwner === undefined || expectedOwner === bucket.record.ownerAccountId
+  if (decision.effect !== 'allow' || !ownerFits) throw s3Error('AccessDenied')
+}
+
+/** A delete marker as the source of a copy is a bad request, not a wrong method (S3 API, CopyObject). */
+function asCopyError(error: unknown): never {
+  if (error instanceof Error && 'code' in error && error.code === 'MethodNotAllowed') {
+    throw s3Error('InvalidRequest', {
+      message: 'The source of a copy request may not specifically refer to a delete marker by version id.',
+    })
+  }
+  throw error
+}

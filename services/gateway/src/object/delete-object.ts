@@ -1,0 +1,76 @@
+import { isCofferError } from '@coffer/errors'
+import { s3Error } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { commitObject, findSameBucket } from './commit-object.ts'
+import { discardGarbage } from './discard-garbage.ts'
+import { versionSelectorOf } from './find-object.ts'
+import { externalVersionId, newVersionId } from './version-id.ts'
+import { resolveCondition, type WriteCondition } from './write-condition.ts'
+
+export interface Deletion {
+  readonly key: string
+  readonly versionId?: string | undefined
+  readonly condition?: WriteCondition | undefined
+}
+
+export interface Deleted {
+  /** Of the version removed, or of the delete marker that was put on top. */
+  readonly versionId?: string
+  /** A delete marker was made, or the version removed was one. */
+  readonly deleteMarker: boolean
+  /** Whether `versionId` is that of a new delete marker. */
+  readonly madeMarker: boolean
+}
+
+const ATTEMPTS_MAX = 16
+
+/**
+ * Deletes as the bucket's versioning has it (S3 User Guide, "Deleting object versions"): a named version goes for good; else
+ * a versioned bucket gets a delete marker, and any other loses its null version. Deleting nothing succeeds.
+ */
+export async function deleteObject(context: GatewayContext, planned: OpenBucket, deletion: Deletion): Promise<Deleted> {
+  const { key, versionId } = deletion
+  if (versionId === undefined && planned.record.versioning !== 'unversioned') {
+    return putDeleteMarker(context, planned, deletion)
+  }
+  const which = versionSelectorOf(key, versionId)
+  let bucket = planned
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const expectedCurrent = deletion.condition && (await resolveCondition(context, bucket, key, deletion.condition))
+    try {
+      const { removed, garbage } = await context.metadata.removeVersion({
+        bucketId: bucket.record.id,
+        bucketRevision: bucket.record.revision,
+        key,
+        which: which === 'current' ? 'null' : which,
+        ...(expectedCurrent !== undefined && { expectedCurrent }),
+      })
+      discardGarbage(context, garbage)
+      return {
+        ...(versionId !== undefined && { versionId: removed ? externalVersionId(removed) : versionId }),
+        deleteMarker: versionId !== undefined && (removed?.isDeleteMarker ?? false),
+        madeMarker: false,
+      }
+    } catch (error) {
+      if (isCofferError(error, 'META_BUCKET_CHANGED')) {
+        bucket = await findSameBucket(context, bucket)
+        if (versionId === undefined && bucket.record.versioning !== 'unversioned') {
+          return putDeleteMarker(context, bucket, deletion)
+        }
+      } else if (!isCofferError(error, 'META_PRECONDITION_FAILED') || deletion.condition === undefined) throw error
+    }
+  }
+  throw s3Error('OperationAborted')
+}
+
+async function putDeleteMarker(context: GatewayContext, bucket: OpenBucket, deletion: Deletion): Promise<Deleted> {
+  const marker = await commitObject(context, bucket, {
+    key: deletion.key,
+    versionId: newVersionId(Date.now()),
+    sizeBytes: 0,
+    bodyOf: () => ({ kind: 'none' }),
+    condition: deletion.condition,
+  })
+  return { versionId: externalVersionId(marker), deleteMarker: true, madeMarker: true }
+}

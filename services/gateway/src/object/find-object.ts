@@ -1,0 +1,73 @@
+import type { VersionBody, VersionRecord, VersionSelector } from '@coffer/metadata-store'
+import { s3Error } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { type OpenedVersion, openAttributes } from './object-attributes.ts'
+import { externalVersionId, isVersionId } from './version-id.ts'
+
+/** A version whose record has been found, authenticated and opened. */
+export interface FoundObject extends OpenedVersion {
+  readonly version: VersionRecord
+  readonly isLatest: boolean
+  readonly body?: VersionBody
+}
+
+/** What `versionId=` in a request means; a text that is no version id of ours names no version. */
+export function versionSelectorOf(key: string, versionId: string | undefined): VersionSelector {
+  if (versionId === undefined) return 'current'
+  if (versionId === 'null') return 'null'
+  if (versionId === '') throw s3Error('InvalidArgument', { message: 'Version id cannot be the empty string' })
+  if (!isVersionId(versionId)) {
+    throw s3Error('InvalidArgument', {
+      message: 'Invalid version id specified',
+      details: { ArgumentName: 'versionId', ArgumentValue: versionId, Key: key },
+    })
+  }
+  return { versionId }
+}
+
+/** The object version that a read names; NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker) as AWS answers them. */
+export async function findObject(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  key: string,
+  versionId: string | undefined,
+  options: { readonly withBody: boolean },
+): Promise<FoundObject> {
+  const which = versionSelectorOf(key, versionId)
+  const found = await context.metadata.findVersion(bucket.record.id, key, which, options)
+  if (found === undefined) {
+    if (which === 'current') throw s3Error('NoSuchKey', { details: { Key: key } })
+    throw s3Error('NoSuchVersion', { details: { Key: key, VersionId: versionId ?? '' } })
+  }
+  const opened = openAttributes(bucket.metadataKey, bucket.record.id, found.version)
+  assertNamedVersion(found.version, which)
+  if (found.version.isDeleteMarker) throw deleteMarkerError(found.version, which)
+  return { ...found, ...opened }
+}
+
+/** The key's current object, or undefined where there is none or a delete marker stands: for conditional writes. */
+export async function findCurrentObject(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  key: string,
+): Promise<FoundObject | undefined> {
+  const found = await context.metadata.findVersion(bucket.record.id, key, 'current', { withBody: false })
+  if (found === undefined || found.version.isDeleteMarker) return undefined
+  return { ...found, ...openAttributes(bucket.metadataKey, bucket.record.id, found.version) }
+}
+
+/** The store's answer is authenticated, but is it the answer to this question? */
+function assertNamedVersion(version: VersionRecord, which: VersionSelector): void {
+  const fits = which === 'current' || (which === 'null' ? version.isNull : version.versionId === which.versionId)
+  if (!fits) throw s3Error('InternalError')
+}
+
+function deleteMarkerError(marker: VersionRecord, which: VersionSelector) {
+  const headers = { 'x-amz-delete-marker': 'true', 'x-amz-version-id': externalVersionId(marker) }
+  if (which === 'current') return s3Error('NoSuchKey', { details: { Key: marker.key }, headers })
+  return s3Error('MethodNotAllowed', {
+    details: { Method: 'GET', ResourceType: 'DeleteMarker' },
+    headers: { ...headers, allow: 'DELETE' },
+  })
+}

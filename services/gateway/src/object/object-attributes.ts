@@ -1,0 +1,99 @@
+import type { StoredObjectKey } from '@coffer/contracts'
+import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
+import type { VersionRecord } from '@coffer/metadata-store'
+import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders } from '@coffer/s3-protocol'
+
+/** How the object key of a version is held. */
+export type SseKind = 'SSE-S3' | 'SSE-C'
+
+export interface StoredChecksum {
+  readonly algorithm: ChecksumAlgorithm
+  readonly type: ChecksumType
+  /** Base64, with `-N` for a composite one. */
+  readonly value: string
+}
+
+/** What a version's sealed record says, beside the clear fields. */
+export interface ObjectAttributes {
+  /** 32 hex characters, without the `-N` of a multipart object. */
+  readonly etagHex: string
+  /** Parts of a multipart object; absent for an object put whole. */
+  readonly partCount?: number
+  readonly sse: SseKind
+  readonly algorithm: DataAlgorithm
+  /** The version id that the object key is sealed for: that of the first attempt, or the upload id. */
+  readonly keyContextId: string
+  /** Base64 stream salt of an object stored whole: pins the very body that was written. */
+  readonly streamSalt?: string
+  readonly headers: ObjectHeaders
+  readonly checksum?: StoredChecksum
+}
+
+/** The clear fields that a version's seals are bound to. */
+export type SealedVersionFields = Pick<
+  VersionRecord,
+  'key' | 'versionId' | 'isNull' | 'isDeleteMarker' | 'lastModifiedAt' | 'sizeBytes' | 'bodyKind' | 'keyRef'
+>
+
+export interface OpenedVersion {
+  readonly attributes: ObjectAttributes
+  readonly objectKey: StoredObjectKey
+}
+
+const RECORD_FORMAT = 1
+const PREFIX_BYTES = 3
+
+/**
+ * A version's `sealed` field: format (1 byte), length of the sealed object key (u16 BE), the sealed object key, then the
+ * attributes sealed under the bucket's metadata key. The object key stands outside the attributes so that a rotation can
+ * replace it alone; it is bound to the object by its own context.
+ */
+export function sealAttributes(
+  metadataKey: MetadataKey,
+  bucketId: string,
+  version: SealedVersionFields,
+  attributes: ObjectAttributes | undefined,
+  sealedObjectKey: Uint8Array,
+): Uint8Array {
+  const plain = Buffer.from(JSON.stringify(attributes ?? {}))
+  const record = metadataKey.sealRecord(plain, versionFields('version', bucketId, version))
+  const prefix = Buffer.allocUnsafe(PREFIX_BYTES)
+  prefix.writeUInt8(RECORD_FORMAT, 0)
+  prefix.writeUInt16BE(sealedObjectKey.length, 1)
+  return Buffer.concat([prefix, sealedObjectKey, record])
+}
+
+export function openAttributes(metadataKey: MetadataKey, bucketId: string, version: VersionRecord): OpenedVersion {
+  const sealed = version.sealed
+  const keyEnd = PREFIX_BYTES + ((sealed[1] ?? 0) << 8) + (sealed[2] ?? 0)
+  const formatKnown = sealed[0] === RECORD_FORMAT && keyEnd <= sealed.length
+  // A record of no known format goes through the same door as a damaged one: it fails to open, with the same code.
+  const record = formatKnown ? sealed.subarray(keyEnd) : new Uint8Array(0)
+  const plain = metadataKey.openRecord(record, versionFields('version', bucketId, version))
+  return {
+    attributes: JSON.parse(plain.toString()) as ObjectAttributes,
+    objectKey: { keyRef: version.keyRef, sealed: sealed.subarray(PREFIX_BYTES, keyEnd) },
+  }
+}
+
+export function versionFields(purpose: string, bucketId: string, version: SealedVersionFields): Uint8Array {
+  return encodeFields(
+    purpose,
+    bucketId,
+    version.key,
+    version.versionId,
+    version.isNull,
+    version.isDeleteMarker,
+    version.lastModifiedAt,
+    version.sizeBytes,
+    version.bodyKind,
+    version.keyRef,
+  )
+}
+
+/** The ETag header's value, quoted (RFC 9110, section 8.8.3). */
+export function etagOf(attributes: Pick<ObjectAttributes, 'etagHex' | 'partCount'>): string {
+  return attributes.partCount === undefined
+    ? `"${attributes.etagHex}"`
+    : `"${attributes.etagHex}-${attributes.partCount}"`
+}

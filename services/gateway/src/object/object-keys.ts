@@ -1,0 +1,81 @@
+import type { CryptoService, KeyRecipient, StoredObjectKey } from '@coffer/contracts'
+import {
+  generateObjectKey,
+  openObjectKeyForCustomer,
+  type SealContext,
+  Secret,
+  sealObjectKeyForCustomer,
+} from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import type { Mesh } from '@coffer/mesh'
+import { type SseRequest, s3Error } from '@coffer/s3-protocol'
+import type { SseKind } from './object-attributes.ts'
+
+export interface IssuedObjectKey {
+  readonly objectKey: Secret
+  readonly stored: StoredObjectKey
+  readonly sse: SseKind
+}
+
+/**
+ * Object keys for the data path: from the crypto service for SSE-S3, or sealed right here under the client's own key for
+ * SSE-C, which so never leaves this process.
+ */
+export class ObjectKeys {
+  readonly #mesh: Mesh
+  readonly #crypto: CryptoService
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh
+    this.#crypto = mesh.use('crypto')
+  }
+
+  async issue(sse: SseRequest, context: SealContext): Promise<IssuedObjectKey> {
+    if (sse.kind === 'SSE-C') {
+      const objectKey = generateObjectKey()
+      const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sse.key), context)
+      return { objectKey, stored: { keyRef: '', sealed }, sse: 'SSE-C' }
+    }
+    const issued = await this.#crypto.issueObjectKey(context, this.#recipient())
+    return { objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key'), stored: issued.stored, sse: 'SSE-S3' }
+  }
+
+  /** Opens the key of a stored object; `presented` is what the request says of SSE-C, checked against how it is stored. */
+  async open(
+    held: { readonly sse: SseKind; readonly stored: StoredObjectKey },
+    presented: SseRequest,
+    context: SealContext,
+  ): Promise<Secret> {
+    assertPresentedKeyFits(held.sse, presented)
+    if (presented.kind !== 'SSE-C') {
+      const parcel = await this.#crypto.openObjectKey(held.stored, context, this.#recipient())
+      return this.#mesh.unparcel(parcel, 'object-key')
+    }
+    try {
+      return openObjectKeyForCustomer(held.stored.sealed, Secret.copyOf(presented.key), context)
+    } catch (error) {
+      // AWS answers a wrong client key with 403 and no more: whoever lacks the key learns nothing of the object.
+      if (isCofferError(error, 'CRYPTO_WRONG_KEY')) throw s3Error('AccessDenied', { cause: error })
+      throw error
+    }
+  }
+
+  #recipient(): KeyRecipient {
+    return this.#mesh.recipient()
+  }
+}
+
+/** S3 API, GetObject: an SSE-C object needs its key on each read, and other objects refuse one. */
+export function assertPresentedKeyFits(sse: SseKind, presented: SseRequest): void {
+  if (sse === 'SSE-C' && presented.kind !== 'SSE-C') {
+    throw s3Error('InvalidRequest', {
+      message:
+        'The object was stored using a form of Server Side Encryption. The correct parameters must be provided to retrieve the object.',
+    })
+  }
+  if (sse !== 'SSE-C' && presented.kind === 'SSE-C') {
+    throw s3Error('InvalidRequest', {
+      message: 'The encryption parameters are not applicable to this object.',
+    })
+  }
+}

@@ -1,0 +1,125 @@
+import type { StoredObjectKey } from '@coffer/contracts'
+import type { DataAlgorithm } from '@coffer/crypto-core'
+import { encodeFields, type Secret } from '@coffer/crypto-core'
+import type { PartRecord, UploadRecord } from '@coffer/metadata-store'
+import {
+  type ChecksumAlgorithm,
+  type ChecksumType,
+  type ObjectHeaders,
+  type SseRequest,
+  s3Error,
+} from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { SseKind } from './object-attributes.ts'
+import { isVersionId } from './version-id.ts'
+
+/** What an upload's sealed record says. */
+export interface UploadAttributes {
+  readonly sse: SseKind
+  readonly algorithm: DataAlgorithm
+  readonly headers: ObjectHeaders
+  /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
+  readonly keyRef: string
+  readonly sealedObjectKey: string
+  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
+}
+
+export interface FoundUpload {
+  readonly record: UploadRecord
+  readonly attributes: UploadAttributes
+  readonly objectKey: StoredObjectKey
+}
+
+/** What a part's sealed record says. */
+export interface PartAttributes {
+  readonly etagHex: string
+  /** Base64: which stream this attempt is. */
+  readonly salt: string
+  /** Base64, of the upload's algorithm. */
+  readonly checksum?: string
+  readonly checksumAlgorithm?: ChecksumAlgorithm
+}
+
+export function sealUpload(
+  bucket: OpenBucket,
+  upload: Omit<UploadRecord, 'sealed'>,
+  attributes: UploadAttributes,
+): UploadRecord {
+  const plain = Buffer.from(JSON.stringify(attributes))
+  return { ...upload, sealed: bucket.metadataKey.sealRecord(plain, uploadFields(bucket, upload)) }
+}
+
+/** NoSuchUpload for an id that is unknown, aborted, completed, or of another key. */
+export async function findUpload(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  key: string,
+  uploadId: string | undefined,
+): Promise<FoundUpload> {
+  const known = uploadId !== undefined && isVersionId(uploadId)
+  const record = known ? await context.metadata.findUpload(bucket.record.id, key, uploadId) : undefined
+  if (record === undefined) throw s3Error('NoSuchUpload', { details: { UploadId: uploadId ?? '' } })
+  const plain = bucket.metadataKey.openRecord(record.sealed, uploadFields(bucket, record))
+  const attributes = JSON.parse(plain.toString()) as UploadAttributes
+  const sealed = Buffer.from(attributes.sealedObjectKey, 'base64')
+  return { record, attributes, objectKey: { keyRef: attributes.keyRef, sealed } }
+}
+
+/** The object key of an upload: the same for all its parts; each attempt of a part derives its own from a fresh salt. */
+export function openUploadKey(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  upload: FoundUpload,
+  presented: SseRequest,
+): Promise<Secret> {
+  const { sse, algorithm } = upload.attributes
+  return context.objectKeys.open({ sse, stored: upload.objectKey }, presented, {
+    bucketId: bucket.record.id,
+    key: upload.record.key,
+    versionId: upload.record.uploadId,
+    algorithm,
+  })
+}
+
+export function sealPart(
+  bucket: OpenBucket,
+  upload: Pick<UploadRecord, 'key' | 'uploadId'>,
+  part: Omit<PartRecord, 'sealed'>,
+  attributes: PartAttributes,
+): PartRecord {
+  const plain = Buffer.from(JSON.stringify(attributes))
+  return { ...part, sealed: bucket.metadataKey.sealRecord(plain, partFields(bucket, upload, part)) }
+}
+
+export function openPart(
+  bucket: OpenBucket,
+  upload: Pick<UploadRecord, 'key' | 'uploadId'>,
+  part: PartRecord,
+): PartAttributes {
+  const plain = bucket.metadataKey.openRecord(part.sealed, partFields(bucket, upload, part))
+  return JSON.parse(plain.toString()) as PartAttributes
+}
+
+function uploadFields(bucket: OpenBucket, upload: Omit<UploadRecord, 'sealed'>): Uint8Array {
+  const { key, uploadId, initiatedAt, ownerAccountId } = upload
+  return encodeFields('upload', bucket.record.id, key, uploadId, initiatedAt, ownerAccountId)
+}
+
+function partFields(
+  bucket: OpenBucket,
+  upload: Pick<UploadRecord, 'key' | 'uploadId'>,
+  part: Omit<PartRecord, 'sealed'>,
+): Uint8Array {
+  return encodeFields(
+    'part',
+    bucket.record.id,
+    upload.key,
+    upload.uploadId,
+    part.partNumber,
+    part.lastModifiedAt,
+    part.sizeBytes,
+    part.blob.blobId,
+    part.blob.storedSizeBytes,
+  )
+}

@@ -1,0 +1,27 @@
+import { randomBytes } from 'node:crypto'
+import type { VersionId } from '@coffer/metadata-store'
+
+const TIME_BYTES = 6
+const RANDOM_BYTES = 10
+
+/**
+ * A new version id: 48-bit milliseconds, then 80 random bits, as 32 hex characters, so that byte order is age order.
+ * `newerThan`: the id must sort after this one even if this machine's clock is behind the one that made it.
+ */
+export function newVersionId(nowMs: number, newerThan?: VersionId): VersionId {
+  const id = Buffer.allocUnsafe(TIME_BYTES + RANDOM_BYTES)
+  const floorMs = newerThan === undefined ? 0 : Number.parseInt(newerThan.slice(0, TIME_BYTES * 2), 16) + 1
+  id.writeUIntBE(Math.max(nowMs, floorMs), 0, TIME_BYTES)
+  randomBytes(RANDOM_BYTES).copy(id, TIME_BYTES)
+  return id.toString('hex')
+}
+
+/** Whether a client's version id has our form; one that has not names no version. */
+export function isVersionId(text: string): boolean {
+  return /^[0-9a-f]{32}$/.test(text)
+}
+
+/** Version id as clients see it. */
+export function externalVersionId(version: { readonly versionId: VersionId; readonly isNull: boolean }): string {
+  return version.isNull ? 'null' : version.versionId
+}

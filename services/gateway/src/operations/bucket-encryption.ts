@@ -1,0 +1,31 @@
+import { parseServerSideEncryptionConfiguration, renderServerSideEncryptionConfiguration } from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import { updateBucket } from '../bucket/update-bucket.ts'
+import { emptyReply, xmlReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+const DOCUMENT_BYTES_MAX = 64 * 1024
+const DEFAULT_ENCRYPTION = { algorithm: 'AES256', bucketKeyEnabled: true } as const
+
+/** GetBucketEncryption: every bucket is encrypted; without a setting of its own the default is shown. */
+export const getBucketEncryption: Operation = async (request) =>
+  xmlReply(renderServerSideEncryptionConfiguration(bucketOf(request).config.encryption ?? DEFAULT_ENCRYPTION))
+
+/** PutBucketEncryption. */
+export const putBucketEncryption: Operation = async (request, context) => {
+  const encryption = parseServerSideEncryptionConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  await updateBucket(context, bucketOf(request), ({ versioning, config }) => ({
+    versioning,
+    config: { ...config, encryption },
+  }))
+  return emptyReply(200)
+}
+
+/** DeleteBucketEncryption: back to the default, which is SSE-S3: a bucket is never without encryption. */
+export const deleteBucketEncryption: Operation = async (request, context) => {
+  await updateBucket(context, bucketOf(request), ({ versioning, config }) => {
+    const { encryption: _, ...rest } = config
+    return { versioning, config: rest }
+  })
+  return emptyReply(204)
+}

@@ -1,0 +1,147 @@
+import {
+  isS3Error,
+  parseChecksumHeader,
+  parseCompleteMultipartUpload,
+  renderCompleteMultipartUpload,
+  s3Error,
+} from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { commitObject } from '../object/commit-object.ts'
+import {
+  type ChosenPart,
+  chooseParts,
+  multipartChecksum,
+  multipartEtagHex,
+  totalSizeOf,
+} from '../object/complete-upload.ts'
+import { findCurrentObject } from '../object/find-object.ts'
+import { sealManifest } from '../object/manifest.ts'
+import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
+import { type FoundUpload, findUpload } from '../object/upload.ts'
+import { newVersionId } from '../object/version-id.ts'
+import { writeConditionOf } from '../object/write-condition.ts'
+import { type Reply, xmlReply } from '../reply.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import { bucketOf, type Operation } from './operation.ts'
+import { sseHeaders, versionHeader } from './response-headers.ts'
+
+/** Ten thousand parts, each with its number, ETag and checksum. */
+const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
+
+/** CompleteMultipartUpload: the parts become a version and the upload ends, in one commit; no byte is moved. */
+export const completeMultipartUpload: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { key, query, headers } = request.parsed
+  const listed = parseCompleteMultipartUpload(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const uploadId = query.get('uploadId')
+  const upload = await findUpload(context, bucket, key, uploadId).catch((error: unknown) => {
+    if (isS3Error(error, 'NoSuchUpload')) return undefined
+    throw error
+  })
+  if (upload === undefined) return replyAgain(request, context, bucket, uploadId)
+
+  const parts = await chooseParts(context, bucket, upload, listed)
+  const sizeBytes = totalSizeOf(parts)
+  assertDeclaredSize(headers['x-amz-mp-object-size'], sizeBytes)
+  const checksum = multipartChecksum(upload, parts)
+  assertDeclaredChecksum(headers, checksum)
+  const attributes = attributesOf(upload, parts, checksum)
+  const committed = await commitObject(context, bucket, {
+    key,
+    versionId: newVersionId(request.receivedAtMs),
+    sizeBytes,
+    attributes,
+    objectKey: upload.objectKey,
+    bodyOf: (versionId) => ({
+      kind: 'blobs',
+      blobs: parts.map(({ record }) => record.blob),
+      manifest: sealManifest(bucket.metadataKey, bucket.record.id, key, versionId, parts.map(manifestPartOf)),
+    }),
+    condition: writeConditionOf(headers),
+    completesUpload: {
+      uploadId: upload.record.uploadId,
+      parts: parts.map(({ record }) => ({ partNumber: record.partNumber, blobId: record.blob.blobId })),
+    },
+  })
+  return reply(request, attributes, {
+    ...sseHeaders(attributes, { kind: 'default' }),
+    ...versionHeader(committed.bucket, committed),
+  })
+}
+
+function attributesOf(
+  upload: FoundUpload,
+  parts: readonly ChosenPart[],
+  checksum: StoredChecksum | undefined,
+): ObjectAttributes {
+  const { sse, algorithm, headers } = upload.attributes
+  return {
+    etagHex: multipartEtagHex(upload, parts),
+    partCount: parts.length,
+    sse,
+    algorithm,
+    keyContextId: upload.record.uploadId,
+    headers,
+    ...(checksum && { checksum }),
+  }
+}
+
+function manifestPartOf({ record, attributes }: ChosenPart) {
+  const { salt, checksum } = attributes
+  return { number: record.partNumber, sizeBytes: record.sizeBytes, salt, ...(checksum && { checksum }) }
+}
+
+/** A client whose answer was lost asks again: while the object that it made is current, it gets the same answer. */
+async function replyAgain(
+  request: AuthorizedRequest,
+  context: GatewayContext,
+  bucket: OpenBucket,
+  uploadId: string | undefined,
+): Promise<Reply> {
+  const current = await findCurrentObject(context, bucket, request.parsed.key)
+  if (
+    current === undefined ||
+    current.attributes.partCount === undefined ||
+    current.attributes.keyContextId !== uploadId
+  ) {
+    throw s3Error('NoSuchUpload', { details: { UploadId: uploadId ?? '' } })
+  }
+  return reply(request, current.attributes, {
+    ...sseHeaders(current.attributes, { kind: 'default' }),
+    ...versionHeader(bucket, current.version),
+  })
+}
+
+function reply(request: AuthorizedRequest, attributes: ObjectAttributes, headers: Reply['headers']): Reply {
+  const { bucket, key, secure } = request.parsed
+  const location = `${secure ? 'https' : 'http'}://${request.parsed.headers.host ?? ''}/${bucket}/${encodeURI(key)}`
+  const result = renderCompleteMultipartUpload({
+    location,
+    bucket,
+    key,
+    etag: etagOf(attributes),
+    ...(attributes.checksum && { checksum: attributes.checksum }),
+  })
+  return xmlReply(result, headers)
+}
+
+function assertDeclaredSize(declared: string | undefined, sizeBytes: number): void {
+  if (declared !== undefined && declared !== String(sizeBytes)) {
+    throw s3Error('InvalidRequest', {
+      message: 'The provided x-amz-mp-object-size header does not match the size of the uploaded parts.',
+    })
+  }
+}
+
+function assertDeclaredChecksum(
+  headers: Readonly<Record<string, string | undefined>>,
+  checksum: StoredChecksum | undefined,
+): void {
+  const declared = parseChecksumHeader(headers)
+  if (declared === undefined || checksum === undefined) return
+  const bare = (value: string) => value.split('-', 1)[0]
+  const fits = declared.algorithm === checksum.algorithm && bare(declared.value) === bare(checksum.value)
+  if (!fits) throw s3Error('BadDigest')
+}

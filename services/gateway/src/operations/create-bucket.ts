@@ -1,0 +1,57 @@
+import { randomBytes } from 'node:crypto'
+import { MetadataKey } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import { assertBucketName, parseCreateBucketConfiguration, s3Error } from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import { sealBucketConfig } from '../bucket/bucket-config.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { emptyReply } from '../reply.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import type { Operation } from './operation.ts'
+
+const DOCUMENT_BYTES_MAX = 64 * 1024
+const BUCKET_ID_BYTES = 16
+const FIRST_REVISION = 1
+
+/** CreateBucket. Each bucket gets a random id, and a metadata key of its own that the KMS wraps. */
+export const createBucket: Operation = async (request, context) => {
+  const name = request.parsed.bucket
+  assertBucketName(name)
+  const region = (await locationOf(request)) ?? context.options.region
+  const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
+  const { metadataKey, wrapped } = await issueMetadataKey(context, id)
+  const clear = {
+    name,
+    id,
+    ownerAccountId: request.principal.accountId,
+    createdAt: request.receivedAtMs,
+    versioning: 'unversioned' as const,
+  }
+  const sealed = sealBucketConfig(metadataKey, { ...clear, revision: FIRST_REVISION }, { region })
+  await context.metadata
+    .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
+    .catch((error: unknown) => refuse(error, request))
+  return emptyReply(200, { location: `/${name}` })
+}
+
+async function locationOf(request: AuthorizedRequest): Promise<string | undefined> {
+  const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
+  return document.length === 0 ? undefined : parseCreateBucketConfiguration(document).locationConstraint
+}
+
+async function issueMetadataKey(context: GatewayContext, bucketId: string) {
+  const { mesh } = context.options
+  const issued = await mesh.use('crypto').issueMetadataKey(bucketId, mesh.recipient())
+  return {
+    metadataKey: new MetadataKey(mesh.unparcel(issued.metadataKey, 'metadata-key')),
+    wrapped: issued.wrapped,
+  }
+}
+
+function refuse(error: unknown, request: AuthorizedRequest): never {
+  if (!isCofferError(error, 'META_BUCKET_EXISTS')) throw error
+  const ours = error.details.ownerAccountId === request.principal.accountId
+  throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
+    details: { BucketName: request.parsed.bucket },
+  })
+}

@@ -1,0 +1,62 @@
+import { isCofferError } from '@coffer/errors'
+import {
+  parseChecksumAlgorithm,
+  parseChecksumType,
+  parseObjectHeaders,
+  parseSseRequest,
+  renderInitiateMultipartUpload,
+} from '@coffer/s3-protocol'
+import { findSameBucket } from '../object/commit-object.ts'
+import { sealUpload } from '../object/upload.ts'
+import { newVersionId } from '../object/version-id.ts'
+import { xmlReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+import { sseHeaders } from './response-headers.ts'
+
+/** CreateMultipartUpload. The object key is made here, once; its parts derive theirs from it. */
+export const createMultipartUpload: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { key, headers, secure } = request.parsed
+  const sse = parseSseRequest(headers, secure, 'write')
+  const objectHeaders = parseObjectHeaders(headers)
+  const checksumAlgorithm = parseChecksumAlgorithm(headers)
+  const checksum = checksumAlgorithm && {
+    algorithm: checksumAlgorithm,
+    type: parseChecksumType(headers, checksumAlgorithm),
+  }
+  const uploadId = newVersionId(request.receivedAtMs)
+  const algorithm = context.options.dataAlgorithm
+  const issued = await context.objectKeys.issue(sse, {
+    bucketId: bucket.record.id,
+    key,
+    versionId: uploadId,
+    algorithm,
+  })
+  issued.objectKey.wipe()
+  const { accountId } = request.principal
+  const upload = sealUpload(
+    bucket,
+    { key, uploadId, initiatedAt: request.receivedAtMs, ownerAccountId: accountId },
+    {
+      sse: issued.sse,
+      algorithm,
+      headers: objectHeaders,
+      keyRef: issued.stored.keyRef,
+      sealedObjectKey: Buffer.from(issued.stored.sealed).toString('base64'),
+      ...(checksum && { checksum }),
+    },
+  )
+  const { id, revision } = bucket.record
+  await context.metadata.createUpload(id, revision, upload).catch(async (error: unknown) => {
+    if (!isCofferError(error, 'META_BUCKET_CHANGED')) throw error
+    const now = await findSameBucket(context, bucket)
+    await context.metadata.createUpload(id, now.record.revision, upload)
+  })
+  return xmlReply(renderInitiateMultipartUpload({ bucket: bucket.record.name, key, uploadId }), {
+    ...sseHeaders(issued, sse),
+    ...(checksum && {
+      'x-amz-checksum-algorithm': checksum.algorithm,
+      'x-amz-checksum-type': checksum.type,
+    }),
+  })
+}

@@ -1,0 +1,18 @@
+import { deleteObject as deleteNamed } from '../object/delete-object.ts'
+import { writeConditionOf } from '../object/write-condition.ts'
+import { emptyReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+/** DeleteObject. */
+export const deleteObject: Operation = async (request, context) => {
+  const { key, query, headers } = request.parsed
+  const deleted = await deleteNamed(context, bucketOf(request), {
+    key,
+    versionId: query.get('versionId'),
+    condition: writeConditionOf(headers),
+  })
+  return emptyReply(204, {
+    ...(deleted.versionId !== undefined && { 'x-amz-version-id': deleted.versionId }),
+    ...(deleted.deleteMarker && { 'x-amz-delete-marker': 'true' }),
+  })
+}

@@ -1,0 +1,49 @@
+import { parseDelete, renderDeleteResult, S3Error } from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import { toS3Error } from '../errors-to-s3.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { deleteObject } from '../object/delete-object.ts'
+import { xmlReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+/** A thousand keys of 1,024 bytes, each escaped at worst sixfold. */
+const DOCUMENT_BYTES_MAX = 8 * 1024 * 1024
+/** Deletions under way at once: they share group commits. */
+const CONCURRENT_MAX = 64
+
+type Entry = ReturnType<typeof parseDelete>['objects'][number]
+type Outcome = Parameters<typeof renderDeleteResult>[0]['results'][number]
+
+/** DeleteObjects: up to 1,000 keys, each with its own outcome. */
+export const deleteObjects: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { objects, quiet } = parseDelete(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const results: Outcome[] = []
+  for (let start = 0; start < objects.length; start += CONCURRENT_MAX) {
+    const slice = objects.slice(start, start + CONCURRENT_MAX)
+    results.push(...(await Promise.all(slice.map((entry) => deleteOne(context, bucket, entry)))))
+  }
+  return xmlReply(renderDeleteResult({ results, quiet }))
+}
+
+async function deleteOne(context: GatewayContext, bucket: OpenBucket, entry: Entry): Promise<Outcome> {
+  const { key, versionId, etag } = entry
+  try {
+    const deleted = await deleteObject(context, bucket, {
+      key,
+      versionId,
+      condition: etag === undefined ? undefined : { ifMatch: etag },
+    })
+    return {
+      kind: 'deleted',
+      key,
+      ...(versionId !== undefined && { versionId }),
+      ...(deleted.deleteMarker && { deleteMarker: true }),
+      ...(deleted.deleteMarker && deleted.versionId !== undefined && { deleteMarkerVersionId: deleted.versionId }),
+    }
+  } catch (error) {
+    const { code, message } = error instanceof S3Error ? error : toS3Error(error, context.options.logger)
+    return { kind: 'error', key, code, message, ...(versionId !== undefined && { versionId }) }
+  }
+}

@@ -1,0 +1,57 @@
+import type { OperationName } from '@coffer/s3-protocol'
+import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
+import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
+import { completeMultipartUpload } from './complete-multipart-upload.ts'
+import { copyObject } from './copy-object.ts'
+import { createBucket } from './create-bucket.ts'
+import { createMultipartUpload } from './create-multipart-upload.ts'
+import { deleteBucket } from './delete-bucket.ts'
+import { deleteObject } from './delete-object.ts'
+import { deleteObjects } from './delete-objects.ts'
+import { getBucketLocation } from './get-bucket-location.ts'
+import { getObject } from './get-object.ts'
+import { getObjectAttributes } from './get-object-attributes.ts'
+import { headBucket } from './head-bucket.ts'
+import { headObject } from './head-object.ts'
+import { listBuckets } from './list-buckets.ts'
+import { listMultipartUploads } from './list-multipart-uploads.ts'
+import { listObjectVersions } from './list-object-versions.ts'
+import { listObjects } from './list-objects.ts'
+import { listObjectsV2 } from './list-objects-v2.ts'
+import { listParts } from './list-parts.ts'
+import type { Operation } from './operation.ts'
+import { putObject } from './put-object.ts'
+import { uploadPart } from './upload-part.ts'
+import { uploadPartCopy } from './upload-part-copy.ts'
+
+/** The operations that Coffer answers; any other that S3 has is NotImplemented. */
+export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
+  AbortMultipartUpload: abortMultipartUpload,
+  CompleteMultipartUpload: completeMultipartUpload,
+  CopyObject: copyObject,
+  CreateBucket: createBucket,
+  CreateMultipartUpload: createMultipartUpload,
+  DeleteBucket: deleteBucket,
+  DeleteBucketEncryption: deleteBucketEncryption,
+  DeleteObject: deleteObject,
+  DeleteObjects: deleteObjects,
+  GetBucketEncryption: getBucketEncryption,
+  GetBucketLocation: getBucketLocation,
+  GetBucketVersioning: getBucketVersioning,
+  GetObject: getObject,
+  GetObjectAttributes: getObjectAttributes,
+  HeadBucket: headBucket,
+  HeadObject: headObject,
+  ListBuckets: listBuckets,
+  ListMultipartUploads: listMultipartUploads,
+  ListObjectVersions: listObjectVersions,
+  ListObjects: listObjects,
+  ListObjectsV2: listObjectsV2,
+  ListParts: listParts,
+  PutBucketEncryption: putBucketEncryption,
+  PutBucketVersioning: putBucketVersioning,
+  PutObject: putObject,
+  UploadPart: uploadPart,
+  UploadPartCopy: uploadPartCopy,
+}

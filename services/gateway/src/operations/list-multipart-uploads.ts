@@ -1,0 +1,47 @@
+import { renderListMultipartUploads } from '@coffer/s3-protocol'
+import { xmlReply } from '../reply.ts'
+import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+/** ListMultipartUploads. */
+export const listMultipartUploads: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { query } = request.parsed
+  const prefix = query.get('prefix') ?? ''
+  const delimiter = query.get('delimiter') ?? ''
+  const keyMarker = query.get('key-marker') ?? ''
+  // S3 API: without a key-marker the upload-id-marker is ignored.
+  const uploadIdMarker = keyMarker === '' ? '' : (query.get('upload-id-marker') ?? '')
+  const maxUploads = pageLimitOf(request.parsed, 'max-uploads')
+  const encodingType = encodingTypeOf(request.parsed)
+  const page = await context.metadata.listUploads({
+    bucketId: bucket.record.id,
+    prefix,
+    delimiter,
+    afterKey: keyMarker,
+    afterUploadId: uploadIdMarker,
+    limit: maxUploads,
+  })
+  const owner = { id: request.principal.canonicalId, displayName: request.principal.accountName }
+  const result = renderListMultipartUploads({
+    bucket: bucket.record.name,
+    prefix,
+    delimiter,
+    keyMarker,
+    uploadIdMarker,
+    nextKeyMarker: page.next?.afterKey,
+    nextUploadIdMarker: page.next?.afterUploadId,
+    maxUploads,
+    encodingType,
+    isTruncated: page.next !== undefined,
+    uploads: page.uploads.map(({ key, uploadId, initiatedAt }) => ({
+      key,
+      uploadId,
+      initiatedAt,
+      owner,
+      initiator: owner,
+    })),
+    commonPrefixes: page.commonPrefixes,
+  })
+  return xmlReply(result)
+}

@@ -1,0 +1,54 @@
+import { renderListParts, s3Error } from '@coffer/s3-protocol'
+import { findUpload, openPart } from '../object/upload.ts'
+import { xmlReply } from '../reply.ts'
+import { pageLimitOf } from './list-parameters.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+/** ListParts. */
+export const listParts: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { key, query } = request.parsed
+  const upload = await findUpload(context, bucket, key, query.get('uploadId'))
+  const maxParts = pageLimitOf(request.parsed, 'max-parts')
+  const partNumberMarker = markerOf(query.get('part-number-marker'))
+  const page = await context.metadata.listParts({
+    bucketId: bucket.record.id,
+    key,
+    uploadId: upload.record.uploadId,
+    afterPartNumber: partNumberMarker,
+    limit: maxParts,
+  })
+  const owner = { id: request.principal.canonicalId, displayName: request.principal.accountName }
+  const result = renderListParts({
+    bucket: bucket.record.name,
+    key,
+    uploadId: upload.record.uploadId,
+    owner,
+    partNumberMarker,
+    nextPartNumberMarker: page.parts.at(-1)?.partNumber,
+    maxParts,
+    isTruncated: page.more,
+    checksumAlgorithm: upload.attributes.checksum?.algorithm,
+    checksumType: upload.attributes.checksum?.type,
+    parts: page.parts.map((part) => {
+      const { etagHex, checksum, checksumAlgorithm } = openPart(bucket, upload.record, part)
+      return {
+        partNumber: part.partNumber,
+        lastModifiedAt: part.lastModifiedAt,
+        etag: `"${etagHex}"`,
+        sizeBytes: part.sizeBytes,
+        ...(checksum && checksumAlgorithm && { checksum: { algorithm: checksumAlgorithm, value: checksum } }),
+      }
+    }),
+  })
+  return xmlReply(result)
+}
+
+function markerOf(text: string | undefined): number {
+  if (text === undefined || text === '') return 0
+  if (/^\d{1,9}$/.test(text)) return Number(text)
+  throw s3Error('InvalidArgument', {
+    message: 'Provided part-number-marker not an integer or within integer range',
+    details: { ArgumentName: 'part-number-marker', ArgumentValue: text },
+  })
+}

@@ -1,0 +1,57 @@
+import { parseObjectHeaders, parseSseRequest } from '@coffer/s3-protocol'
+import { storeBody } from '../body/store-body.ts'
+import { uploadPayload } from '../body/upload-payload.ts'
+import { commitObject } from '../object/commit-object.ts'
+import { discardUncommitted } from '../object/discard-garbage.ts'
+import { newObjectBody } from '../object/object-body.ts'
+import { newVersionId } from '../object/version-id.ts'
+import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
+import { emptyReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './response-headers.ts'
+
+/** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
+export const putObject: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { key, headers, secure } = request.parsed
+  const sse = parseSseRequest(headers, secure, 'write')
+  const objectHeaders = parseObjectHeaders(headers)
+  const condition = writeConditionOf(headers)
+  const payload = uploadPayload(request, { md5: sse.kind !== 'SSE-C' })
+  // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
+  if (condition) await resolveCondition(context, bucket, key, condition)
+
+  const versionId = newVersionId(request.receivedAtMs)
+  const algorithm = context.options.dataAlgorithm
+  const issued = await context.objectKeys.issue(sse, { bucketId: bucket.record.id, key, versionId, algorithm })
+  const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
+    inlineSizeBytesMax: context.options.inlineSizeBytesMax,
+  })
+  issued.objectKey.wipe()
+  const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, {
+    sse: issued.sse,
+    algorithm,
+    keyContextId: versionId,
+    headers: objectHeaders,
+  })
+  try {
+    const committed = await commitObject(context, bucket, {
+      key,
+      versionId,
+      sizeBytes: stored.sizeBytes,
+      attributes,
+      objectKey: issued.stored,
+      bodyOf,
+      condition,
+    })
+    return emptyReply(200, {
+      ...etagHeader(attributes),
+      ...sseHeaders(attributes, sse),
+      ...versionHeader(committed.bucket, committed),
+      ...checksumHeaders(attributes.checksum),
+    })
+  } catch (error) {
+    discardUncommitted(context, blobIds, error)
+    throw error
+  }
+}

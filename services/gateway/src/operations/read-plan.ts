@@ -1,0 +1,81 @@
+import { evaluateRead, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
+import type { ByteRange } from '../body/read-body.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { FoundObject } from '../object/find-object.ts'
+import { openManifest } from '../object/manifest.ts'
+import { etagOf } from '../object/object-attributes.ts'
+
+type Headers = Readonly<Record<string, string | number>>
+
+export interface PlannedRange {
+  readonly status: 200 | 206
+  readonly range: ByteRange
+  readonly headers: Headers
+}
+
+/** Headers that a 304 must carry if a 200 had them (RFC 9110, section 15.4.5). */
+const NOT_MODIFIED_HEADERS = ['etag', 'last-modified', 'cache-control', 'expires', 'x-amz-version-id']
+
+/** If-Match and its kin on GetObject and HeadObject: 412, or 304 with the validators. */
+export function assertReadConditions(
+  headers: Readonly<Record<string, string | undefined>>,
+  object: FoundObject,
+  responseHeaders: Headers,
+): void {
+  const verdict = evaluateRead(parseConditions(headers, ''), {
+    etag: etagOf(object.attributes),
+    lastModifiedAt: object.version.lastModifiedAt,
+  })
+  if (verdict === 'precondition-failed') throw s3Error('PreconditionFailed')
+  if (verdict === 'not-modified') {
+    const kept = NOT_MODIFIED_HEADERS.flatMap((name) => {
+      const value = responseHeaders[name]
+      return value === undefined ? [] : [[name, String(value)] as const]
+    })
+    throw s3Error('NotModified', { headers: Object.fromEntries(kept) })
+  }
+}
+
+/** What a read is to return: the whole object, a Range, or one part (`partNumber`). InvalidRange, InvalidPartNumber. */
+export function planRange(request: ParsedRequest, bucket: OpenBucket, object: FoundObject): PlannedRange {
+  const totalBytes = object.version.sizeBytes
+  const partNumber = request.query.get('partNumber')
+  const range =
+    partNumber === undefined
+      ? parseRange(request.headers.range, totalBytes)
+      : rangeOfPart(partNumber, request, bucket, object)
+  if (range === undefined) {
+    return {
+      status: 200,
+      range: { offsetBytes: 0, lengthBytes: totalBytes },
+      headers: { 'content-length': totalBytes },
+    }
+  }
+  const lastByte = range.offsetBytes + range.lengthBytes - 1
+  const contentRange = { 'content-range': `bytes ${range.offsetBytes}-${lastByte}/${totalBytes}` }
+  return {
+    status: 206,
+    range,
+    headers: { 'content-length': range.lengthBytes, ...(range.lengthBytes > 0 && contentRange) },
+  }
+}
+
+function rangeOfPart(partNumber: string, request: ParsedRequest, bucket: OpenBucket, object: FoundObject): ByteRange {
+  if (request.headers.range !== undefined) {
+    throw s3Error('InvalidRequest', { message: 'Cannot specify both Range header and partNumber query parameter' })
+  }
+  const number = /^\d{1,5}$/.test(partNumber) ? Number(partNumber) : 0
+  if (number < 1 || number > 10_000) {
+    throw s3Error('InvalidArgument', { message: 'Part number must be an integer between 1 and 10000, inclusive' })
+  }
+  const { version, body, attributes } = object
+  // An object put whole has one part.
+  const parts =
+    attributes.partCount === undefined || body?.kind !== 'blobs'
+      ? [{ sizeBytes: version.sizeBytes }]
+      : openManifest(bucket.metadataKey, bucket.record.id, version.key, version.versionId, body.manifest)
+  const part = parts[number - 1]
+  if (part === undefined) throw s3Error('InvalidPartNumber')
+  const offsetBytes = parts.slice(0, number - 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+  return { offsetBytes, lengthBytes: part.sizeBytes }
+}

@@ -1,0 +1,55 @@
+import { httpDate, objectResponseHeaders, type SseRequest } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { FoundObject } from '../object/find-object.ts'
+import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
+import { externalVersionId } from '../object/version-id.ts'
+
+type Headers = Record<string, string | number>
+
+export function etagHeader(attributes: ObjectAttributes): Headers {
+  return { etag: etagOf(attributes) }
+}
+
+/** x-amz-version-id: absent while the bucket has never been versioned (S3 API, PutObject). */
+export function versionHeader(
+  bucket: OpenBucket,
+  version: { readonly versionId: string; readonly isNull: boolean },
+): Headers {
+  return bucket.record.versioning === 'unversioned' ? {} : { 'x-amz-version-id': externalVersionId(version) }
+}
+
+/** How the object is encrypted; for SSE-C the client's own key digest is echoed. */
+export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse'>, presented: SseRequest): Headers {
+  if (attributes.sse === 'SSE-S3') return { 'x-amz-server-side-encryption': 'AES256' }
+  const headers: Headers = { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }
+  if (presented.kind === 'SSE-C') headers['x-amz-server-side-encryption-customer-key-md5'] = presented.keyMd5
+  return headers
+}
+
+export function checksumHeaders(checksum: StoredChecksum | undefined): Headers {
+  if (checksum === undefined) return {}
+  return {
+    [`x-amz-checksum-${checksum.algorithm.toLowerCase()}`]: checksum.value,
+    'x-amz-checksum-type': checksum.type,
+  }
+}
+
+/** The headers that GetObject and HeadObject share, but for length and range. */
+export function objectHeaders(
+  request: { readonly headers: Readonly<Record<string, string | undefined>> },
+  bucket: OpenBucket,
+  object: FoundObject,
+  presented: SseRequest,
+): Headers {
+  const wantsChecksum = request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
+  return {
+    ...objectResponseHeaders(object.attributes.headers),
+    ...etagHeader(object.attributes),
+    'last-modified': httpDate(object.version.lastModifiedAt),
+    'accept-ranges': 'bytes',
+    ...sseHeaders(object.attributes, presented),
+    ...versionHeader(bucket, object.version),
+    ...(wantsChecksum && checksumHeaders(object.attributes.checksum)),
+    ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
+  }
+}

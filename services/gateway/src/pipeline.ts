@@ -1,0 +1,27 @@
+import { s3Error } from '@coffer/s3-protocol'
+import type { Exchange } from './exchange.ts'
+import type { GatewayContext } from './gateway-context.ts'
+import { operations } from './operations/index.ts'
+import type { Reply } from './reply.ts'
+import { authenticate } from './steps/authenticate.ts'
+import { authorize } from './steps/authorize.ts'
+import { findBucket } from './steps/find-bucket.ts'
+import { parse } from './steps/parse.ts'
+
+/**
+ * The way of a request. Each step is a file in `steps/` and returns a richer immutable value, so that the compiler refuses
+ * an operation that was handed a request with a skipped check:
+ *
+ *     Exchange -> UnderstoodRequest -> AuthenticatedRequest -> LocatedRequest -> AuthorizedRequest -> Reply
+ */
+export async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
+  const understood = parse(exchange, context)
+  const authenticated = await authenticate(understood, context)
+  const located = await findBucket(authenticated, context)
+  const authorized = authorize(located)
+  const operation = operations[authorized.parsed.operation]
+  if (operation === undefined) {
+    throw s3Error('NotImplemented', { message: `${authorized.parsed.operation} is not implemented.` })
+  }
+  return operation(authorized, context)
+}

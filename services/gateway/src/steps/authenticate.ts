@@ -1,0 +1,18 @@
+import { parseAuthentication, s3Error, verifySignature } from '@coffer/s3-protocol'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
+
+/** Who makes the request: SigV4 by header or presigned URL (AWS General Reference, Signature Version 4), or nobody. */
+export async function authenticate(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
+  const authentication = parseAuthentication(request.parsed)
+  if (authentication.kind === 'anonymous') return { ...request, authentication, principal: 'anonymous' }
+  const signingKey = await context.signingKeys.find(authentication)
+  if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
+  const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
+  return {
+    ...request,
+    authentication,
+    principal: signingKey.principal,
+    signing: { keyBytes: signingKey.keyBytes, seedSignature },
+  }
+}

@@ -1,0 +1,14 @@
+import { s3Error } from '@coffer/s3-protocol'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { AuthenticatedRequest, LocatedRequest } from '../requests.ts'
+
+/** Finds the bucket that the request names; an unknown one ends it, except where it is about to be made. */
+export async function findBucket(request: AuthenticatedRequest, context: GatewayContext): Promise<LocatedRequest> {
+  const { bucket: name, operation } = request.parsed
+  if (name === '' || operation === 'CreateBucket') return { ...request, bucket: undefined }
+  const bucket = await context.buckets.find(name)
+  if (bucket !== undefined) return { ...request, bucket }
+  // Who is nobody learns nothing, not even that a name is free.
+  if (request.principal === 'anonymous') throw s3Error('AccessDenied')
+  throw s3Error('NoSuchBucket', { details: { BucketName: name } })
+}

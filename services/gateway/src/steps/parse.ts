@@ -1,0 +1,26 @@
+import { parseRequest } from '@coffer/s3-protocol'
+import { RequestBody } from '../body/request-body.ts'
+import type { Exchange } from '../exchange.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { UnderstoodRequest } from '../requests.ts'
+
+/** Bytes and strings from outside become typed values here, with limits; what follows trusts its types. */
+export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRequest {
+  const { request, response, secure } = exchange
+  const parsed = parseRequest(
+    {
+      method: request.method ?? '',
+      url: request.url ?? '',
+      headers: request.headers,
+      rawHeaders: request.rawHeaders,
+      secure,
+    },
+    { virtualHosts: context.options.domains },
+  )
+  return {
+    parsed,
+    body: new RequestBody(request, response),
+    requestId: exchange.requestId,
+    receivedAtMs: exchange.receivedAtMs,
+  }
+}
