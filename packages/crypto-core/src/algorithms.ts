@@ -1,0 +1,69 @@
+import { getFips } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { arch, platform } from 'node:os'
+import { cryptoError } from './errors.ts'
+
+export type DataAlgorithm = 'AES-256-GCM' | 'CHACHA20-POLY1305'
+
+export interface DataAlgorithmRow {
+  readonly name: DataAlgorithm
+  /** In stored headers; never reused. */
+  readonly id: number
+  /** Name in node:crypto. */
+  readonly nodeName: 'aes-256-gcm' | 'chacha20-poly1305'
+  readonly keyBytes: 32
+  readonly nonceBytes: 12
+  readonly tagBytes: 16
+  readonly fipsApproved: boolean
+}
+
+/** What object data can be sealed with: NIST SP 800-38D; RFC 8439, section 2.8. */
+export const DATA_ALGORITHMS: readonly DataAlgorithmRow[] = [
+  {
+    name: 'AES-256-GCM',
+    id: 1,
+    nodeName: 'aes-256-gcm',
+    keyBytes: 32,
+    nonceBytes: 12,
+    tagBytes: 16,
+    fipsApproved: true,
+  },
+  {
+    name: 'CHACHA20-POLY1305',
+    id: 2,
+    nodeName: 'chacha20-poly1305',
+    keyBytes: 32,
+    nonceBytes: 12,
+    tagBytes: 16,
+    fipsApproved: false,
+  },
+]
+
+export function algorithmNamed(name: DataAlgorithm): DataAlgorithmRow {
+  const row = DATA_ALGORITHMS.find((algorithm) => algorithm.name === name)
+  if (row === undefined) throw cryptoError('CRYPTO_HEADER_UNKNOWN', { algorithm: name })
+  return row
+}
+
+export function algorithmWithId(id: number): DataAlgorithmRow {
+  const row = DATA_ALGORITHMS.find((algorithm) => algorithm.id === id)
+  if (row === undefined) throw cryptoError('CRYPTO_HEADER_UNKNOWN', { algorithmId: id })
+  return row
+}
+
+/** The administrator's choice; `auto`: AES-256-GCM where the CPU has AES instructions or FIPS is on, else ChaCha20-Poly1305. */
+export function chooseDataAlgorithm(setting: 'auto' | DataAlgorithm): DataAlgorithm {
+  if (setting !== 'auto') return setting
+  return getFips() === 1 || hasAesInstructions() ? 'AES-256-GCM' : 'CHACHA20-POLY1305'
+}
+
+function hasAesInstructions(): boolean {
+  // Every 64-bit Mac has them. Elsewhere the kernel says; where it can't be asked, AES is the better guess for a server.
+  if (platform() === 'darwin') return true
+  try {
+    const cpu = readFileSync('/proc/cpuinfo', 'utf8')
+    return arch() === 'arm64' ? /^Features\s*:.*\baes\b/m.test(cpu) : /^flags\s*:.*\baes\b/m.test(cpu)
+  } catch {
+    return true
+  }
+}

@@ -1,0 +1,141 @@
+import { randomFillSync } from 'node:crypto'
+import { algorithmNamed, algorithmWithId, type DataAlgorithm, type DataAlgorithmRow } from './algorithms.ts'
+import { expandKey } from './derive.ts'
+import { cryptoError } from './errors.ts'
+import { encodeFields } from './fields.ts'
+import { insecureExportKeyBytes } from './insecure-export.ts'
+import type { Secret } from './secret.ts'
+
+/** Plaintext bytes of every segment but the last. */
+export const SEGMENT_SIZE_BYTES = 65_536
+export const TAG_SIZE_BYTES = 16
+export const SEALED_SEGMENT_SIZE_BYTES = SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
+export const STREAM_HEADER_SIZE_BYTES = 48
+
+const MAGIC = Buffer.from('COFR')
+const VERSION = 1
+const SEGMENT_SIZE_LOG2 = 16
+const PART_NUMBER_AT = 8
+const SALT_AT = 16
+const NONCE_BYTES = 12
+const COUNTER_AT = 7
+const FINAL_AT = 11
+/** The segment counter has 32 bits. */
+const SEGMENTS_MAX = 2 ** 32
+const LABEL = 'coffer/v1 stream'
+
+export interface StreamHeader {
+  readonly algorithm: DataAlgorithmRow
+  /** 0: an object stored whole; else the part number of a multipart upload. */
+  readonly partNumber: number
+  /** 32 bytes. */
+  readonly salt: Uint8Array
+}
+
+/**
+ * The 48 bytes before a stream's segments, with a fresh salt: magic, version, algorithm, segment size, part number, salt.
+ * All of it goes into the stream's key, and so is authenticated with every segment. FORMAT.md, section 4.
+ */
+export function newStreamHeader(options: { algorithm: DataAlgorithm; partNumber: number }): Uint8Array {
+  const header = Buffer.alloc(STREAM_HEADER_SIZE_BYTES)
+  MAGIC.copy(header)
+  header.writeUInt8(VERSION, 4)
+  header.writeUInt8(algorithmNamed(options.algorithm).id, 5)
+  header.writeUInt8(SEGMENT_SIZE_LOG2, 6)
+  header.writeUInt32BE(options.partNumber, PART_NUMBER_AT)
+  randomFillSync(header, SALT_AT)
+  return header
+}
+
+/** CRYPTO_HEADER_UNKNOWN for anything but a header of this version. */
+export function parseStreamHeader(header: Uint8Array): StreamHeader {
+  const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
+  const known =
+    bytes.length === STREAM_HEADER_SIZE_BYTES &&
+    bytes.subarray(0, 4).equals(MAGIC) &&
+    bytes[4] === VERSION &&
+    bytes[6] === SEGMENT_SIZE_LOG2
+  if (!known) throw cryptoError('CRYPTO_HEADER_UNKNOWN')
+  return {
+    algorithm: algorithmWithId(bytes.readUInt8(5)),
+    partNumber: bytes.readUInt32BE(PART_NUMBER_AT),
+    salt: bytes.subarray(SALT_AT),
+  }
+}
+
+/** The salt of a header: which stream this is. 32 bytes. */
+export function streamSaltOf(header: Uint8Array): Uint8Array {
+  return parseStreamHeader(header).salt
+}
+
+/** The key of one stream: no two attempts, parts or objects share one. */
+export function deriveStreamKey(objectKey: Secret, header: Uint8Array): Buffer {
+  if (objectKey.lengthBytes !== 32) throw cryptoError('CRYPTO_KEY_LENGTH')
+  return expandKey(insecureExportKeyBytes(objectKey), encodeFields(LABEL, header))
+}
+
+/**
+ * The nonce of a segment in the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and
+ * its Nonce-Reuse Misuse-Resistance, 2015): 7 zero bytes (the key is the stream's own), counter u32 BE, final-segment byte.
+ */
+export function segmentNonce(segmentIndex: number, isFinal: boolean): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES)
+  nonce.writeUInt32BE(segmentIndex, COUNTER_AT)
+  nonce.writeUInt8(isFinal ? 1 : 0, FINAL_AT)
+  return nonce
+}
+
+/** Segments of a plaintext: an empty one has a single empty segment; the last of a multiple of 64 KiB is full. */
+export function segmentCountOf(plainTotalBytes: number): number {
+  const count = Math.max(1, Math.ceil(plainTotalBytes / SEGMENT_SIZE_BYTES))
+  if (count > SEGMENTS_MAX) throw cryptoError('CRYPTO_STREAM_ENDED', { plainTotalBytes })
+  return count
+}
+
+/** Size of the stored stream, header included. Inverse: `plainSizeBytes`. */
+export function sealedSizeBytes(plainTotalBytes: number): number {
+  return STREAM_HEADER_SIZE_BYTES + plainTotalBytes + segmentCountOf(plainTotalBytes) * TAG_SIZE_BYTES
+}
+
+/** Size of the plaintext of a stored stream; CRYPTO_SEGMENT_TRUNCATED if no stream has this size. */
+export function plainSizeBytes(sealedTotalBytes: number): number {
+  const segmentsBytes = sealedTotalBytes - STREAM_HEADER_SIZE_BYTES
+  const count = Math.ceil(segmentsBytes / SEALED_SEGMENT_SIZE_BYTES)
+  const plain = segmentsBytes - count * TAG_SIZE_BYTES
+  if (count < 1 || plain < 0 || sealedSizeBytes(plain) !== sealedTotalBytes) {
+    throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { sealedTotalBytes })
+  }
+  return plain
+}
+
+export interface SealedRange {
+  /** Where to read in the stored stream. */
+  readonly offsetBytes: number
+  readonly lengthBytes: number
+  readonly firstSegmentIndex: number
+  /** Of the opened plaintext: leave out this many bytes, then take this many. */
+  readonly skipBytes: number
+  readonly takeBytes: number
+}
+
+/** Which whole segments hold a range of the plaintext. The range must lie inside it and not be empty. */
+export function sealedRangeOf(
+  plainTotalBytes: number,
+  range: { readonly offsetBytes: number; readonly lengthBytes: number },
+): SealedRange {
+  const endBytes = range.offsetBytes + range.lengthBytes
+  if (range.offsetBytes < 0 || range.lengthBytes < 1 || endBytes > plainTotalBytes) {
+    throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { plainTotalBytes, endBytes })
+  }
+  const firstSegmentIndex = Math.floor(range.offsetBytes / SEGMENT_SIZE_BYTES)
+  const lastSegmentIndex = Math.floor((endBytes - 1) / SEGMENT_SIZE_BYTES)
+  const offsetBytes = STREAM_HEADER_SIZE_BYTES + firstSegmentIndex * SEALED_SEGMENT_SIZE_BYTES
+  const afterLastBytes = STREAM_HEADER_SIZE_BYTES + (lastSegmentIndex + 1) * SEALED_SEGMENT_SIZE_BYTES
+  return {
+    offsetBytes,
+    lengthBytes: Math.min(afterLastBytes, sealedSizeBytes(plainTotalBytes)) - offsetBytes,
+    firstSegmentIndex,
+    skipBytes: range.offsetBytes - firstSegmentIndex * SEGMENT_SIZE_BYTES,
+    takeBytes: range.lengthBytes,
+  }
+}
