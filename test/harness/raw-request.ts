@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { type Agent, request as httpsRequest } from 'node:https'
 import type { ClientTarget } from './s3.ts'
 import { queryString, type Seed, type SigningKeys, sha256Hex, signHeaders } from './sigv4-client.ts'
 
@@ -11,6 +11,8 @@ export interface RawRequest {
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | Uint8Array
+  /** A connection to reuse; by default each request has its own. */
+  readonly agent?: Agent
 }
 
 export interface RawSigning {
@@ -45,8 +47,11 @@ export async function send(target: ClientTarget, raw: RawRequest): Promise<RawRe
     method: raw.method,
     path: query === '' ? raw.path : `${raw.path}?${query}`,
     headers: { host: url.host, ...raw.headers },
-    agent: false as const,
-    ...(secure && { ca: readFileSync(target.caFile), checkServerIdentity: () => undefined }),
+    agent: raw.agent ?? (false as const),
+    ...(secure && {
+      ...(raw.agent === undefined && { ca: readFileSync(target.caFile) }),
+      checkServerIdentity: () => undefined,
+    }),
   }
   return await new Promise((resolve, reject) => {
     const request = (secure ? httpsRequest : httpRequest)(options, (response) => {

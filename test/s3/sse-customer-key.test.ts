@@ -178,13 +178,13 @@ describe('uploads under a customer key', () => {
     const created = await s3.send(new CreateMultipartUploadCommand(create))
     expect(created.SSECustomerKeyMD5).toBe(one.write.SSECustomerKeyMD5)
     const upload = { Bucket: bucket, Key: 'upload', UploadId: created.UploadId ?? '' }
-    const bodies = [randomBytes(5 * 1024 * 1024), randomBytes(77_777)]
+    const [head, tail] = [randomBytes(5 * 1024 * 1024), randomBytes(77_777)]
     const bare = s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: 'x' }))
     expect(await failureOf(bare)).toEqual({ code: 'InvalidRequest', status: 400 })
     const wrong = await failureOf(s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: 'x', ...two.write })))
     expect([400, 403]).toContain(wrong.status)
-    const first = await s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: bodies[0], ...one.write }))
-    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'part-source', Body: bodies[1], ...two.write }))
+    const first = await s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: head, ...one.write }))
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'part-source', Body: tail, ...two.write }))
     const copyPart = { ...upload, PartNumber: 2, CopySource: `${bucket}/part-source` }
     const second = await s3.send(new UploadPartCopyCommand({ ...copyPart, ...two.source, ...one.write }))
     const Parts = [
@@ -194,7 +194,7 @@ describe('uploads under a customer key', () => {
     const complete = { ...upload, MultipartUpload: { Parts } }
     await s3.send(new CompleteMultipartUploadCommand({ ...complete, ...one.write }))
     const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'upload', ...one.write }))
-    expect((await bytesOf(got)).equals(Buffer.concat(bodies))).toBe(true)
+    expect((await bytesOf(got)).equals(Buffer.concat([head, tail]))).toBe(true)
     expect(
       (await failureOf(s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'upload', ...two.write })))).status,
     ).toBe(403)

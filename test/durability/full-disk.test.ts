@@ -1,0 +1,81 @@
+import { spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, describe, expect, it } from 'vitest'
+import { describeUnavailable } from '../harness/find-program.ts'
+import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
+import { startServer, temporaryDirectory } from '../harness/start-server.ts'
+
+const DISK_BYTES = 96 * 1024 * 1024
+const mountPoint = temporaryDirectory('small-disk')
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', mountPoint])
+
+afterAll(() => {
+  if (mounted.status === 0) spawnSync('umount', [mountPoint])
+  rmSync(mountPoint, { recursive: true, force: true })
+})
+
+/** Leaves about `freeBytes` on the disk. */
+function fill(name: string, freeBytes: number): string {
+  const { bavail, bsize } = statfsSync(mountPoint)
+  const file = join(mountPoint, name)
+  writeFileSync(file, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)))
+  return file
+}
+
+if (mounted.status !== 0) {
+  describeUnavailable('a full disk', 'only root may mount a small tmpfs')
+} else {
+  describe('a full disk', async () => {
+    const dataDir = join(mountPoint, 'data')
+    mkdirSync(dataDir)
+    const server = await startServer({ dataDir })
+    afterAll(async () => await server.dispose())
+    const s3 = s3Client(server)
+    const bucket = await newBucket(s3)
+    const old = { small: randomBytes(5_000), large: randomBytes(1_000_000) }
+    for (const [Key, Body] of Object.entries(old)) await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body }))
+
+    async function expectOldObjects(): Promise<void> {
+      for (const [Key, body] of Object.entries(old)) {
+        const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key }))
+        expect((await bytesOf(got)).equals(body), Key).toBe(true)
+      }
+      const list = await s3.send(new ListObjectsV2Command({ Bucket: bucket }))
+      expect(list.Contents?.map(({ Key }) => Key)).toEqual(['large', 'small'])
+    }
+
+    it.each([
+      ['large', 1_000_000, 4_000_000],
+      ['small', 0, 100_000],
+    ])(
+      'refuses a %s object clearly, keeps the old one whole, and goes on when there is room',
+      async (Key, freeBytes, sizeBytes) => {
+        const filler = fill(`filler-${Key}`, freeBytes)
+        let refused: unknown
+        // Some pages that a write needs may be free yet: the disk is full after a few.
+        for (let tries = 0; tries < 60 && refused === undefined; tries++) {
+          const Body = randomBytes(sizeBytes)
+          const put = await s3
+            .send(new PutObjectCommand({ Bucket: bucket, Key, Body }))
+            .catch((error: unknown) => ({ error }))
+          if ('error' in put) refused = put.error
+          else old[Key as keyof typeof old] = Body
+        }
+        expect(refused).toBeInstanceOf(Error)
+        const { name, $metadata } = refused as { name: string; $metadata?: { httpStatusCode?: number } }
+        expect([500, 503, 507], name).toContain($metadata?.httpStatusCode)
+        expect(name).not.toBe('InternalError')
+        await expectOldObjects()
+        rmSync(filler)
+        const body = randomBytes(sizeBytes)
+        await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: body }))
+        old[Key as keyof typeof old] = body
+        await expectOldObjects()
+      },
+      60_000,
+    )
+  })
+}
