@@ -9,8 +9,8 @@ import type {
   TableRecord,
   UploadRecord,
   VersionBody,
-  VersioningState,
   VersionId,
+  VersioningState,
   VersionRecord,
   WriterId,
 } from './records.ts'
@@ -182,7 +182,10 @@ export interface MetadataStore {
   putRecord(table: TableName, id: string, value: Uint8Array, expectedRevision?: number): Promise<TableRecord>
   deleteRecord(table: TableName, id: string): Promise<void>
   /** In byte order of the id, strictly after `afterId`. */
-  listRecords(table: TableName, query: { prefix: string; afterId: string; limit: number }): Promise<readonly TableRecord[]>
+  listRecords(
+    table: TableName,
+    query: { prefix: string; afterId: string; limit: number },
+  ): Promise<readonly TableRecord[]>
 
   close(): Promise<void>
 }

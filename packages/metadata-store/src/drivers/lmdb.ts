@@ -1,0 +1,215 @@
+import { invariant } from '@coffer/errors'
+import type { CommitVersion, ListVersionsQuery, MetadataStore, VersionSelector } from '../metadata-store.ts'
+import type {
+  BlobId,
+  BucketId,
+  BucketRecord,
+  PartRecord,
+  TableName,
+  UploadRecord,
+  VersioningState,
+  WriterId,
+} from '../records.ts'
+import {
+  forgetGarbage,
+  isReferenced,
+  listGarbage,
+  listReferencedBlobs,
+  listWriters,
+  registerWriter,
+  retireWriter,
+} from './lmdb/blobs.ts'
+import { readBucket } from './lmdb/bucket-row.ts'
+import { createBucket, deleteBucket, listBuckets, updateBucket } from './lmdb/buckets.ts'
+import { readKeyUse, readUsage } from './lmdb/counters.ts'
+import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
+import { type Change, GroupCommit } from './lmdb/group-commit.ts'
+import { asMetadataError } from './lmdb/lmdb-errors.ts'
+import { deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
+import { listUploads } from './lmdb/upload-listing.ts'
+import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
+import { listCurrent, listVersions } from './lmdb/version-listing.ts'
+import { findVersion } from './lmdb/version-reads.ts'
+import { commitSizeBytes, commitVersion, removeVersion } from './lmdb/version-writes.ts'
+
+export interface LmdbStoreOptions {
+  /** Holds the environment's files; made (mode 0700) if it does not exist. */
+  readonly directory: string
+  /** Refuses every change: to look into a store beside the server that writes it. Default false. */
+  readonly readOnly?: boolean
+  /** Address space kept for the map, in bytes: the store cannot grow past it (META_STORE_FULL). Default 1 TiB. */
+  readonly mapSizeBytesMax?: number
+}
+
+const MAP_SIZE_BYTES_DEFAULT = 2 ** 40
+
+/**
+ * The metadata store of one machine: an LMDB environment that all its processes share. META_FORMAT_NEWER if a newer Coffer
+ * wrote it; META_RECORD_DAMAGED if it is not a store of ours.
+ *
+ * @example const store = await openLmdbStore({ directory: 'data/metadata' })
+ */
+export async function openLmdbStore(options: LmdbStoreOptions): Promise<MetadataStore> {
+  const readOnly = options.readOnly ?? false
+  const mapSizeBytesMax = options.mapSizeBytesMax ?? MAP_SIZE_BYTES_DEFAULT
+  try {
+    return new LmdbStore(await openEnvironment({ directory: options.directory, readOnly, mapSizeBytesMax }), readOnly)
+  } catch (error) {
+    throw asMetadataError(error)
+  }
+}
+
+class LmdbStore implements MetadataStore {
+  readonly #environment: Environment
+  readonly #commits: GroupCommit
+  readonly #readOnly: boolean
+
+  constructor(environment: Environment, readOnly: boolean) {
+    this.#environment = environment
+    this.#commits = new GroupCommit(environment)
+    this.#readOnly = readOnly
+  }
+
+  async createBucket(bucket: Omit<BucketRecord, 'revision'>) {
+    return this.#write((batch) => createBucket(batch, bucket))
+  }
+
+  async findBucket(name: string) {
+    return this.#read((databases) => readBucket(databases, name))
+  }
+
+  async updateBucket(
+    name: string,
+    expectedRevision: number,
+    change: { versioning: VersioningState; sealed: Uint8Array; wrappedMetadataKey: Uint8Array },
+  ) {
+    return this.#write((batch) => updateBucket(batch, name, expectedRevision, change))
+  }
+
+  async deleteBucket(name: string, id: BucketId) {
+    return this.#write((batch) => deleteBucket(batch, name, id))
+  }
+
+  async listBuckets(query: { ownerAccountId: string; prefix: string; afterName: string; limit: number }) {
+    return this.#read((databases) => listBuckets(databases, query))
+  }
+
+  async getUsage(bucketId: BucketId) {
+    return this.#read((databases) => readUsage(databases, bucketId))
+  }
+
+  async getKeyUse(keyRef: string) {
+    return this.#read((databases) => readKeyUse(databases, keyRef))
+  }
+
+  async commitVersion(commit: CommitVersion) {
+    return this.#write((batch) => commitVersion(batch, commit), commitSizeBytes(commit))
+  }
+
+  async findVersion(bucketId: BucketId, key: string, which: VersionSelector, options: { withBody: boolean }) {
+    return this.#read((databases) => findVersion(databases, bucketId, key, which, options.withBody))
+  }
+
+  async removeVersion(removal: Parameters<MetadataStore['removeVersion']>[0]) {
+    return this.#write((batch) => removeVersion(batch, removal))
+  }
+
+  async listCurrent(query: ListVersionsQuery) {
+    return this.#read((databases) => listCurrent(databases, query))
+  }
+
+  async listVersions(query: ListVersionsQuery) {
+    return this.#read((databases) => listVersions(databases, query))
+  }
+
+  async createUpload(bucketId: BucketId, bucketRevision: number, upload: UploadRecord) {
+    return this.#write((batch) => createUpload(batch, bucketId, bucketRevision, upload))
+  }
+
+  async findUpload(bucketId: BucketId, key: string, uploadId: string) {
+    return this.#read((databases) => findUpload(databases, bucketId, key, uploadId))
+  }
+
+  async putPart(bucketId: BucketId, key: string, uploadId: string, part: PartRecord) {
+    return this.#write((batch) => putPart(batch, bucketId, key, uploadId, part))
+  }
+
+  async listParts(query: Parameters<MetadataStore['listParts']>[0]) {
+    return this.#read((databases) => listParts(databases, query))
+  }
+
+  async abortUpload(bucketId: BucketId, key: string, uploadId: string) {
+    return this.#write((batch) => abortUpload(batch, bucketId, key, uploadId))
+  }
+
+  async listUploads(query: Parameters<MetadataStore['listUploads']>[0]) {
+    return this.#read((databases) => listUploads(databases, query))
+  }
+
+  async registerWriter(writerId: WriterId) {
+    return this.#write((batch) => registerWriter(batch, writerId))
+  }
+
+  async retireWriter(writerId: WriterId) {
+    return this.#write((batch) => retireWriter(batch, writerId))
+  }
+
+  async listWriters() {
+    return this.#read(listWriters)
+  }
+
+  async isReferenced(blobId: BlobId) {
+    return this.#read((databases) => isReferenced(databases, blobId))
+  }
+
+  async listGarbage(limit: number) {
+    return this.#read((databases) => listGarbage(databases, limit))
+  }
+
+  async forgetGarbage(blobIds: readonly BlobId[]) {
+    return this.#write((batch) => forgetGarbage(batch, blobIds))
+  }
+
+  async listReferencedBlobs(afterBlobId: string, limit: number) {
+    return this.#read((databases) => listReferencedBlobs(databases, afterBlobId, limit))
+  }
+
+  async findRecord(table: TableName, id: string) {
+    return this.#read((databases) => findRecord(databases, table, id))
+  }
+
+  async putRecord(table: TableName, id: string, value: Uint8Array, expectedRevision?: number) {
+    return this.#write((batch) => putRecord(batch, table, id, value, expectedRevision), value.length)
+  }
+
+  async deleteRecord(table: TableName, id: string) {
+    return this.#write((batch) => deleteRecord(batch, table, id))
+  }
+
+  async listRecords(table: TableName, query: { prefix: string; afterId: string; limit: number }) {
+    return this.#read((databases) => listRecords(databases, table, query))
+  }
+
+  async close() {
+    await this.#commits.close()
+    await this.#environment.root.close()
+  }
+
+  /**
+   * Reads from the newest commit of any process: lmdb-js keeps a read transaction for the rest of an event turn, so that a
+   * second request in one turn would not see what another process acknowledged between the two.
+   */
+  #read<Result>(read: (databases: Databases) => Result): Result {
+    try {
+      this.#environment.root.resetReadTxn()
+      return read(this.#environment.databases)
+    } catch (error) {
+      throw asMetadataError(error)
+    }
+  }
+
+  #write<Result>(change: Change<Result>, sizeBytes = 0): Promise<Result> {
+    invariant(!this.#readOnly, 'the store is opened for reading only')
+    return this.#commits.submit(change, sizeBytes)
+  }
+}

@@ -1,0 +1,89 @@
+import { invariant } from '@coffer/errors'
+import { metadataError } from '../../errors.ts'
+import type { BucketRecord } from '../../records.ts'
+import { bucketMissing, encodeBucket, encodeBucketId, readBucket } from './bucket-row.ts'
+import { usageKey } from './counters.ts'
+import type { Databases } from './environment.ts'
+import { idBytes, nameKey } from './keys.ts'
+import { scan } from './scan.ts'
+import { assertUint48 } from './version-row.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+const MARK = Buffer.from([1])
+
+export function createBucket(batch: WriteBatch, bucket: Omit<BucketRecord, 'revision'>): BucketRecord {
+  const { databases } = batch
+  assertUint48(bucket.createdAt, 'createdAt')
+  invariant(!databases['bucket-ids'].doesExist(idBytes(bucket.id)), 'a bucket id is never used again')
+  const existing = readBucket(databases, bucket.name)
+  if (existing) {
+    throw metadataError('META_BUCKET_EXISTS', { bucket: bucket.name, ownerAccountId: existing.ownerAccountId })
+  }
+  const created = { ...bucket, revision: 1 }
+  putBucket(batch, created)
+  batch.put(databases['buckets-by-owner'], nameKey(created.ownerAccountId, created.name), MARK)
+  return created
+}
+
+export function updateBucket(
+  batch: WriteBatch,
+  name: string,
+  expectedRevision: number,
+  change: Pick<BucketRecord, 'versioning' | 'sealed' | 'wrappedMetadataKey'>,
+): BucketRecord {
+  const bucket = readBucket(batch.databases, name)
+  if (!bucket) throw metadataError('META_BUCKET_NOT_FOUND', { bucket: name })
+  if (bucket.revision !== expectedRevision) {
+    throw metadataError('META_BUCKET_CHANGED', { bucket: name, revision: bucket.revision })
+  }
+  const { versioning, sealed, wrappedMetadataKey } = change
+  const updated = { ...bucket, versioning, sealed, wrappedMetadataKey, revision: bucket.revision + 1 }
+  putBucket(batch, updated)
+  return updated
+}
+
+export function deleteBucket(batch: WriteBatch, name: string, id: string): void {
+  const { databases } = batch
+  const bucket = readBucket(databases, name)
+  if (bucket?.id !== id) throw metadataError('META_BUCKET_NOT_FOUND', { bucket: name })
+  const prefix = idBytes(id)
+  for (const table of [databases.versions, databases.current, databases.uploads]) {
+    for (const _ of scan(table, { prefix, start: prefix, limit: 1 })) {
+      throw metadataError('META_BUCKET_NOT_EMPTY', { bucket: name })
+    }
+  }
+  batch.bucketChanged(id)
+  batch.remove(databases.buckets, nameKey(name))
+  batch.remove(databases['bucket-ids'], prefix)
+  batch.remove(databases['buckets-by-owner'], nameKey(bucket.ownerAccountId, name))
+  batch.remove(databases.counters, usageKey(id))
+}
+
+export function listBuckets(
+  databases: Databases,
+  query: { ownerAccountId: string; prefix: string; afterName: string; limit: number },
+): { buckets: readonly BucketRecord[]; next?: string } {
+  invariant(query.limit >= 1, 'a page of buckets has a place for one')
+  const owner = Buffer.concat([nameKey(query.ownerAccountId), Buffer.from([0])])
+  const prefix = Buffer.concat([owner, Buffer.from(query.prefix)])
+  const after = Buffer.concat([owner, Buffer.from(query.afterName), Buffer.from([0])])
+  const start = query.afterName !== '' && Buffer.compare(after, prefix) > 0 ? after : prefix
+  const names: string[] = []
+  for (const { key } of scan(databases['buckets-by-owner'], { prefix, start, limit: query.limit + 1 })) {
+    names.push(key.toString('utf8', owner.length))
+  }
+  const shown = names.slice(0, query.limit)
+  const buckets = shown.map((name) => {
+    const bucket = readBucket(databases, name)
+    if (!bucket) throw bucketMissing(name)
+    return bucket
+  })
+  const last = shown.at(-1)
+  return names.length > shown.length && last !== undefined ? { buckets, next: last } : { buckets }
+}
+
+function putBucket(batch: WriteBatch, bucket: BucketRecord): void {
+  batch.bucketChanged(bucket.id)
+  batch.put(batch.databases.buckets, nameKey(bucket.name), encodeBucket(batch.rows, bucket))
+  batch.put(batch.databases['bucket-ids'], idBytes(bucket.id), encodeBucketId(batch.rows, bucket))
+}

@@ -1,0 +1,64 @@
+import { metadataError } from '../../errors.ts'
+import type { TableName, TableRecord } from '../../records.ts'
+import type { Databases } from './environment.ts'
+import { justAfter, nameKey } from './keys.ts'
+import { RowReader } from './row.ts'
+import { scan } from './scan.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+/** Rows of `records`: key: number of the table (1), id; value: revision (4), value to the end. Numbers are never reused. */
+const TABLE_NUMBERS: Readonly<Record<TableName, number>> = { iam: 1, keys: 2, 'bucket-keys': 3 }
+
+export function findRecord(databases: Databases, table: TableName, id: string): TableRecord | undefined {
+  const key = recordKey(table, id)
+  const row = databases.records.getBinary(key)
+  return row && decodeRecord(row, key)
+}
+
+export function putRecord(
+  batch: WriteBatch,
+  table: TableName,
+  id: string,
+  value: Uint8Array,
+  expectedRevision: number | undefined,
+): TableRecord {
+  const { records } = batch.databases
+  const revision = findRecord(batch.databases, table, id)?.revision ?? 0
+  if (expectedRevision !== undefined && expectedRevision !== revision) {
+    throw metadataError('META_RECORD_CHANGED', { table, id, revision })
+  }
+  const key = recordKey(table, id)
+  const record = { id, value, revision: revision + 1 }
+  batch.put(records, key, batch.rows.begin().uint32(record.revision).bytes(value).finish(key))
+  return record
+}
+
+export function deleteRecord(batch: WriteBatch, table: TableName, id: string): void {
+  batch.remove(batch.databases.records, recordKey(table, id))
+}
+
+export function listRecords(
+  databases: Databases,
+  table: TableName,
+  query: { prefix: string; afterId: string; limit: number },
+): readonly TableRecord[] {
+  const prefix = Buffer.concat([tablePrefix(table), Buffer.from(query.prefix)])
+  const after = query.afterId === '' ? prefix : justAfter(recordKey(table, query.afterId))
+  const start = Buffer.compare(after, prefix) > 0 ? after : prefix
+  const rows = scan(databases.records, { prefix, start, limit: query.limit })
+  return Array.from(rows, ({ key, value }) => decodeRecord(value, key))
+}
+
+function decodeRecord(row: Buffer, key: Buffer): TableRecord {
+  const reader = new RowReader('record', row, key)
+  const revision = reader.uint32()
+  return { id: key.toString('utf8', 1), value: reader.rest(), revision }
+}
+
+function recordKey(table: TableName, id: string): Buffer {
+  return Buffer.concat([tablePrefix(table), nameKey(id)])
+}
+
+function tablePrefix(table: TableName): Buffer {
+  return Buffer.from([TABLE_NUMBERS[table]])
+}

@@ -1,0 +1,132 @@
+import { invariant } from '@coffer/errors'
+import { metadataError } from '../../errors.ts'
+import type { CommittedVersion, CommitVersion } from '../../metadata-store.ts'
+import type { BlobId, BucketId, PartRecord, UploadRecord, VersionBody } from '../../records.ts'
+import { addReference, assertBlob, dropReference, requireNewBlob } from './blobs.ts'
+import type { Databases } from './environment.ts'
+import { objectName, partKey, uploadKey, uploadParts } from './keys.ts'
+import { scan } from './scan.ts'
+import { decodePart, decodeUpload, encodePart, encodeUpload } from './upload-row.ts'
+import { assertUint48 } from './version-row.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+type Completion = NonNullable<CommitVersion['completesUpload']>
+
+/** An upload that a commit ends, as it was read and checked. */
+export interface PlannedCompletion {
+  readonly rowKey: Buffer
+  readonly partRows: readonly Buffer[]
+  /** Blobs of all its parts. */
+  readonly blobIds: ReadonlySet<BlobId>
+}
+
+export function createUpload(batch: WriteBatch, bucketId: BucketId, revision: number, upload: UploadRecord): void {
+  const name = objectName(bucketId, upload.key)
+  assertUint48(upload.initiatedAt, 'initiatedAt')
+  batch.requireBucket(bucketId, revision)
+  const rowKey = uploadKey(name, upload.uploadId)
+  batch.put(batch.databases.uploads, rowKey, encodeUpload(batch.rows, upload, rowKey))
+}
+
+export function findUpload(
+  databases: Databases,
+  bucketId: BucketId,
+  key: string,
+  uploadId: string,
+): UploadRecord | undefined {
+  const rowKey = uploadKey(objectName(bucketId, key), uploadId)
+  const row = databases.uploads.getBinary(rowKey)
+  return row && decodeUpload(row, key, rowKey)
+}
+
+export function putPart(
+  batch: WriteBatch,
+  bucketId: BucketId,
+  key: string,
+  uploadId: string,
+  part: PartRecord,
+): CommittedVersion {
+  invariant(part.partNumber >= 1, 'a part number is at least 1')
+  assertBlob(part.blob)
+  assertUint48(part.sizeBytes, 'sizeBytes')
+  assertUint48(part.lastModifiedAt, 'lastModifiedAt')
+  const { parts } = batch.databases
+  requireUpload(batch.databases, bucketId, key, uploadId)
+  const rowKey = partKey(uploadParts(bucketId, uploadId), part.partNumber)
+  const row = parts.getBinary(rowKey)
+  const replaced = row && decodePart(row, rowKey).blob.blobId
+  // The same part again is a call that was repeated because its answer was lost.
+  const isNewBlob = replaced !== part.blob.blobId
+  if (isNewBlob) requireNewBlob(batch, part.blob.blobId)
+
+  if (isNewBlob) addReference(batch, part.blob)
+  batch.put(parts, rowKey, encodePart(batch.rows, part, rowKey))
+  if (!replaced || !isNewBlob) return { garbage: [] }
+  dropReference(batch, replaced)
+  return { garbage: [replaced] }
+}
+
+export function listParts(
+  databases: Databases,
+  query: { bucketId: BucketId; key: string; uploadId: string; afterPartNumber: number; limit: number },
+): { parts: readonly PartRecord[]; more: boolean } {
+  requireUpload(databases, query.bucketId, query.key, query.uploadId)
+  const found = readParts(databases, query.bucketId, query.uploadId, query.afterPartNumber, query.limit + 1)
+  return { parts: found.slice(0, query.limit).map(({ part }) => part), more: found.length > query.limit }
+}
+
+export function abortUpload(batch: WriteBatch, bucketId: BucketId, key: string, uploadId: string): CommittedVersion {
+  const completion = planCompletion(batch, bucketId, key, { uploadId, parts: [] })
+  return { garbage: completeUpload(batch, completion, { kind: 'none' }) }
+}
+
+/** META_UPLOAD_NOT_FOUND, or META_UPLOAD_CHANGED if a part is no longer the one that was read. */
+export function planCompletion(
+  batch: WriteBatch,
+  bucketId: BucketId,
+  key: string,
+  { uploadId, parts }: Completion,
+): PlannedCompletion {
+  requireUpload(batch.databases, bucketId, key, uploadId)
+  const stored = readParts(batch.databases, bucketId, uploadId, 0, Number.MAX_SAFE_INTEGER)
+  const blobs = new Map(stored.map(({ part }) => [part.partNumber, part.blob.blobId]))
+  for (const { partNumber, blobId } of parts) {
+    if (blobs.get(partNumber) !== blobId) throw metadataError('META_UPLOAD_CHANGED', { partNumber })
+  }
+  return {
+    rowKey: uploadKey(objectName(bucketId, key), uploadId),
+    partRows: stored.map(({ rowKey }) => rowKey),
+    blobIds: new Set(blobs.values()),
+  }
+}
+
+/** Removes the upload and its parts; returns the blobs that the version does not take over, now garbage. */
+export function completeUpload(batch: WriteBatch, completion: PlannedCompletion, body: VersionBody): BlobId[] {
+  const { uploads, parts } = batch.databases
+  batch.remove(uploads, completion.rowKey)
+  for (const rowKey of completion.partRows) batch.remove(parts, rowKey)
+  const taken = new Set(body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : [])
+  const garbage = [...completion.blobIds].filter((blobId) => !taken.has(blobId))
+  for (const blobId of garbage) dropReference(batch, blobId)
+  return garbage
+}
+
+function requireUpload(databases: Databases, bucketId: BucketId, key: string, uploadId: string): void {
+  if (!findUpload(databases, bucketId, key, uploadId)) throw metadataError('META_UPLOAD_NOT_FOUND', { uploadId })
+}
+
+function readParts(
+  databases: Databases,
+  bucketId: BucketId,
+  uploadId: string,
+  afterPartNumber: number,
+  limit: number,
+): { rowKey: Buffer; part: PartRecord }[] {
+  const prefix = uploadParts(bucketId, uploadId)
+  const start = partKey(prefix, afterPartNumber + 1)
+  const found: { rowKey: Buffer; part: PartRecord }[] = []
+  for (const { key, value } of scan(databases.parts, { prefix, start, limit })) {
+    found.push({ rowKey: key, part: decodePart(value, key) })
+  }
+  return found
+}

@@ -1,0 +1,102 @@
+import type { VersionSelector } from '../../metadata-store.ts'
+import type { BucketId, VersionBody, VersionRecord } from '../../records.ts'
+import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
+import type { Databases } from './environment.ts'
+import { headKey, idBytes, objectName, olderVersionKey } from './keys.ts'
+import { damaged } from './row.ts'
+import { agrees, decodeCurrent, decodeVersion, type StoredVersion } from './version-row.ts'
+
+/**
+ * The newest version of an object, and the row it is in. It has a place of its own (keys.ts), so that commits and reads
+ * of the current version are exact look-ups, and a version that is not the newest is known by its row's key.
+ */
+export interface PlacedVersion extends StoredVersion {
+  readonly rowKey: Buffer
+}
+
+export function readHead(databases: Databases, name: Buffer, key: string): PlacedVersion | undefined {
+  const rowKey = headKey(name)
+  const row = databases.versions.getBinary(rowKey)
+  return row && { ...decodeVersion(row, key, name), rowKey }
+}
+
+function readOlder(databases: Databases, name: Buffer, key: string, versionId: string): PlacedVersion | undefined {
+  const rowKey = olderVersionKey(name, versionId)
+  const row = databases.versions.getBinary(rowKey)
+  if (!row) return undefined
+  const stored = decodeVersion(row, key, name)
+  if (stored.record.versionId !== versionId) throw damaged('version', 'under another version id')
+  return { ...stored, rowKey }
+}
+
+/** The version that `which` selects, given the key's newest one. A null pointer may dangle: then there is none. */
+export function selectVersion(
+  databases: Databases,
+  name: Buffer,
+  head: PlacedVersion,
+  which: VersionSelector,
+): PlacedVersion | undefined {
+  if (which === 'current') return head
+  const versionId = which === 'null' ? head.nullVersionId : which.versionId
+  if (versionId === '') return undefined
+  const { key } = head.record
+  const selected = versionId === head.record.versionId ? head : readOlder(databases, name, key, versionId)
+  if (which === 'null' && selected && !selected.record.isNull) throw damaged('version', 'null pointer to another')
+  return selected
+}
+
+/**
+ * The newest version, checked against `current`: two trees would have to be damaged alike for an older version to be shown
+ * as the current one, or for an object to vanish.
+ */
+function readCheckedHead(databases: Databases, name: Buffer, key: string): PlacedVersion | undefined {
+  const head = readHead(databases, name, key)
+  const currentRow = databases.current.getBinary(name)
+  if (!head && !currentRow) return undefined
+  if (!head) throw damaged('current', 'of a key without versions')
+  if (!currentRow) {
+    if (!head.record.isDeleteMarker) throw damaged('current', 'missing')
+    return head
+  }
+  if (!agrees(decodeCurrent(currentRow, key, name), head.record)) throw damaged('current', 'not the newest version')
+  return head
+}
+
+export function findVersion(
+  databases: Databases,
+  bucketId: BucketId,
+  key: string,
+  which: VersionSelector,
+  withBody: boolean,
+): { version: VersionRecord; isLatest: boolean; body?: VersionBody } | undefined {
+  const name = objectName(bucketId, key)
+  const head = readCheckedHead(databases, name, key)
+  const selected = head && selectVersion(databases, name, head, which)
+  if (!selected) return undefined
+  const found = { version: selected.record, isLatest: selected === head }
+  return withBody ? { ...found, body: readBody(databases, selected) } : found
+}
+
+export function readBody(databases: Databases, stored: StoredVersion): VersionBody {
+  if (stored.record.bodyKind === 'none') return { kind: 'none' }
+  if (stored.record.bodyKind === 'inline') return { kind: 'inline', bytes: readInlineBody(databases, stored) }
+  const rowKey = idBytes(stored.record.versionId)
+  const row = databases.bodies.getBinary(rowKey)
+  if (!row) throw damaged('body', 'missing')
+  return decodeBlobs(row, rowKey)
+}
+
+function readInlineBody(databases: Databases, stored: StoredVersion): Uint8Array {
+  const { inlineSizeBytes, inlineTail } = stored
+  const outOfLine = inlineSizeBytes - inlineTail.length
+  if (outOfLine === 0) return inlineTail
+  if (outOfLine !== bytesOutOfLine(inlineSizeBytes)) throw damaged('version', 'body split elsewhere')
+  // The view is valid until the next read: it is copied at once.
+  const view = databases.bodies.getBinaryFast(idBytes(stored.record.versionId))
+  if (!view) throw damaged('body', 'missing')
+  if (view.length !== outOfLine) throw damaged('body', 'size')
+  const bytes = Buffer.allocUnsafe(inlineSizeBytes)
+  view.copy(bytes, 0, 0, outOfLine)
+  bytes.set(inlineTail, outOfLine)
+  return bytes
+}

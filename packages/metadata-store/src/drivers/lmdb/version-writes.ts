@@ -1,0 +1,190 @@
+import { invariant } from '@coffer/errors'
+import { metadataError } from '../../errors.ts'
+import type { CommittedVersion, CommitVersion, MetadataStore, RemovedVersion } from '../../metadata-store.ts'
+import type { BlobId, VersionBody, VersionId, VersionRecord } from '../../records.ts'
+import { addReference, dropReference, requireNewBlob } from './blobs.ts'
+import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
+import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
+import { scan } from './scan.ts'
+import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
+import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
+import { assertVersion, decodeVersion, encodeCurrent, encodeVersion, type StoredVersion } from './version-row.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+const INLINE_BODY_BYTES_MAX = 4 * 1024 * 1024
+const EMPTY = Buffer.alloc(0)
+
+/** Bytes that a commit writes, for the limit of a batch. */
+export function commitSizeBytes({ version, body }: CommitVersion): number {
+  const bodyBytes = body.kind === 'inline' ? body.bytes.length : body.kind === 'blobs' ? body.blobs.length * 64 : 0
+  return version.sealed.length + version.summary.length + bodyBytes
+}
+
+/** One change of a batch: everything is read and checked before the first write. */
+export function commitVersion(batch: WriteBatch, commit: CommitVersion): CommittedVersion {
+  const { bucketId, version, body } = commit
+  assertVersion(version, body)
+  const name = objectName(bucketId, version.key)
+  batch.requireBucket(bucketId, commit.bucketRevision)
+  const head = readHead(batch.databases, name, version.key)
+  requireCurrent(head, commit.expectedCurrent)
+  requireNewer(batch, head, version.versionId, body)
+  const completion = commit.completesUpload && planCompletion(batch, bucketId, version.key, commit.completesUpload)
+  if (body.kind === 'blobs') requireBlobs(batch, body, completion)
+  const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
+  const replacement = replaced && planRemoval(batch, replaced)
+  const usage = batch.usage(bucketId)
+  const keyUse = version.keyRef === '' ? undefined : batch.keyUse(version.keyRef)
+
+  const garbage: BlobId[] = []
+  if (replacement) garbage.push(...replacement.apply(usage))
+  if (head && head !== replaced) placeAsOlder(batch, name, head)
+  if (body.kind === 'blobs') {
+    const kept = completion?.blobIds
+    for (const blob of body.blobs) if (!kept?.has(blob.blobId)) addReference(batch, blob)
+  }
+  if (completion) garbage.push(...completeUpload(batch, completion, body))
+  const nullVersionId = version.isNull ? version.versionId : (head?.nullVersionId ?? '')
+  placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
+  count(usage, version, 1)
+  if (keyUse) keyUse.count += 1
+  return { garbage }
+}
+
+export function removeVersion(
+  batch: WriteBatch,
+  removal: Parameters<MetadataStore['removeVersion']>[0],
+): RemovedVersion {
+  const { databases } = batch
+  const name = objectName(removal.bucketId, removal.key)
+  batch.requireBucket(removal.bucketId, removal.bucketRevision)
+  const head = readHead(databases, name, removal.key)
+  requireCurrent(head, removal.expectedCurrent)
+  const target = head && selectVersion(databases, name, head, removal.which)
+  if (!head || !target) return { garbage: [] }
+  const planned = planRemoval(batch, target)
+  const next = target === head ? readNextOlder(batch, name, removal.key) : undefined
+  const usage = batch.usage(removal.bucketId)
+
+  const garbage = planned.apply(usage)
+  if (target === head) {
+    if (next) {
+      batch.remove(databases.versions, next.rowKey)
+      batch.put(databases.versions, head.rowKey, encodeVersion(batch.rows, next, name))
+    }
+    putCurrent(batch, name, next?.record)
+  }
+  const { versionId, isNull, isDeleteMarker } = target.record
+  return { garbage, removed: { versionId, isNull, isDeleteMarker } }
+}
+
+function requireCurrent(head: StoredVersion | undefined, expected: VersionId | 'none' | undefined): void {
+  if (expected === undefined) return
+  const current = head && !head.record.isDeleteMarker ? head.record.versionId : 'none'
+  if (current !== expected) throw metadataError('META_PRECONDITION_FAILED', { current })
+}
+
+/** A version id is newer than the key's newest one, and no body is kept under it (another key could have drawn it). */
+function requireNewer(
+  batch: WriteBatch,
+  head: StoredVersion | undefined,
+  versionId: VersionId,
+  body: VersionBody,
+): void {
+  if (head && head.record.versionId >= versionId) {
+    throw metadataError('META_VERSION_NOT_NEWEST', { newest: head.record.versionId })
+  }
+  const keepsBody = body.kind === 'blobs' || (body.kind === 'inline' && bytesOutOfLine(body.bytes.length) > 0)
+  if (keepsBody && batch.databases.bodies.doesExist(idBytes(versionId))) {
+    throw metadataError('META_VERSION_NOT_NEWEST', { newest: versionId })
+  }
+}
+
+function requireBlobs(
+  batch: WriteBatch,
+  body: Extract<VersionBody, { kind: 'blobs' }>,
+  completion: PlannedCompletion | undefined,
+): void {
+  const seen = new Set<BlobId>()
+  for (const { blobId } of body.blobs) {
+    invariant(!seen.has(blobId), 'a body names a blob once')
+    seen.add(blobId)
+    if (!completion?.blobIds.has(blobId)) requireNewBlob(batch, blobId)
+  }
+}
+
+/** Reads what removing a version needs; `apply` then removes it and returns the blobs that became garbage. */
+function planRemoval(
+  batch: WriteBatch,
+  target: PlacedVersion,
+): { apply(usage: ReturnType<WriteBatch['usage']>): BlobId[] } {
+  const { record } = target
+  const { databases } = batch
+  const body: VersionBody = record.bodyKind === 'blobs' ? readBody(databases, target) : { kind: 'none' }
+  const keyUse = record.keyRef === '' ? undefined : batch.keyUse(record.keyRef)
+  return {
+    apply: (usage) => {
+      batch.remove(databases.versions, target.rowKey)
+      if (record.bodyKind === 'blobs' || target.inlineSizeBytes > target.inlineTail.length) {
+        batch.remove(databases.bodies, idBytes(record.versionId))
+      }
+      count(usage, record, -1)
+      if (keyUse) keyUse.count = Math.max(0, keyUse.count - 1)
+      if (body.kind !== 'blobs') return []
+      for (const { blobId } of body.blobs) dropReference(batch, blobId)
+      return body.blobs.map(({ blobId }) => blobId)
+    },
+  }
+}
+
+function count(
+  usage: ReturnType<WriteBatch['usage']>,
+  version: { readonly isDeleteMarker: boolean; readonly sizeBytes: number },
+  change: 1 | -1,
+): void {
+  const counter = version.isDeleteMarker ? 'deleteMarkerCount' : 'versionCount'
+  usage[counter] = Math.max(0, usage[counter] + change)
+  usage.sizeBytes = Math.max(0, usage.sizeBytes + change * version.sizeBytes)
+}
+
+function placeAsHead(
+  batch: WriteBatch,
+  name: Buffer,
+  record: VersionRecord,
+  nullVersionId: VersionId | '',
+  body: VersionBody,
+): void {
+  const { bodies, versions } = batch.databases
+  const inline = body.kind === 'inline' ? body.bytes : EMPTY
+  invariant(inline.length <= INLINE_BODY_BYTES_MAX, 'an inline body has at most 4 MiB')
+  const outOfLine = bytesOutOfLine(inline.length)
+  const stored = { record, nullVersionId, inlineSizeBytes: inline.length, inlineTail: inline.subarray(outOfLine) }
+  if (outOfLine > 0) batch.put(bodies, idBytes(record.versionId), inline.subarray(0, outOfLine))
+  if (body.kind === 'blobs') {
+    const rowKey = idBytes(record.versionId)
+    batch.put(bodies, rowKey, encodeBlobs(batch.rows, body, rowKey))
+  }
+  batch.put(versions, headKey(name), encodeVersion(batch.rows, stored, name))
+  putCurrent(batch, name, record)
+}
+
+function placeAsOlder(batch: WriteBatch, name: Buffer, head: PlacedVersion): void {
+  const rowKey = olderVersionKey(name, head.record.versionId)
+  batch.put(batch.databases.versions, rowKey, encodeVersion(batch.rows, head, name))
+}
+
+/** `current` has a row for a key whose newest version is not a delete marker. */
+function putCurrent(batch: WriteBatch, name: Buffer, newest: VersionRecord | undefined): void {
+  const { current } = batch.databases
+  if (newest && !newest.isDeleteMarker) batch.put(current, name, encodeCurrent(batch.rows, newest, name))
+  else batch.remove(current, name)
+}
+
+/** The version that becomes the newest when the head goes. */
+function readNextOlder(batch: WriteBatch, name: Buffer, key: string): PlacedVersion | undefined {
+  const prefix = headKey(name)
+  for (const { key: rowKey, value } of scan(batch.databases.versions, { prefix, start: justAfter(prefix), limit: 1 })) {
+    return { ...decodeVersion(value, key, name), rowKey }
+  }
+  return undefined
+}
