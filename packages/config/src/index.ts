@@ -1,1 +1,11 @@
-export {}
+export { CONFIG_ERRORS, type ConfigErrorCode } from './errors.ts'
+export {
+  CONFIG_FILE_VARIABLE,
+  type Configuration,
+  declarationOf,
+  type OptionDeclaration,
+  type OptionName,
+  optionNames,
+} from './options.ts'
+export { type ConfigurationInput, type ResolvedConfiguration, resolveConfiguration } from './resolve.ts'
+export type { HostPort } from './values.ts'

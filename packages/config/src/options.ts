@@ -1,0 +1,225 @@
+import {
+  commandLine,
+  domainNames,
+  type HostPort,
+  hostPort,
+  integer,
+  oneOf,
+  onOff,
+  secretText,
+  text,
+  type ValueKind,
+} from './values.ts'
+
+/** One option, declared once: the flags, the environment variables, the file keys and the manual page all come from it. */
+export interface OptionDeclaration<T> {
+  readonly value: ValueKind<T>
+  readonly environment: `COFFER_${string}`
+  /** Command line flag without its dashes. Absent: never on the command line, as other users can read that. */
+  readonly flag?: string
+  /** What the flag's value is called in the help; absent for an on/off flag. */
+  readonly flagValue?: string
+  /** false: only from the environment, so that it never rests in a file that is copied around. */
+  readonly inFile?: false
+  readonly secret?: true
+  /** As it would be written; shown in the manual and parsed like any other value. */
+  readonly default?: string
+  /** Shown where the default is computed. */
+  readonly defaultText?: string
+  readonly unit?: string
+  readonly text: string
+}
+
+type Optional<T> = OptionDeclaration<T> & { readonly default?: never }
+type WithDefault<T> = OptionDeclaration<T> & { readonly default: string }
+
+const file = text('a path')
+
+export const OPTIONS = {
+  dataDir: {
+    value: text('a path'),
+    environment: 'COFFER_DATA_DIR',
+    flag: 'data-dir',
+    flagValue: 'path',
+    default: './data',
+    text: 'The data directory: everything Coffer keeps.',
+  } satisfies WithDefault<string>,
+  address: {
+    value: hostPort(),
+    environment: 'COFFER_ADDRESS',
+    flag: 'address',
+    flagValue: 'host:port',
+    default: '127.0.0.1:9000',
+    text: 'Where the server listens.',
+  } satisfies WithDefault<HostPort>,
+  rootAccessKeyId: {
+    value: text('3 to 128 letters, digits or _', /^\w{3,128}$/),
+    environment: 'COFFER_ROOT_ACCESS_KEY_ID',
+    text: 'Access key id of the root account. With rootSecretAccessKey it replaces the generated one.',
+  } satisfies Optional<string>,
+  rootSecretAccessKey: {
+    value: secretText('8 to 128 printable ASCII characters', /^[\x21-\x7e]{8,128}$/),
+    environment: 'COFFER_ROOT_SECRET_ACCESS_KEY',
+    secret: true,
+    text: 'Secret access key of the root account.',
+  } satisfies Optional<unknown>,
+  rootKey: {
+    value: secretText('32 bytes in base64', /^[A-Za-z0-9+/]{43}=$/),
+    environment: 'COFFER_ROOT_KEY',
+    inFile: false,
+    secret: true,
+    text: 'The root key, which seals the master keys. Comes before rootKeyFile and rootKeyCommand.',
+  } satisfies Optional<unknown>,
+  rootKeyFile: {
+    value: file,
+    environment: 'COFFER_ROOT_KEY_FILE',
+    flag: 'root-key-file',
+    flagValue: 'path',
+    text: 'A file with the root key: 32 bytes in base64.',
+  } satisfies Optional<string>,
+  rootKeyCommand: {
+    value: commandLine(),
+    environment: 'COFFER_ROOT_KEY_COMMAND',
+    flag: 'root-key-command',
+    flagValue: 'command',
+    text: 'A program that prints the root key: 32 bytes in base64. Run without a shell at each start.',
+  } satisfies Optional<readonly string[]>,
+  workers: {
+    value: integer({ min: 1, max: 256 }),
+    environment: 'COFFER_WORKERS',
+    flag: 'workers',
+    flagValue: 'count',
+    defaultText: 'one for each core',
+    text: 'Processes that serve requests.',
+  } satisfies Optional<number>,
+  allowHttp: {
+    value: onOff(),
+    environment: 'COFFER_ALLOW_HTTP',
+    flag: 'allow-http',
+    default: 'off',
+    text: 'Answer plain HTTP too, on the same port. Customer keys (SSE-C) are refused there.',
+  } satisfies WithDefault<boolean>,
+  region: {
+    value: text('a region name', /^[a-z0-9-]{1,63}$/),
+    environment: 'COFFER_REGION',
+    flag: 'region',
+    flagValue: 'name',
+    default: 'us-east-1',
+    text: 'The region that clients sign for.',
+  } satisfies WithDefault<string>,
+  domains: {
+    value: domainNames(),
+    environment: 'COFFER_DOMAINS',
+    flag: 'domains',
+    flagValue: 'names',
+    default: 'localhost',
+    text: 'Base domains of virtual-host style requests: with s3.example.org, photos.s3.example.org is the bucket photos.',
+  } satisfies WithDefault<readonly string[]>,
+  dataAlgorithm: {
+    value: oneOf(['auto', 'AES-256-GCM', 'CHACHA20-POLY1305']),
+    environment: 'COFFER_DATA_ALGORITHM',
+    flag: 'data-algorithm',
+    flagValue: 'name',
+    default: 'auto',
+    text: 'Cipher for new objects. auto: AES-256-GCM where the processor has AES instructions or FIPS is on.',
+  } satisfies WithDefault<'auto' | 'AES-256-GCM' | 'CHACHA20-POLY1305'>,
+  inlineSizeBytesMax: {
+    value: integer({ min: 0, max: 1_048_576 }),
+    environment: 'COFFER_INLINE_SIZE_BYTES_MAX',
+    flag: 'inline-size-bytes-max',
+    flagValue: 'bytes',
+    default: '131072',
+    unit: 'bytes',
+    text: 'Objects up to this size are kept beside their metadata, larger ones as files.',
+  } satisfies WithDefault<number>,
+  logLevel: {
+    value: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+    environment: 'COFFER_LOG_LEVEL',
+    flag: 'log-level',
+    flagValue: 'level',
+    default: 'info',
+    text: 'What is worth a line in the log.',
+  } satisfies WithDefault<'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent'>,
+  logFormat: {
+    value: oneOf(['text', 'json']),
+    environment: 'COFFER_LOG_FORMAT',
+    flag: 'log-format',
+    flagValue: 'format',
+    default: 'text',
+    text: 'Log lines for people or for programs. They go to standard error.',
+  } satisfies WithDefault<'text' | 'json'>,
+  natsUrl: {
+    value: text('nats://host:port or tls://host:port; several separated by commas'),
+    environment: 'COFFER_NATS_URL',
+    flag: 'nats',
+    flagValue: 'url',
+    text: 'The NATS server through which the services of a mesh find and call each other.',
+  } satisfies Optional<string>,
+  natsUser: {
+    value: text('a user name'),
+    environment: 'COFFER_NATS_USER',
+    flag: 'nats-user',
+    flagValue: 'name',
+    text: 'User at the NATS server.',
+  } satisfies Optional<string>,
+  natsPasswordFile: {
+    value: file,
+    environment: 'COFFER_NATS_PASSWORD_FILE',
+    flag: 'nats-password-file',
+    flagValue: 'path',
+    text: "A file with that user's password.",
+  } satisfies Optional<string>,
+  natsCredentialsFile: {
+    value: file,
+    environment: 'COFFER_NATS_CREDENTIALS_FILE',
+    flag: 'nats-credentials-file',
+    flagValue: 'path',
+    text: 'A NATS credentials file (JWT and seed).',
+  } satisfies Optional<string>,
+  natsCaFile: {
+    value: file,
+    environment: 'COFFER_NATS_CA_FILE',
+    flag: 'nats-ca-file',
+    flagValue: 'path',
+    text: "Certificates that the NATS server's is checked against.",
+  } satisfies Optional<string>,
+  natsCertFile: {
+    value: file,
+    environment: 'COFFER_NATS_CERT_FILE',
+    flag: 'nats-cert-file',
+    flagValue: 'path',
+    text: 'Client certificate for the NATS server.',
+  } satisfies Optional<string>,
+  natsKeyFile: {
+    value: file,
+    environment: 'COFFER_NATS_KEY_FILE',
+    flag: 'nats-key-file',
+    flagValue: 'path',
+    text: 'Private key of that certificate.',
+  } satisfies Optional<string>,
+  meshKeyFile: {
+    value: file,
+    environment: 'COFFER_MESH_KEY_FILE',
+    flag: 'mesh-key-file',
+    flagValue: 'path',
+    text: 'The key that all services of one mesh share, as `coffer mesh-key` prints it. Needed with NATS.',
+  } satisfies Optional<string>,
+} as const
+
+export type OptionName = keyof typeof OPTIONS
+
+type ValueOf<D> = D extends { value: ValueKind<infer T> } ? (D extends { default: string } ? T : T | undefined) : never
+
+/** Every option's value, typed as its declaration says. Undefined: neither set nor with a default. */
+export type Configuration = { readonly [N in OptionName]: ValueOf<(typeof OPTIONS)[N]> }
+
+/** The environment variable and flag (`--config`) that name a configuration file. */
+export const CONFIG_FILE_VARIABLE = 'COFFER_CONFIG'
+
+export function optionNames(): OptionName[] {
+  return Object.keys(OPTIONS) as OptionName[]
+}
+
+export function declarationOf(name: OptionName): OptionDeclaration<unknown> {
+  return OPTIONS[name]
+}
