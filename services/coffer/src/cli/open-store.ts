@@ -1,0 +1,40 @@
+import type { Configuration } from '@coffer/config'
+import { createLogger, type Mesh } from '@coffer/mesh'
+import { openDataDirectory } from '../data-directory.ts'
+import { connectMesh } from '../mesh-connection.ts'
+import { forgetSecretVariables } from '../root-account.ts'
+import { resolveRootKey } from '../root-key.ts'
+import { openStoreServices } from '../store-services.ts'
+
+const SERVICES_TIMEOUT_MS = 10_000
+
+/**
+ * Runs a command against a store: over NATS where that is configured, else on the data directory itself, also beside a
+ * running server: all processes on a machine share the store, and each sees what another has committed.
+ */
+export async function withStore(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
+  forgetSecretVariables(process.env)
+  const logger = createLogger({
+    level: quietLevel(configuration),
+    name: 'coffer',
+    json: configuration.logFormat === 'json',
+  })
+  await using cleanup = new AsyncDisposableStack()
+  if (configuration.natsUrl !== undefined) {
+    const mesh = await connectMesh(configuration, logger)
+    cleanup.defer(() => mesh.stop())
+    await mesh.waitFor(['iam', 'rotation'], SERVICES_TIMEOUT_MS)
+    return await work(mesh)
+  }
+  const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
+  cleanup.defer(() => directory.release())
+  const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
+  const services = await openStoreServices(directory, rootKey.key, logger)
+  cleanup.defer(() => services.close())
+  await work(services.mesh)
+}
+
+/** A command's output is its answer: what services tell of themselves at the start is no part of it. */
+function quietLevel({ logLevel }: Configuration): string {
+  return logLevel === 'info' ? 'warn' : logLevel
+}

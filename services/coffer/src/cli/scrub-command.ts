@@ -1,0 +1,29 @@
+import type { ScrubReport } from '@coffer/contracts'
+import { Command } from 'commander'
+import { withStore } from './open-store.ts'
+import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+
+export function scrubCommand(): Command {
+  const command = new Command('scrub')
+    .description('check that all object data is there, and remove what nothing refers to; also beside a running server')
+    .option('--json', 'print JSON')
+  addOptionFlags(command, [...STORE_OPTIONS, ...MESH_OPTIONS])
+  return command.action(async ({ json }: { json?: boolean }) => {
+    await withStore(configurationValues(command), async (mesh) => {
+      const report = await mesh.use('rotation').scrub()
+      process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : renderReport(report))
+      if (report.damaged.length > 0) process.exitCode = 1
+    })
+  })
+}
+
+function renderReport({ blobsSeen, orphansRemoved, garbageRemoved, damaged }: ScrubReport): string {
+  const lines = [
+    `${blobsSeen} blobs seen`,
+    `${garbageRemoved} removed that a commit had dropped`,
+    `${orphansRemoved} removed that an unfinished write had left`,
+    `${damaged.length} damaged`,
+    ...damaged.map(({ blobId, problem }) => `  ${blobId}: ${problem === 'missing' ? 'missing' : 'of the wrong size'}`),
+  ]
+  return `${lines.join('\n')}\n`
+}

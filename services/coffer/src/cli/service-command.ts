@@ -1,0 +1,16 @@
+import { optionNames } from '@coffer/config'
+import { Argument, Command } from 'commander'
+import type { RunnableService } from '../service-process.ts'
+import { addOptionFlags, configurationValues } from './option-flags.ts'
+
+const NAMES: readonly RunnableService[] = ['gateway', 'iam', 'crypto', 'kms', 'metadata', 'rotation']
+
+export function serviceCommand(): Command {
+  const command = new Command('service')
+    .description('run one service of a mesh in this process; the services find each other over NATS')
+    .addArgument(new Argument('<name>', 'which one').choices(NAMES))
+  return addOptionFlags(command, optionNames()).action(async (name: RunnableService) => {
+    const { runService } = await import('../service-process.ts')
+    await runService(name, configurationValues(command))
+  })
+}

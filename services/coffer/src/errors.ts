@@ -1,0 +1,25 @@
+import { CofferError, type CofferErrorShape } from '@coffer/errors'
+
+/** Every way a start or a command can be refused by the composition itself. Codes are API. */
+export const COFFER_ERRORS = {
+  COFFER_CERTIFICATE_INVALID: 'a certificate and its private key cannot be used',
+  COFFER_ADDRESS_UNAVAILABLE: 'the address cannot be listened on',
+  COFFER_ROOT_KEY_COMMAND_FAILED: 'the command that prints the root key failed',
+  COFFER_ROOT_CREDENTIALS_INVALID: 'the root credentials cannot be used',
+  COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
+  COFFER_NATS_NEEDED: 'this command needs a NATS server',
+  COFFER_WORKER_FAILED: 'a worker could not start',
+  COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',
+} as const
+
+export type CofferErrorCode = keyof typeof COFFER_ERRORS
+
+/** `why` is added to the table's sentence: what exactly, and what to do. */
+export function cofferError(
+  code: CofferErrorCode,
+  why: string,
+  details?: CofferErrorShape['details'],
+  options?: { cause?: unknown },
+): CofferError {
+  return new CofferError({ code, message: `${COFFER_ERRORS[code]}: ${why}`, ...(details && { details }) }, options)
+}

@@ -1,0 +1,57 @@
+import type { BlobStore } from '@coffer/blob-store'
+import type { Configuration } from '@coffer/config'
+import { chooseDataAlgorithm } from '@coffer/crypto-core'
+import type { Logger, Mesh } from '@coffer/mesh'
+import { createGateway } from '@coffer/service-gateway'
+import { CertificateStore } from './certificates/certificate-store.ts'
+import { listen } from './listener.ts'
+
+/** The settings that decide how requests are answered; plain data, as workers are sent them. */
+export type GatewaySettings = Pick<
+  Configuration,
+  'address' | 'allowHttp' | 'region' | 'domains' | 'dataAlgorithm' | 'inlineSizeBytesMax' | 'logLevel' | 'logFormat'
+>
+
+export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
+  const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
+  return { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat }
+}
+
+export interface GatewayParts {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  readonly writerId: string
+  readonly certsDirectory: string
+  readonly bucketLeaseMs: number
+  readonly logger: Logger
+}
+
+export interface RunningGateway {
+  readonly port: number
+  /** Takes no more connections; resolves when the requests in flight have ended, at most `drainMs` later. */
+  stop(drainMs: number): Promise<void>
+}
+
+/** The gateway behind its port. COFFER_ADDRESS_UNAVAILABLE, COFFER_CERTIFICATE_INVALID. */
+export async function startGateway(settings: GatewaySettings, parts: GatewayParts): Promise<RunningGateway> {
+  const { certsDirectory, ...gatewayParts } = parts
+  const certificates = await CertificateStore.open(certsDirectory, parts.logger)
+  const gateway = await createGateway({
+    ...gatewayParts,
+    region: settings.region,
+    domains: settings.domains,
+    dataAlgorithm: chooseDataAlgorithm(settings.dataAlgorithm),
+    inlineSizeBytesMax: settings.inlineSizeBytesMax,
+  })
+  const { address, allowHttp } = settings
+  const handler = gateway.handler.bind(gateway)
+  const listener = await listen({ address, allowHttp, certificates, handler })
+  return {
+    port: listener.port,
+    async stop(drainMs) {
+      await listener.close(drainMs)
+      await gateway.close()
+      certificates.close()
+    },
+  }
+}

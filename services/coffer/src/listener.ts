@@ -1,0 +1,160 @@
+import {
+  createServer as createHttpServer,
+  type Server as HttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerResponse,
+} from 'node:http'
+import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
+import type { AddressInfo, Server, Socket } from 'node:net'
+import type { HostPort } from '@coffer/config'
+import type { CertificateStore } from './certificates/certificate-store.ts'
+import { cofferError } from './errors.ts'
+import { createFirstByteServer } from './first-byte.ts'
+
+/** Request line and headers: what AWS S3 takes is 8 KiB of headers; signed URLs with session tokens need room beside. */
+const HEADER_SIZE_BYTES_MAX = 16 * 1024
+const HEADERS_TIMEOUT_MS = 30_000
+/** A connection on which a client neither sends nor takes a byte for this long is closed. */
+const IDLE_TIMEOUT_MS = 60_000
+/** Longer than the 60 s after which common load balancers drop an idle connection, so that they never use a closed one. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const BACKLOG = 1024
+
+export interface ListenerOptions {
+  readonly address: HostPort
+  readonly certificates: CertificateStore
+  /** Answer plain HTTP on the same port. */
+  readonly allowHttp: boolean
+  /** For the events `request` and `checkContinue`. */
+  readonly handler: RequestListener
+}
+
+export interface Listener {
+  readonly port: number
+  /** Takes no more connections; resolves when the last request has ended, or after `drainMs` with the rest cut off. */
+  close(drainMs: number): Promise<void>
+}
+
+/** Listens for S3 over TLS, and plain HTTP where that is allowed. COFFER_ADDRESS_UNAVAILABLE. */
+export async function listen(options: ListenerOptions): Promise<Listener> {
+  const https = createTlsServer(options)
+  const http = options.allowHttp ? createPlainServer(options) : undefined
+  const door = http ? createFirstByteServer({ tls: https, plain: http }, HEADERS_TIMEOUT_MS) : https
+  await bind(door, options.address)
+  const servers = http ? [https, http] : [https]
+  const sockets = trackSockets(door)
+  return {
+    port: (door.address() as AddressInfo).port,
+    close: (drainMs) => drain(door, servers, sockets, drainMs),
+  }
+}
+
+const HTTP_OPTIONS = {
+  maxHeaderSize: HEADER_SIZE_BYTES_MAX,
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  // An upload may take hours; a silent one ends by the idle time.
+  requestTimeout: 0,
+  keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+  // S3 answers a request without Host by itself, with its own error.
+  requireHostHeader: false,
+} as const
+
+function createTlsServer({ certificates, handler }: ListenerOptions): HttpsServer {
+  const server = createHttpsServer({
+    ...HTTP_OPTIONS,
+    cert: certificates.fallback.certificatePem,
+    key: certificates.fallback.keyPem,
+    minVersion: 'TLSv1.2',
+    handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+    SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
+  })
+  certificates.onChange(({ certificatePem, keyPem }) => {
+    server.setSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' })
+  })
+  return serve(server, handler)
+}
+
+function createPlainServer({ handler }: ListenerOptions): HttpServer {
+  return serve(createHttpServer(HTTP_OPTIONS), handler)
+}
+
+function serve<S extends HttpServer>(server: S, handler: RequestListener): S {
+  const exchanges = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    exchanges.set(request.socket, { request, response })
+    handler(request, response)
+  }
+  server.on('request', handle)
+  server.on('checkContinue', handle)
+  server.on('clientError', refuseUnreadable)
+  server.setTimeout(IDLE_TIMEOUT_MS)
+  server.on('timeout', (socket: Socket) => {
+    const exchange = exchanges.get(socket)
+    if (exchange && isOurTurn(exchange, socket)) socket.setTimeout(IDLE_TIMEOUT_MS)
+    else socket.destroy()
+  })
+  return server
+}
+
+/** Silence is the server's own while it works on a request (a large copy, the completion of an upload). */
+function isOurTurn(exchange: { request: IncomingMessage; response: ServerResponse }, socket: Socket): boolean {
+  const { request, response } = exchange
+  return request.complete && !response.writableFinished && socket.writableLength === 0
+}
+
+/** What Node's parser refuses never becomes a request: it gets S3's error form without a request id. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
+  const code = isTooLong
+    ? 'RequestHeaderSectionTooLarge'
+    : error.code === 'ERR_HTTP_REQUEST_TIMEOUT'
+      ? 'RequestTimeout'
+      : 'BadRequest'
+  const message = isTooLong
+    ? 'Your request header section exceeds the maximum allowed size.'
+    : 'The request could not be read as HTTP/1.1.'
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>${message}</Message></Error>`
+  const head = 'HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Type: application/xml'
+  socket.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
+}
+
+async function bind(server: Server, { host, port }: HostPort): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  server.once('error', reject)
+  server.listen({ port, backlog: BACKLOG, ...(host !== '' && { host }) }, resolve)
+  try {
+    await promise
+  } catch (cause) {
+    const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
+    throw cofferError('COFFER_ADDRESS_UNAVAILABLE', `${host}:${port} (${reason})`, { host, port, reason }, { cause })
+  } finally {
+    server.off('error', reject)
+  }
+}
+
+function trackSockets(door: Server): Set<Socket> {
+  const sockets = new Set<Socket>()
+  door.on('connection', (socket) => {
+    sockets.add(socket)
+    socket.once('close', () => sockets.delete(socket))
+  })
+  return sockets
+}
+
+async function drain(door: Server, servers: HttpServer[], sockets: Set<Socket>, drainMs: number): Promise<void> {
+  const closed = new Promise<void>((resolve) => door.close(() => resolve()))
+  // `closeIdleConnections` also ends those that become idle later: each answer sent from now on says `Connection: close`.
+  const idle = setInterval(() => {
+    for (const server of servers) server.closeIdleConnections()
+  }, 50)
+  for (const server of servers) server.closeIdleConnections()
+  const cutOff = setTimeout(() => {
+    for (const socket of sockets) socket.destroy()
+  }, drainMs)
+  await closed
+  clearInterval(idle)
+  clearTimeout(cutOff)
+}

@@ -1,0 +1,28 @@
+import { Command } from 'commander'
+import { accountCommand } from './cli/account-command.ts'
+import { benchCommand } from './cli/bench-command.ts'
+import { configCommand } from './cli/config-command.ts'
+import { meshKeyCommand } from './cli/mesh-key-command.ts'
+import { reportFailure } from './cli/report-failure.ts'
+import { scrubCommand } from './cli/scrub-command.ts'
+import { serverCommand } from './cli/server-command.ts'
+import { serviceCommand } from './cli/service-command.ts'
+
+/** The command line of Coffer. Sets the process's exit code; never rejects. */
+export async function main(processArguments: readonly string[]): Promise<void> {
+  const program = new Command('coffer')
+    .description('S3-compatible object store that encrypts everything it keeps')
+    .addCommand(serverCommand(), { isDefault: false })
+    .addCommand(serviceCommand())
+    .addCommand(accountCommand())
+    .addCommand(scrubCommand())
+    .addCommand(configCommand())
+    .addCommand(meshKeyCommand())
+    .addCommand(benchCommand())
+    .showSuggestionAfterError()
+  try {
+    await program.parseAsync(processArguments)
+  } catch (error) {
+    reportFailure(error)
+  }
+}

@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises'
+import type { Configuration } from '@coffer/config'
+import { Secret } from '@coffer/crypto-core'
+import { type Logger, Mesh } from '@coffer/mesh'
+import { cofferError } from './errors.ts'
+import { readMeshKeyFile } from './mesh-key.ts'
+
+/** The mesh over NATS, as configured. COFFER_NATS_NEEDED, COFFER_MESH_KEY_INVALID, MESH_... */
+export async function connectMesh(configuration: Configuration, logger: Logger): Promise<Mesh> {
+  const { natsUrl, natsUser, natsPasswordFile, natsCredentialsFile, meshKeyFile } = configuration
+  if (natsUrl === undefined) throw cofferError('COFFER_NATS_NEEDED', 'give --nats <url> or COFFER_NATS_URL')
+  if (meshKeyFile === undefined) {
+    throw cofferError('COFFER_MESH_KEY_INVALID', 'give --mesh-key-file <path>; `coffer mesh-key` prints a new key')
+  }
+  const tls = tlsFilesOf(configuration)
+  return await Mesh.start({
+    logger,
+    meshKey: await readMeshKeyFile(meshKeyFile),
+    nats: {
+      url: natsUrl,
+      ...(natsUser !== undefined && { user: natsUser }),
+      ...(natsPasswordFile !== undefined && { password: await readPassword(natsPasswordFile) }),
+      ...(natsCredentialsFile !== undefined && { credentialsFile: natsCredentialsFile }),
+      ...(Object.keys(tls).length > 0 && { tls }),
+    },
+  })
+}
+
+function tlsFilesOf({ natsCaFile, natsCertFile, natsKeyFile }: Configuration) {
+  return {
+    ...(natsCaFile !== undefined && { caFile: natsCaFile }),
+    ...(natsCertFile !== undefined && { certFile: natsCertFile }),
+    ...(natsKeyFile !== undefined && { keyFile: natsKeyFile }),
+  }
+}
+
+async function readPassword(path: string): Promise<Secret> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw cofferError('COFFER_NATS_NEEDED', `cannot read the password file ${path}`, { path }, { cause })
+  })
+  return Secret.take(Buffer.from(bytes.toString('utf8').trimEnd(), 'utf8'))
+}

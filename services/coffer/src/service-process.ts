@@ -1,0 +1,150 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
+import type { Configuration } from '@coffer/config'
+import type { ServiceName } from '@coffer/contracts'
+import { openLocalConnector } from '@coffer/kms/connectors/local'
+import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
+import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
+import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
+import { createIamService, provideIam } from '@coffer/service-iam'
+import { createKmsService, provideKms } from '@coffer/service-kms'
+import { provideMetadata } from '@coffer/service-metadata'
+import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
+import { trustCertificatesIn } from './certificates/trust.ts'
+import { openDataDirectory } from './data-directory.ts'
+import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
+import { startHousekeeping } from './housekeeping.ts'
+import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
+import { connectMesh } from './mesh-connection.ts'
+import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
+import { configuredRootCredentials } from './root-credentials.ts'
+import { resolveRootKey } from './root-key.ts'
+import { stopSignal } from './stop-signal.ts'
+import { LOCAL_CONNECTOR } from './store-services.ts'
+import { DRAIN_MS } from './supervisor.ts'
+import { newWriterId } from './worker-pool.ts'
+
+/** How long a service waits at its start for those that it needs. */
+const PEERS_TIMEOUT_MS = 60_000
+/** In the mesh a gateway may go by a bucket's record for this long, so that a request costs no call for it. */
+const MESH_BUCKET_LEASE_MS = 1_000
+
+interface ServiceParts {
+  readonly configuration: Configuration
+  readonly mesh: Mesh
+  readonly logger: Logger
+  readonly cleanup: AsyncDisposableStack
+}
+
+interface ServiceStart {
+  readonly needs: readonly ServiceName[]
+  /** Returns what to tell when it is ready. */
+  readonly start: (parts: ServiceParts) => Promise<string>
+}
+
+/** What `coffer service <name>` can be. */
+export const SERVICES = {
+  metadata: { needs: [], start: startMetadata },
+  kms: { needs: ['metadata'], start: startKms },
+  crypto: { needs: ['metadata', 'kms'], start: startCrypto },
+  iam: { needs: ['metadata', 'kms'], start: startIam },
+  rotation: { needs: ['metadata'], start: startRotation },
+  gateway: { needs: ['metadata', 'crypto', 'iam'], start: startGatewayService },
+} as const satisfies Record<string, ServiceStart>
+
+export type RunnableService = keyof typeof SERVICES
+
+/** One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. */
+export async function runService(name: RunnableService, configuration: Configuration): Promise<void> {
+  const stop = stopSignal()
+  forgetSecretVariables(process.env)
+  const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
+  await using cleanup = new AsyncDisposableStack()
+  await trustCertificatesIn(join(configuration.dataDir, 'certs'))
+  const mesh = await connectMesh(configuration, logger)
+  cleanup.defer(() => mesh.stop())
+  const service: ServiceStart = SERVICES[name]
+  if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
+  const ready = await service.start({ configuration, mesh, logger, cleanup })
+  process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
+  logger.info({ signal: await stop }, 'stopping')
+}
+
+async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {
+  const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
+  cleanup.defer(() => directory.release())
+  const store = await openLmdbStore({ directory: directory.metadataDirectory })
+  cleanup.defer(() => store.close())
+  await provideMetadata(mesh, store)
+  return directory.path
+}
+
+/** The root key stays with this service. Without a configured one it is in this service's own data directory. */
+async function startKms({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+  const metadata = mesh.use('metadata')
+  const secretsDirectory = join(configuration.dataDir, 'secrets')
+  await ensurePrivate(secretsDirectory)
+  const rootKey = await resolveRootKey(configuration, secretsDirectory, await hasSealedKeys(metadata))
+  if (rootKey.warning) logger.warn(rootKey.warning)
+  const connector = await openLocalConnector(
+    { rootKey: rootKey.key },
+    { name: LOCAL_CONNECTOR, records: kmsRecordsIn(metadata) },
+  )
+  cleanup.defer(() => connector.close())
+  await connector.selfTest()
+  await provideKms(mesh, createKmsService({ mesh, connectors: [connector], defaultConnector: LOCAL_CONNECTOR }))
+  return `root key ${rootKey.origin}`
+}
+
+async function startCrypto({ mesh }: ServiceParts): Promise<string> {
+  await provideCrypto(mesh, createCryptoService({ mesh }))
+  return ''
+}
+
+async function startIam({ configuration, mesh }: ServiceParts): Promise<string> {
+  const iam = createIamService({ mesh })
+  const secretsDirectory = join(configuration.dataDir, 'secrets')
+  await ensurePrivate(secretsDirectory)
+  const credentials = await ensureRootAccount(iam, configuredRootCredentials(configuration), secretsDirectory)
+  await provideIam(mesh, iam)
+  return credentials.path ? `root access key ${credentials.accessKeyId} in ${credentials.path}` : ''
+}
+
+async function startRotation({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+  const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
+  cleanup.defer(() => directory.release())
+  const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
+  cleanup.defer(() => blobs.close())
+  await provideRotation(mesh, createRotationService({ mesh, blobs }))
+  cleanup.defer(startHousekeeping(mesh, logger))
+  return ''
+}
+
+async function startGatewayService({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+  const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
+  cleanup.defer(() => directory.release())
+  const { address, domains } = configuration
+  await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
+  const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
+  cleanup.defer(() => blobs.close())
+  const metadata = mesh.use('metadata')
+  const writerId = newWriterId()
+  await metadata.registerWriter(writerId)
+  cleanup.defer(async () => await metadata.retireWriter(writerId))
+  const gateway = await startGateway(gatewaySettingsOf(configuration), {
+    mesh,
+    blobs,
+    writerId,
+    certsDirectory: directory.certsDirectory,
+    bucketLeaseMs: MESH_BUCKET_LEASE_MS,
+    logger,
+  })
+  cleanup.defer(() => gateway.stop(DRAIN_MS))
+  return `port ${gateway.port}`
+}
+
+async function ensurePrivate(directory: string): Promise<void> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+}

@@ -1,0 +1,61 @@
+import type { BlobStore } from '@coffer/blob-store'
+import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
+import type { Secret } from '@coffer/crypto-core'
+import { openLocalConnector } from '@coffer/kms/connectors/local'
+import { type Logger, Mesh } from '@coffer/mesh'
+import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
+import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
+import { createIamService, provideIam } from '@coffer/service-iam'
+import { createKmsService, provideKms } from '@coffer/service-kms'
+import { provideMetadata } from '@coffer/service-metadata'
+import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { kmsRecordsIn } from './kms-records.ts'
+
+/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the root key. */
+export const LOCAL_CONNECTOR = 'local'
+
+export interface StoreDirectories {
+  readonly metadataDirectory: string
+  readonly blobsDirectory: string
+}
+
+/** Every service on one data directory, in this process, reached through a mesh without a network. */
+export interface StoreServices {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  close(): Promise<void>
+}
+
+/** KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. */
+export async function openStoreServices(
+  directories: StoreDirectories,
+  rootKey: Secret,
+  logger: Logger,
+): Promise<StoreServices> {
+  const store = await openLmdbStore({ directory: directories.metadataDirectory })
+  try {
+    const connector = await openLocalConnector({ rootKey }, { name: LOCAL_CONNECTOR, records: kmsRecordsIn(store) })
+    await connector.selfTest()
+    const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })
+    const mesh = await Mesh.start({ logger })
+    await provideMetadata(mesh, store)
+    const connectors = [connector]
+    await provideKms(mesh, createKmsService({ mesh, connectors, defaultConnector: LOCAL_CONNECTOR }))
+    await provideCrypto(mesh, createCryptoService({ mesh }))
+    await provideIam(mesh, createIamService({ mesh }))
+    await provideRotation(mesh, createRotationService({ mesh, blobs }))
+    return {
+      mesh,
+      blobs,
+      async close() {
+        await mesh.stop()
+        await connector.close()
+        await blobs.close()
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}

@@ -1,0 +1,144 @@
+import { readdir } from 'node:fs/promises'
+import { getCompileCacheDir } from 'node:module'
+import { availableParallelism } from 'node:os'
+import type { Configuration } from '@coffer/config'
+import type { MetadataService } from '@coffer/contracts'
+import { insecureExportKeyBytes } from '@coffer/crypto-core'
+import { createLogger, type Logger } from '@coffer/mesh'
+import { renderBanner } from './banner.ts'
+import {
+  defaultCertificatePath,
+  ensureDefaultCertificate,
+  readCertificatePair,
+  selfSignedNames,
+} from './certificates/certificate-files.ts'
+import { trustCertificatesIn } from './certificates/trust.ts'
+import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
+import { startHousekeeping } from './housekeeping.ts'
+import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
+import { configuredRootCredentials } from './root-credentials.ts'
+import { type RootKey, resolveRootKey } from './root-key.ts'
+import { stopSignal } from './stop-signal.ts'
+import { openStoreServices, type StoreServices } from './store-services.ts'
+import { LOCAL_BUCKET_LEASE_MS } from './worker.ts'
+import { newWriterId, WorkerPool } from './worker-pool.ts'
+
+/** How long requests in flight may go on after the order to stop. */
+export const DRAIN_MS = 10_000
+
+/**
+ * The server: holds the data directory's lock, the root key and the singletons; workers answer requests. Resolves when it
+ * has been told to stop (SIGTERM, SIGINT) and has. Rejects, with nothing left running, if it can't start.
+ */
+export async function runServer(configuration: Configuration): Promise<void> {
+  const stop = stopSignal()
+  forgetSecretVariables(process.env)
+  const configuredCredentials = configuredRootCredentials(configuration)
+  const logger = createLogger({
+    level: configuration.logLevel,
+    name: 'coffer',
+    json: configuration.logFormat === 'json',
+  })
+  const workerCount = configuration.workers ?? availableParallelism()
+
+  await using cleanup = new AsyncDisposableStack()
+  const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
+  cleanup.defer(() => directory.release())
+  const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, await isInitialised(directory))
+  if (rootKey.warning) logger.warn(rootKey.warning)
+  const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
+  if (pool) cleanup.defer(() => pool.kill())
+  const services = await openStoreServices(directory, rootKey.key, logger)
+  cleanup.defer(() => services.close())
+  // From here on the store is known to be ours to change.
+  await retireEarlierWriters(services.mesh.use('metadata'))
+  const credentials = await ensureRootAccount(
+    services.mesh.use('iam'),
+    configuredCredentials,
+    directory.secretsDirectory,
+  )
+  const { address, domains } = configuration
+  await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
+  await trustCertificatesIn(directory.certsDirectory)
+
+  const parts: ServerParts = { configuration, directory, rootKey, services, logger, cleanup }
+  const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
+  const endHousekeeping = startHousekeeping(services.mesh, logger)
+  cleanup.defer(endHousekeeping)
+  const caPath = await selfSignedCertificatePath(directory.certsDirectory)
+  process.stdout.write(
+    renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
+  )
+  logger.info({ signal: await stop }, 'stopping')
+}
+
+interface ServerParts {
+  readonly configuration: Configuration
+  readonly directory: DataDirectory
+  readonly rootKey: RootKey
+  readonly services: StoreServices
+  readonly logger: Logger
+  readonly cleanup: AsyncDisposableStack
+}
+
+/** Before the store is opened, so that both load at the same time. */
+function forkWorkers(count: number): WorkerPool {
+  const cacheDirectory = getCompileCacheDir()
+  if (cacheDirectory) process.env.NODE_COMPILE_CACHE ??= cacheDirectory
+  return new WorkerPool(count)
+}
+
+async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<number> {
+  const { configuration, directory, rootKey, services, logger } = parts
+  const metadata = services.mesh.use('metadata')
+  const { metadataDirectory, blobsDirectory, certsDirectory } = directory
+  parts.cleanup.defer(() => pool.stop(DRAIN_MS))
+  return await pool.start({
+    logger,
+    startMessage: async (writerId) => {
+      await metadata.registerWriter(writerId)
+      return {
+        kind: 'start',
+        settings: gatewaySettingsOf(configuration),
+        directories: { metadataDirectory, blobsDirectory, certsDirectory },
+        rootKey: insecureExportKeyBytes(rootKey.key),
+        writerId,
+      }
+    },
+    onGone: async (writerId) => await metadata.retireWriter(writerId),
+  })
+}
+
+async function serveInProcess({ configuration, directory, services, logger, cleanup }: ServerParts): Promise<number> {
+  const metadata = services.mesh.use('metadata')
+  const writerId = newWriterId()
+  await metadata.registerWriter(writerId)
+  cleanup.defer(async () => await metadata.retireWriter(writerId))
+  const gateway = await startGateway(gatewaySettingsOf(configuration), {
+    mesh: services.mesh,
+    blobs: services.blobs,
+    writerId,
+    certsDirectory: directory.certsDirectory,
+    bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
+    logger,
+  })
+  cleanup.defer(() => gateway.stop(DRAIN_MS))
+  return gateway.port
+}
+
+/** Whether a root key has been at work here, so that another must not be made in its place. */
+async function isInitialised({ metadataDirectory }: DataDirectory): Promise<boolean> {
+  return (await readdir(metadataDirectory)).length > 0
+}
+
+/** The lock says that no other server runs: whoever wrote blobs before is dead, and what it left unfinished is garbage. */
+async function retireEarlierWriters(metadata: Pick<MetadataService, 'listWriters' | 'retireWriter'>): Promise<void> {
+  for (const writerId of await metadata.listWriters()) await metadata.retireWriter(writerId)
+}
+
+/** The default certificate if it is its own CA, so that clients must be given it. */
+async function selfSignedCertificatePath(certsDirectory: string): Promise<string | undefined> {
+  const { x509 } = await readCertificatePair(certsDirectory, '')
+  return x509.checkIssued(x509) ? defaultCertificatePath(certsDirectory) : undefined
+}

@@ -1,0 +1,3 @@
+import { obeySupervisor } from './worker.ts'
+
+obeySupervisor()

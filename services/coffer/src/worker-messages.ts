@@ -1,0 +1,18 @@
+import type { CofferErrorShape } from '@coffer/errors'
+import type { GatewaySettings } from './gateway-process.ts'
+import type { StoreDirectories } from './store-services.ts'
+
+/** What a worker is told by the supervisor, over the channel between them: never by arguments or environment. */
+export type SupervisorMessage =
+  | {
+      readonly kind: 'start'
+      readonly settings: GatewaySettings
+      readonly directories: StoreDirectories & { readonly certsDirectory: string }
+      readonly rootKey: Uint8Array
+      readonly writerId: string
+    }
+  | { readonly kind: 'stop'; readonly drainMs: number }
+
+export type WorkerMessage =
+  | { readonly kind: 'ready'; readonly port: number }
+  | { readonly kind: 'failed'; readonly error: CofferErrorShape }

@@ -1,0 +1,68 @@
+import { Secret } from '@coffer/crypto-core'
+import { CofferError } from '@coffer/errors'
+import { createLogger } from '@coffer/mesh'
+import { trustCertificatesIn } from './certificates/trust.ts'
+import { startGateway } from './gateway-process.ts'
+import { openStoreServices } from './store-services.ts'
+import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
+
+/** Asks the metadata store for the bucket at each request: it is in this process, and the answer is never old. */
+export const LOCAL_BUCKET_LEASE_MS = 0
+
+type StartMessage = Extract<SupervisorMessage, { kind: 'start' }>
+
+interface RunningWorker {
+  stop(drainMs: number): Promise<void>
+}
+
+/** A worker: all services on the shared store, and a gateway on the shared port. Started by the supervisor only. */
+async function start({ settings, directories, rootKey, writerId }: StartMessage): Promise<RunningWorker> {
+  const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
+  await trustCertificatesIn(directories.certsDirectory)
+  const services = await openStoreServices(directories, Secret.take(rootKey), logger)
+  const gateway = await startGateway(settings, {
+    mesh: services.mesh,
+    blobs: services.blobs,
+    writerId,
+    certsDirectory: directories.certsDirectory,
+    bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
+    logger,
+  })
+  tell({ kind: 'ready', port: gateway.port })
+  return {
+    async stop(drainMs) {
+      await gateway.stop(drainMs)
+      await services.close()
+    },
+  }
+}
+
+function tell(message: WorkerMessage): void {
+  process.send?.(message)
+}
+
+function tellFailure(error: unknown): void {
+  const shape = error instanceof CofferError ? error.toJSON() : { code: 'INTERNAL_INVARIANT', message: String(error) }
+  tell({ kind: 'failed', error: shape })
+}
+
+/** Follows the supervisor's messages. When the supervisor is gone, `node:cluster` ends the worker at once. */
+export function obeySupervisor(): void {
+  let running: Promise<RunningWorker> | undefined
+  process.on('message', (message: SupervisorMessage) => {
+    if (message.kind === 'start') {
+      running = start(message)
+      running.catch((error: unknown) => {
+        tellFailure(error)
+        process.exitCode = 1
+        process.disconnect?.()
+      })
+      return
+    }
+    const stopped = running?.then((worker) => worker.stop(message.drainMs)) ?? Promise.resolve()
+    stopped.catch(() => {}).finally(() => process.exit(0))
+  })
+  // Ctrl-C and service managers signal the whole group: the supervisor alone decides when a worker stops.
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => {})
+}
