@@ -52,7 +52,7 @@ export function deleteBucket(batch: WriteBatch, name: string, id: string): void 
       throw metadataError('META_BUCKET_NOT_EMPTY', { bucket: name })
     }
   }
-  batch.bucketChanged(id)
+  batch.bucketDeleted(id)
   batch.remove(databases.buckets, nameKey(name))
   batch.remove(databases['bucket-ids'], prefix)
   batch.remove(databases['buckets-by-owner'], nameKey(bucket.ownerAccountId, name))

@@ -22,7 +22,6 @@ const NAME_BYTES_MAX = 1024
 const ID_PATTERN = /^[0-9a-f]{32}$/
 const WRITER_ID_PATTERN = /^[0-9a-f]{16}$/
 const BLOB_ID_PATTERN = /^[0-9a-f]{16}-[0-9a-f]{24}$/
-const PART_NUMBER_MAX = 10_000
 
 /** The bytes of a 16-byte id (bucket, version, upload). */
 export function idBytes(id: BucketId | VersionId): Buffer {
@@ -88,11 +87,8 @@ export function uploadParts(bucketId: BucketId, uploadId: string): Buffer {
   return Buffer.concat([idBytes(bucketId), idBytes(uploadId)])
 }
 
+/** `partNumber`: a part's, or where to begin to look. */
 export function partKey(parts: Buffer, partNumber: number): Buffer {
-  invariant(
-    Number.isInteger(partNumber) && partNumber >= 0 && partNumber <= PART_NUMBER_MAX,
-    'a part number is at most 10,000',
-  )
   return Buffer.concat([parts, Buffer.from([partNumber >> 8, partNumber & 0xff])])
 }
 

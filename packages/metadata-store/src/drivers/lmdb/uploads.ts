@@ -10,6 +10,9 @@ import { decodePart, decodeUpload, encodePart, encodeUpload } from './upload-row
 import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
 
+/** S3 API, "Amazon S3 multipart upload limits". */
+const PART_NUMBER_MAX = 10_000
+
 type Completion = NonNullable<CommitVersion['completesUpload']>
 
 /** An upload that a commit ends, as it was read and checked. */
@@ -46,7 +49,10 @@ export function putPart(
   uploadId: string,
   part: PartRecord,
 ): CommittedVersion {
-  invariant(part.partNumber >= 1, 'a part number is at least 1')
+  invariant(
+    Number.isInteger(part.partNumber) && part.partNumber >= 1 && part.partNumber <= PART_NUMBER_MAX,
+    'a part number is 1 to 10,000',
+  )
   assertBlob(part.blob)
   assertUint48(part.sizeBytes, 'sizeBytes')
   assertUint48(part.lastModifiedAt, 'lastModifiedAt')
@@ -123,7 +129,7 @@ function readParts(
   limit: number,
 ): { rowKey: Buffer; part: PartRecord }[] {
   const prefix = uploadParts(bucketId, uploadId)
-  const start = partKey(prefix, afterPartNumber + 1)
+  const start = partKey(prefix, Math.min(afterPartNumber, PART_NUMBER_MAX) + 1)
   const found: { rowKey: Buffer; part: PartRecord }[] = []
   for (const { key, value } of scan(databases.parts, { prefix, start, limit })) {
     found.push({ rowKey: key, part: decodePart(value, key) })

@@ -48,6 +48,11 @@ export class WriteBatch {
 
   bucketChanged(bucketId: BucketId): void {
     this.#revisions.delete(bucketId)
+  }
+
+  /** The bucket and its counters are gone. */
+  bucketDeleted(bucketId: BucketId): void {
+    this.#revisions.delete(bucketId)
     this.#usage.delete(bucketId)
   }
 
