@@ -1,9 +1,14 @@
 import { defineConfig } from 'vitest/config'
 
+/** A file for the results as JSON, beside what people read; `.ci/run` counts from it. */
+const reportFile = process.env.COFFER_TEST_REPORT
+
 export default defineConfig({
   test: {
     include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/**/*.test.ts'],
+    pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    reporters: reportFile === undefined ? ['default'] : ['default', ['json', { outputFile: reportFile }]],
   },
 })

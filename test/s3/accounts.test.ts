@@ -23,13 +23,10 @@ const root = s3Client(server)
 
 /** The key pair that `account create` prints once. */
 async function createAccount(name: string): Promise<{ accessKeyId: string; secretAccessKey: string }> {
-  const { code, stdout, stderr } = await coffer(['account', 'create', name], server.env)
+  const { code, stdout, stderr } = await coffer(['account', 'create', name, '--json'], server.env)
   expect(code, stderr).toBe(0)
-  const accessKeyId = /access key id:?\s+(\S+)/i.exec(stdout)?.[1] ?? ''
-  const secretAccessKey = /secret access key:?\s+(\S+)/i.exec(stdout)?.[1] ?? ''
-  expect(accessKeyId).not.toBe('')
-  expect(secretAccessKey).not.toBe('')
-  return { accessKeyId, secretAccessKey }
+  const { accessKey } = JSON.parse(stdout) as { accessKey: { accessKeyId: string; secretAccessKey: string } }
+  return accessKey
 }
 
 describe('two accounts on one server', async () => {

@@ -1,0 +1,190 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectsCommand,
+  GetObjectCommand,
+  ListObjectsV2Command,
+  ListObjectVersionsCommand,
+  PutBucketVersioningCommand,
+  PutObjectCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { coffer } from '../harness/coffer-command.ts'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { startGroup } from '../harness/process-group.ts'
+import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { type MeshProcesses, startMesh } from './mesh-processes.ts'
+import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
+
+describeWithPrograms('services as processes of their own over NATS', ['nats-server', 'openssl'], (programs) => {
+  const directory = temporaryDirectory('mesh')
+  let nats: NatsServer
+  let capture: NatsCapture
+  let mesh: MeshProcesses
+  let one: S3Client
+  let two: S3Client
+  const customerKey = randomBytes(32)
+  const customer = {
+    SSECustomerAlgorithm: 'AES256',
+    SSECustomerKey: customerKey.toString('base64'),
+    SSECustomerKeyMD5: createHash('md5').update(customerKey).digest('base64'),
+  }
+  const plaintext = Buffer.alloc(40_000, `plaintext ${randomBytes(16).toString('hex')} `)
+  const metadata = { note: `metadata ${randomBytes(16).toString('hex')}` }
+
+  beforeAll(async () => {
+    nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
+    capture = await captureAll(nats)
+    mesh = await startMesh(nats, directory)
+    const [first, second] = mesh.gateways.map((gateway) => s3Client(gateway))
+    if (first === undefined || second === undefined) throw new Error('two gateways are needed')
+    one = first
+    two = second
+  }, 180_000)
+
+  afterAll(async () => {
+    capture?.close()
+    await mesh?.stop()
+    await nats?.group.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }, 60_000)
+
+  it.each([100, 40_000, 131_073, 3_000_000])(
+    'what one gateway stored (%i bytes) the other gives back',
+    async (sizeBytes) => {
+      const bucket = await newBucket(one)
+      for (const [writer, reader] of [
+        [one, two],
+        [two, one],
+      ] as const) {
+        const body = randomBytes(sizeBytes)
+        const put = await writer.send(
+          new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: body, Metadata: metadata }),
+        )
+        const got = await reader.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))
+        expect((await bytesOf(got)).equals(body)).toBe(true)
+        expect(got.ETag).toBe(put.ETag)
+        expect(got.Metadata).toEqual(metadata)
+        expect(got.ServerSideEncryption).toBe('AES256')
+        const range = await reader.send(new GetObjectCommand({ Bucket: bucket, Key: 'k', Range: 'bytes=10-99' }))
+        expect((await bytesOf(range)).equals(body.subarray(10, 100))).toBe(true)
+      }
+    },
+  )
+
+  it('lists, copies, versions and deletes through either gateway', async () => {
+    const bucket = await newBucket(two)
+    const Status = 'Enabled'
+    await one.send(new PutBucketVersioningCommand({ Bucket: bucket, VersioningConfiguration: { Status } }))
+    // A gateway may go by the bucket's record for the second of its lease.
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    const keys = Array.from({ length: 30 }, (_, index) => `dir${index % 3}/k${index}`)
+    for (const [index, Key] of keys.entries()) {
+      await (index % 2 ? one : two).send(new PutObjectCommand({ Bucket: bucket, Key, Body: `body of ${Key}` }))
+    }
+    for (const client of [one, two]) {
+      const list = await client.send(new ListObjectsV2Command({ Bucket: bucket }))
+      expect(list.Contents?.map(({ Key }) => Key)).toEqual([...keys].sort())
+      const rolled = await client.send(new ListObjectsV2Command({ Bucket: bucket, Delimiter: '/' }))
+      expect(rolled.CommonPrefixes?.map(({ Prefix }) => Prefix)).toEqual(['dir0/', 'dir1/', 'dir2/'])
+    }
+    await two.send(new CopyObjectCommand({ Bucket: bucket, Key: 'copy', CopySource: `${bucket}/${keys[0]}` }))
+    const copy = await one.send(new GetObjectCommand({ Bucket: bucket, Key: 'copy' }))
+    expect((await bytesOf(copy)).toString()).toBe(`body of ${keys[0]}`)
+    const Objects = keys.map((Key) => ({ Key }))
+    await one.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects } }))
+    const versions = await two.send(new ListObjectVersionsCommand({ Bucket: bucket }))
+    expect(versions.DeleteMarkers).toHaveLength(30)
+    expect(versions.Versions).toHaveLength(31)
+  })
+
+  it('joins parts that came through different gateways', async () => {
+    const bucket = await newBucket(one)
+    const { UploadId } = await one.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: 'k' }))
+    const upload = { Bucket: bucket, Key: 'k', UploadId }
+    const [head, tail] = [randomBytes(5 * 1024 * 1024), randomBytes(50_000)]
+    const first = await two.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: head }))
+    const second = await one.send(new UploadPartCommand({ ...upload, PartNumber: 2, Body: tail }))
+    const Parts = [
+      { PartNumber: 1, ETag: first.ETag, ChecksumCRC32: first.ChecksumCRC32 },
+      { PartNumber: 2, ETag: second.ETag, ChecksumCRC32: second.ChecksumCRC32 },
+    ]
+    await two.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }))
+    const got = await one.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))
+    expect((await bytesOf(got)).equals(Buffer.concat([head, tail]))).toBe(true)
+  })
+
+  it('keeps customer keys and errors as one server does', async () => {
+    const bucket = await newBucket(one)
+    await one.send(new PutObjectCommand({ Bucket: bucket, Key: 'customer', Body: plaintext, ...customer }))
+    const got = await two.send(new GetObjectCommand({ Bucket: bucket, Key: 'customer', ...customer }))
+    expect((await bytesOf(got)).equals(plaintext)).toBe(true)
+    const none = two.send(new GetObjectCommand({ Bucket: bucket, Key: 'customer' }))
+    expect(await failureOf(none)).toEqual({ code: 'InvalidRequest', status: 400 })
+    expect(await failureOf(two.send(new GetObjectCommand({ Bucket: bucket, Key: 'absent' })))).toEqual({
+      code: 'NoSuchKey',
+      status: 404,
+    })
+    const ifNone = { Bucket: bucket, Key: 'customer', Body: 'x', IfNoneMatch: '*' }
+    expect(await failureOf(two.send(new PutObjectCommand(ifNone)))).toEqual({ code: 'PreconditionFailed', status: 412 })
+  })
+
+  it('goes on when a gateway is killed, and commands reach the services over NATS', async () => {
+    const bucket = await newBucket(two)
+    await mesh.groups.get('gateway 1')?.kill('SIGKILL')
+    await two.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: plaintext, Metadata: metadata }))
+    const got = await two.send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))
+    expect((await bytesOf(got)).equals(plaintext)).toBe(true)
+    const { code, stdout, stderr } = await coffer(['account', 'create', 'over-nats', '--json'], mesh.env)
+    expect(code, stderr).toBe(0)
+    expect(stdout).toContain('over-nats')
+    const scrub = await coffer(['scrub', '--json'], mesh.env)
+    expect(scrub.code, scrub.stderr).toBe(0)
+    expect(JSON.parse(scrub.stdout)).toMatchObject({ damaged: [] })
+  })
+
+  it('shows NATS no key, no plaintext and no secret', async () => {
+    const traffic = capture.bytes()
+    expect(traffic.length).toBeGreaterThan(10_000)
+    expect(traffic.includes('commitVersion')).toBe(true)
+    const rootKey = readFileSync(join(mesh.env.COFFER_DATA_DIR ?? '', 'secrets', 'root.key'), 'utf8').trim()
+    const secrets: Record<string, Buffer> = {
+      plaintext: plaintext.subarray(0, 40),
+      'user metadata': Buffer.from(metadata.note),
+      'root secret': Buffer.from(mesh.gateways[0]?.secretAccessKey ?? ''),
+      'customer key': customerKey,
+      'customer key as text': Buffer.from(customer.SSECustomerKey),
+      'mesh key as text': Buffer.from(mesh.meshKey),
+      'mesh key': Buffer.from(mesh.meshKey, 'base64'),
+      'root key as text': Buffer.from(rootKey),
+      'root key': Buffer.from(rootKey, 'base64'),
+      'ETag of the plaintext': createHash('md5').update(plaintext).digest(),
+      'ETag as text': Buffer.from(createHash('md5').update(plaintext).digest('hex')),
+    }
+    const found = Object.entries(secrets).filter(([, secret]) => secret.length < 16 || traffic.includes(secret))
+    expect(found.map(([name]) => name)).toEqual([])
+    for (const secret of [mesh.gateways[0]?.secretAccessKey ?? '', nats.password, mesh.meshKey]) {
+      expect(mesh.logs()).not.toContain(secret)
+    }
+  })
+
+  it('a service without the mesh key, or with another NATS password, does not start', async () => {
+    const { COFFER_MESH_KEY_FILE: _key, ...withoutKey } = mesh.env
+    const noKey = await coffer(['service', 'crypto'], withoutKey)
+    expect(noKey.code).toBeGreaterThan(0)
+    expect(noKey.stderr).toMatch(/COFFER_MESH_KEY|MESH_KEY/)
+    const wrongPassword = { ...mesh.env, COFFER_NATS_PASSWORD_FILE: nats.caFile }
+    const args = [COFFER, 'service', 'crypto']
+    const refused = startGroup(process.execPath, args, { env: wrongPassword, cwd: REPOSITORY })
+    await expect.poll(() => refused.logs(), { timeout: 30_000 }).toMatch(/authori[sz]ation|authenticat/i)
+    expect(refused.logs()).not.toMatch(/is ready/)
+    await refused.kill('SIGKILL')
+  })
+})
