@@ -1,1 +1,29 @@
-export {}
+export * from './body/body-plan.ts'
+export * from './body/body-verifier.ts'
+export type { ChunkSeed } from './body/chunk-decoder.ts'
+export { assertBucketName } from './bucket-name.ts'
+export {
+  type ChecksumAlgorithm,
+  type ChecksumType,
+  compositeChecksum,
+  createChecksum,
+  parseChecksumAlgorithm,
+  parseChecksumHeader,
+  parseChecksumType,
+} from './checksums.ts'
+export * from './conditions.ts'
+export * from './copy-source.ts'
+export { combineCrc } from './crc-combine.ts'
+export * from './dates.ts'
+export * from './errors.ts'
+export * from './metadata.ts'
+export * from './object-attributes.ts'
+export type { OperationName } from './operations.ts'
+export * from './range.ts'
+export * from './request.ts'
+export type { Authentication, SignedAuthentication } from './sigv4/authentication.ts'
+export { parseAuthentication } from './sigv4/authentication.ts'
+export { canonicalRequest } from './sigv4/canonical-request.ts'
+export { deriveSigningKey, verifySignature } from './sigv4/verify.ts'
+export * from './sse.ts'
+export * from './xml/index.ts'

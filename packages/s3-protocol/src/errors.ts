@@ -1,0 +1,116 @@
+/**
+ * The S3 error catalogue: code, HTTP status, message. Codes and messages are AWS's (S3 API Reference, "Error responses");
+ * `StorageFull` is the one of our own, as S3 has none for a full disk (RFC 4918, section 11.5: 507).
+ */
+export const S3_ERRORS = {
+  AccessDenied: [403, 'Access Denied'],
+  AuthorizationHeaderMalformed: [400, 'The authorization header is malformed.'],
+  AuthorizationQueryParametersError: [400, 'The authorization query parameters are not valid.'],
+  BadDigest: [400, 'The Content-MD5 or checksum value that you specified did not match what the server received.'],
+  BucketAlreadyExists: [409, 'The requested bucket name is not available. Select a different name and try again.'],
+  BucketAlreadyOwnedByYou: [409, 'Your previous request to create the named bucket succeeded and you already own it.'],
+  BucketNotEmpty: [409, 'The bucket you tried to delete is not empty.'],
+  ConditionalRequestConflict: [409, 'A conflicting operation occurred during the request. Try again.'],
+  EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
+  EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  IllegalVersioningConfigurationException: [400, 'The versioning configuration specified in the request is not valid.'],
+  IncompleteBody: [400, 'You did not provide the number of bytes specified by the Content-Length HTTP header.'],
+  InternalError: [500, 'We encountered an internal error. Try again.'],
+  InvalidAccessKeyId: [403, 'The access key ID you provided does not exist in our records.'],
+  InvalidArgument: [400, 'An argument of the request is not valid.'],
+  InvalidBucketName: [400, 'The specified bucket is not valid.'],
+  InvalidChunkSizeError: [403, 'Only the last chunk may be smaller than 8192 bytes.'],
+  InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
+  InvalidEncryptionAlgorithmError: [400, 'The encryption request that you specified is not valid.'],
+  InvalidPart: [
+    400,
+    'One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not match.',
+  ],
+  InvalidPartNumber: [416, 'The requested partnumber is not satisfiable'],
+  InvalidPartOrder: [
+    400,
+    'The list of parts was not in ascending order. The parts list must be specified in order by part number.',
+  ],
+  InvalidRange: [416, 'The requested range is not satisfiable'],
+  InvalidRequest: [400, 'The request is not valid.'],
+  InvalidStorageClass: [400, 'The storage class you specified is not valid.'],
+  InvalidTag: [400, 'The tag provided was not a valid tag.'],
+  InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
+  InvalidURI: [400, 'The specified URI could not be parsed.'],
+  KeyTooLongError: [400, 'Your key is too long.'],
+  MalformedTrailerError: [
+    400,
+    'The request contained trailing data that was not well-formed or did not conform to our published schema.',
+  ],
+  MalformedXML: [400, 'The XML you provided was not well-formed or did not validate against our published schema.'],
+  MaxMessageLengthExceeded: [400, 'Your request was too large.'],
+  MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
+  MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],
+  MissingContentLength: [411, 'You must provide the Content-Length HTTP header.'],
+  MissingRequestBodyError: [400, 'Request body is empty.'],
+  NoSuchBucket: [404, 'The specified bucket does not exist.'],
+  NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchUpload: [
+    404,
+    'The specified multipart upload does not exist. The upload ID may be invalid, or the upload may have been aborted or completed.',
+  ],
+  NoSuchVersion: [404, 'The version ID specified in the request does not match an existing version.'],
+  NotImplemented: [501, 'A header or query you provided requested a function that is not implemented.'],
+  NotModified: [304, 'Not Modified'],
+  OperationAborted: [
+    409,
+    'A conflicting conditional operation is currently in progress against this resource. Try again.',
+  ],
+  PreconditionFailed: [412, 'At least one of the preconditions that you specified did not hold.'],
+  RequestTimeTooSkewed: [403, 'The difference between the request time and the server\u2019s time is too large.'],
+  ServiceUnavailable: [503, 'Service is unable to handle request.'],
+  SignatureDoesNotMatch: [
+    403,
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+  ],
+  SlowDown: [503, 'Reduce your request rate.'],
+  StorageFull: [507, 'The store has no room left for this write.'],
+  TooManyParts: [400, 'You have attempted to upload more parts than the limit.'],
+  XAmzContentChecksumMismatch: [400, 'The checksum you provided does not match what we received.'],
+  XAmzContentSHA256Mismatch: [400, "The provided 'x-amz-content-sha256' header does not match what was computed."],
+} as const satisfies Readonly<Record<string, readonly [status: number, message: string]>>
+
+export type S3ErrorCode = keyof typeof S3_ERRORS
+
+/** What a client is told. `details` become elements of the XML, `headers` go beside it; the cause stays here. */
+export class S3Error extends Error {
+  readonly code: S3ErrorCode
+  readonly status: number
+  readonly details: Readonly<Record<string, string>>
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: S3ErrorCode, options: S3ErrorOptions = {}) {
+    const [status, message] = S3_ERRORS[code]
+    super(options.message ?? message, { cause: options.cause })
+    this.name = 'S3Error'
+    this.code = code
+    this.status = status
+    this.details = options.details ?? {}
+    this.headers = options.headers ?? {}
+  }
+}
+
+export interface S3ErrorOptions {
+  readonly message?: string
+  readonly details?: Readonly<Record<string, string>>
+  readonly headers?: Readonly<Record<string, string>>
+  readonly cause?: unknown
+}
+
+export function s3Error(code: S3ErrorCode, options?: S3ErrorOptions): S3Error {
+  return new S3Error(code, options)
+}
+
+export function isS3Error(error: unknown, code: S3ErrorCode): error is S3Error {
+  return error instanceof S3Error && error.code === code
+}
+
+/** An argument that is not valid, named as AWS names it. */
+export function invalidArgument(name: string, value: string, message: string): S3Error {
+  return s3Error('InvalidArgument', { message, details: { ArgumentName: name, ArgumentValue: value } })
+}

@@ -1,0 +1,160 @@
+import { invalidArgument, s3Error } from './errors.ts'
+
+/** The headers and metadata that are kept with an object and given back with it. */
+export interface ObjectHeaders {
+  /** Standard headers that the client gave, by lower-case name. */
+  readonly standard: Readonly<Record<string, string>>
+  /** User metadata, by lower-case name without `x-amz-meta-`. */
+  readonly user: Readonly<Record<string, string>>
+  /** From x-amz-tagging. */
+  readonly tags?: Readonly<Record<string, string>>
+}
+
+type Headers = Readonly<Record<string, string | undefined>>
+
+/** S3 User Guide, "Working with object metadata": names and values of user metadata together. */
+export const USER_METADATA_BYTES_MAX = 2048
+/** S3 User Guide, "Categorizing your storage using tags". */
+const TAGS_MAX = 10
+const TAG_KEY_CHARS_MAX = 128
+const TAG_VALUE_CHARS_MAX = 256
+const STANDARD_VALUE_BYTES_MAX = 4096
+const META = 'x-amz-meta-'
+const DEFAULT_CONTENT_TYPE = 'binary/octet-stream'
+const STANDARD = [
+  'cache-control',
+  'content-disposition',
+  'content-encoding',
+  'content-language',
+  'content-type',
+  'expires',
+  'x-amz-website-redirect-location',
+]
+
+/** MetadataTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument. */
+export function parseObjectHeaders(headers: Headers): ObjectHeaders {
+  assertStorageClass(headers['x-amz-storage-class'])
+  assertAclIsOwners(headers)
+  assertNoObjectLock(headers)
+  const standard: Record<string, string> = {}
+  for (const name of STANDARD) {
+    const value = name === 'content-encoding' ? withoutAwsChunked(headers[name]) : headers[name]
+    if (value === undefined || value === '') continue
+    if (Buffer.byteLength(value) > STANDARD_VALUE_BYTES_MAX) throw s3Error('MetadataTooLarge')
+    standard[name] = value
+  }
+  const tagging = headers['x-amz-tagging']
+  return {
+    standard,
+    user: parseUserMetadata(headers),
+    ...(tagging !== undefined && tagging !== '' && { tags: parseTags(tagging) }),
+  }
+}
+
+/** Response headers of an object: what was kept with it. */
+export function objectResponseHeaders(object: ObjectHeaders): Record<string, string> {
+  const headers: Record<string, string> = { 'content-type': DEFAULT_CONTENT_TYPE, ...object.standard }
+  for (const [name, value] of Object.entries(object.user)) headers[META + name] = value
+  if (object.tags !== undefined) headers['x-amz-tagging-count'] = String(Object.keys(object.tags).length)
+  return headers
+}
+
+const OVERRIDES: Readonly<Record<string, string>> = {
+  'response-cache-control': 'cache-control',
+  'response-content-disposition': 'content-disposition',
+  'response-content-encoding': 'content-encoding',
+  'response-content-language': 'content-language',
+  'response-content-type': 'content-type',
+  'response-expires': 'expires',
+}
+
+/** response-* parameters of GetObject. A value that no header can carry is InvalidArgument. */
+export function responseOverrides(query: ReadonlyMap<string, string>): Record<string, string> {
+  const headers: Record<string, string> = {}
+  if (query.size === 0) return headers
+  for (const [parameter, name] of Object.entries(OVERRIDES)) {
+    const value = query.get(parameter)
+    if (value === undefined) continue
+    if (!/^[\t\x20-\x7e\x80-\xff]*$/.test(value)) {
+      throw invalidArgument(parameter, value, 'Header value cannot be represented using ISO-8859-1.')
+    }
+    headers[name] = value
+  }
+  return headers
+}
+
+function parseUserMetadata(headers: Headers): Record<string, string> {
+  const user: Record<string, string> = {}
+  let sizeBytes = 0
+  for (const name in headers) {
+    const value = headers[name]
+    if (!name.startsWith(META) || value === undefined) continue
+    const bare = name.slice(META.length)
+    sizeBytes += bare.length + value.length
+    user[bare] = value
+  }
+  if (sizeBytes > USER_METADATA_BYTES_MAX) {
+    throw s3Error('MetadataTooLarge', {
+      details: { Size: String(sizeBytes), MaxSizeAllowed: String(USER_METADATA_BYTES_MAX) },
+    })
+  }
+  return user
+}
+
+/** aws-chunked is the framing of this upload, not an encoding of the object. */
+function withoutAwsChunked(value: string | undefined): string | undefined {
+  return value
+    ?.split(',')
+    .map((coding) => coding.trim())
+    .filter((coding) => coding !== 'aws-chunked' && coding !== '')
+    .join(', ')
+}
+
+function assertStorageClass(storageClass: string | undefined): void {
+  if (storageClass !== undefined && storageClass !== 'STANDARD') throw s3Error('InvalidStorageClass')
+}
+
+/** With bucket-owner-enforced ownership (S3's default) only the ACL that changes nothing is accepted. */
+function assertAclIsOwners(headers: Headers): void {
+  const acl = headers['x-amz-acl']
+  const granted = ['read', 'write', 'read-acp', 'write-acp', 'full-control'].some(
+    (right) => headers[`x-amz-grant-${right}`] !== undefined,
+  )
+  const changesNothing = acl === undefined || acl === 'private' || acl === 'bucket-owner-full-control'
+  if (granted || !changesNothing) {
+    throw s3Error('NotImplemented', { message: 'Access control lists are not available on this server.' })
+  }
+}
+
+function assertNoObjectLock(headers: Headers): void {
+  for (const name of [
+    'x-amz-object-lock-mode',
+    'x-amz-object-lock-retain-until-date',
+    'x-amz-object-lock-legal-hold',
+  ]) {
+    if (headers[name] !== undefined) {
+      throw s3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
+    }
+  }
+}
+
+function parseTags(tagging: string): Record<string, string> {
+  const tags: Record<string, string> = {}
+  const parameters = [...new URLSearchParams(tagging)]
+  if (parameters.length > TAGS_MAX) {
+    throw s3Error('InvalidTag', { message: 'Object tags cannot be greater than 10' })
+  }
+  for (const [key, value] of parameters) {
+    if (key === '' || key.length > TAG_KEY_CHARS_MAX) {
+      throw s3Error('InvalidTag', { message: 'The TagKey you have provided is invalid' })
+    }
+    if (value.length > TAG_VALUE_CHARS_MAX) {
+      throw s3Error('InvalidTag', { message: 'The TagValue you have provided is invalid' })
+    }
+    if (Object.hasOwn(tags, key)) {
+      throw s3Error('InvalidTag', { message: 'Cannot provide multiple Tags with the same key' })
+    }
+    tags[key] = value
+  }
+  return tags
+}

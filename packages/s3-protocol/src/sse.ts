@@ -1,0 +1,121 @@
+import { hash, timingSafeEqual } from 'node:crypto'
+import { invalidArgument, s3Error } from './errors.ts'
+
+/** What a request says of server-side encryption. */
+export type SseRequest =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'SSE-S3' }
+  | {
+      readonly kind: 'SSE-C'
+      /** 32 bytes. */
+      readonly key: Uint8Array
+      /** Base64. */
+      readonly keyMd5: string
+    }
+
+type Headers = Readonly<Record<string, string | undefined>>
+
+const SSE = 'x-amz-server-side-encryption'
+const CUSTOMER_KEY_BYTES = 32
+const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-key-enabled`]
+
+/**
+ * Reads the encryption headers of a write, of a read (or a part), or of the source of a copy. What is not understood or not
+ * possible fails the request: nothing is ever stored in the clear, or under another key, because a header was passed over.
+ */
+export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' | 'read' | 'copy-source'): SseRequest {
+  const customer = parseCustomerKey(
+    headers,
+    secure,
+    use === 'copy-source' ? 'x-amz-copy-source-server-side-encryption' : SSE,
+  )
+  if (use === 'copy-source') return customer ?? { kind: 'default' }
+  const algorithm = headers[SSE]
+  if (use === 'read') {
+    if (algorithm !== undefined || KMS_HEADERS.some((name) => headers[name] !== undefined)) {
+      throw s3Error('InvalidArgument', {
+        message: `${SSE} header is not supported for this operation.`,
+        details: { ArgumentName: SSE, ArgumentValue: algorithm ?? '' },
+      })
+    }
+    return customer ?? { kind: 'default' }
+  }
+  return parseWrite(headers, algorithm, customer)
+}
+
+function parseWrite(headers: Headers, algorithm: string | undefined, customer: SseRequest | undefined): SseRequest {
+  if (algorithm !== undefined && customer !== undefined) {
+    throw invalidArgument(
+      SSE,
+      algorithm,
+      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+    )
+  }
+  if (algorithm === 'aws:kms' || algorithm === 'aws:kms:dsse') {
+    throw s3Error('NotImplemented', {
+      message: `Server side encryption with ${algorithm} is not available on this server.`,
+    })
+  }
+  if (algorithm !== undefined && algorithm !== 'AES256') {
+    throw invalidArgument(SSE, algorithm, 'The encryption method specified is not supported')
+  }
+  const kmsHeader = KMS_HEADERS.find((name) => headers[name] !== undefined)
+  if (kmsHeader !== undefined) {
+    throw invalidArgument(
+      kmsHeader,
+      headers[kmsHeader] ?? '',
+      `${kmsHeader} is only possible together with the encryption method aws:kms.`,
+    )
+  }
+  return customer ?? { kind: algorithm === undefined ? 'default' : 'SSE-S3' }
+}
+
+/** S3 User Guide, "Using server-side encryption with customer-provided keys": algorithm, key and the key's MD5, all three. */
+function parseCustomerKey(headers: Headers, secure: boolean, prefix: string): SseRequest | undefined {
+  const algorithm = headers[`${prefix}-customer-algorithm`]
+  const key64 = headers[`${prefix}-customer-key`]
+  const keyMd5 = headers[`${prefix}-customer-key-md5`]
+  if (algorithm === undefined && key64 === undefined && keyMd5 === undefined) return undefined
+  if (!secure) {
+    throw s3Error('InvalidRequest', {
+      message:
+        'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',
+    })
+  }
+  if (algorithm === undefined) throw missing('a valid encryption algorithm', `${prefix}-customer-algorithm`)
+  if (algorithm !== 'AES256') {
+    throw s3Error('InvalidEncryptionAlgorithmError', {
+      message: 'The encryption request you specified is not valid. Supported value: AES256.',
+      details: { ArgumentName: `${prefix}-customer-algorithm`, ArgumentValue: algorithm },
+    })
+  }
+  if (key64 === undefined) throw missing('an appropriate secret key', `${prefix}-customer-key`)
+  if (keyMd5 === undefined) throw missing('the client calculated MD5 of the secret key', `${prefix}-customer-key-md5`)
+  const key = Buffer.from(key64, 'base64')
+  if (key.length !== CUSTOMER_KEY_BYTES || key.toString('base64') !== key64) {
+    throw s3Error('InvalidArgument', {
+      message: 'The secret key was invalid for the specified algorithm.',
+      details: { ArgumentName: `${prefix}-customer-key` },
+    })
+  }
+  assertKeyMd5(key, keyMd5, prefix)
+  return { kind: 'SSE-C', key, keyMd5 }
+}
+
+function assertKeyMd5(key: Uint8Array, keyMd5: string, prefix: string): void {
+  const computed = hash('md5', key, 'buffer')
+  const given = Buffer.from(keyMd5, 'base64')
+  if (given.length !== computed.length || !timingSafeEqual(given, computed)) {
+    throw s3Error('InvalidArgument', {
+      message: 'The calculated MD5 hash of the key did not match the hash that was provided.',
+      details: { ArgumentName: `${prefix}-customer-key-md5` },
+    })
+  }
+}
+
+function missing(what: string, name: string) {
+  return s3Error('InvalidArgument', {
+    message: `Requests specifying Server Side Encryption with Customer provided keys must provide ${what}.`,
+    details: { ArgumentName: name },
+  })
+}
