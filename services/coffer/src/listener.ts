@@ -21,6 +21,7 @@ const IDLE_TIMEOUT_MS = 60_000
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 const HANDSHAKE_TIMEOUT_MS = 10_000
 const BACKLOG = 1024
+const IDLE_CHECK_INTERVAL_MS = 20
 
 export interface ListenerOptions {
   readonly address: HostPort
@@ -42,6 +43,7 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const https = createTlsServer(options)
   const http = options.allowHttp ? createPlainServer(options) : undefined
   const door = http ? createFirstByteServer({ tls: https, plain: http }, HEADERS_TIMEOUT_MS) : https
+  if (http) for (const server of [https, http]) watchConnections(server)
   await bind(door, options.address)
   const servers = http ? [https, http] : [https]
   const sockets = trackSockets(door)
@@ -49,6 +51,11 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
     port: (door.address() as AddressInfo).port,
     close: (drainMs) => drain(door, servers, sockets, drainMs),
   }
+}
+
+/** A server that never listens itself would neither time out slow headers nor know which connections are idle. */
+function watchConnections(server: HttpServer): void {
+  server.emit('listening')
 }
 
 const HTTP_OPTIONS = {
@@ -146,15 +153,18 @@ function trackSockets(door: Server): Set<Socket> {
 
 async function drain(door: Server, servers: HttpServer[], sockets: Set<Socket>, drainMs: number): Promise<void> {
   const closed = new Promise<void>((resolve) => door.close(() => resolve()))
-  // `closeIdleConnections` also ends those that become idle later: each answer sent from now on says `Connection: close`.
-  const idle = setInterval(() => {
+  const closeIdle = () => {
     for (const server of servers) server.closeIdleConnections()
-  }, 50)
-  for (const server of servers) server.closeIdleConnections()
+  }
+  closeIdle()
+  // Connections that become idle later: kept alive by a client that has no more requests.
+  const idle = setInterval(closeIdle, IDLE_CHECK_INTERVAL_MS)
   const cutOff = setTimeout(() => {
     for (const socket of sockets) socket.destroy()
   }, drainMs)
   await closed
   clearInterval(idle)
   clearTimeout(cutOff)
+  // Ends the timers of those that are not the door; closing one twice is harmless.
+  for (const server of servers) server.close()
 }

@@ -1,8 +1,8 @@
 import type { Account } from '@coffer/contracts'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { withStore } from './open-store.ts'
-import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { withStore } from './with-store.ts'
 
 export function accountCommand(): Command {
   return new Command('account')
@@ -15,7 +15,7 @@ export function accountCommand(): Command {
 function createCommand(): Command {
   const command = storeCommand('create', 'make an account and show its access key, once').argument('<name>')
   return command.action(async (name: string, { json }: { json?: boolean }) => {
-    await withStore(configurationValues(command), async (mesh) => {
+    await withStore(command, async (mesh) => {
       const { account, accessKey } = await mesh.use('iam').createAccount(name)
       if (json) return print(JSON.stringify({ account, accessKey }, undefined, 2))
       print(`Account ${account.name} (${account.accountId}) is made. Its secret is shown this once.`)
@@ -28,7 +28,7 @@ function createCommand(): Command {
 function listCommand(): Command {
   const command = storeCommand('list', 'show all accounts')
   return command.action(async ({ json }: { json?: boolean }) => {
-    await withStore(configurationValues(command), async (mesh) => {
+    await withStore(command, async (mesh) => {
       const accounts = await mesh.use('iam').listAccounts()
       print(json ? JSON.stringify(accounts, undefined, 2) : renderAccounts(accounts))
     })
@@ -38,7 +38,7 @@ function listCommand(): Command {
 function removeCommand(): Command {
   const command = storeCommand('remove', 'remove an account that owns no buckets').argument('<account>', 'id or name')
   return command.action(async (account: string, { json }: { json?: boolean }) => {
-    await withStore(configurationValues(command), async (mesh) => {
+    await withStore(command, async (mesh) => {
       await mesh.use('iam').removeAccount(account)
       print(
         json

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { Secret } from '@coffer/crypto-core'
-import { Presets, SingleBar } from 'cli-progress'
+import type { SingleBar } from 'cli-progress'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import {
   type LoadEndpoint,
@@ -10,8 +10,6 @@ import {
   SSE_MODES,
   type SseMode,
 } from '../bench/load-options.ts'
-import { renderLoadReport } from '../bench/load-report.ts'
-import { runLoad } from '../bench/run-load.ts'
 import { cofferError } from '../errors.ts'
 import { readRootCredentials } from '../root-credentials.ts'
 
@@ -62,9 +60,8 @@ export function benchCommand(): Command {
 }
 
 async function runBench(flags: BenchFlags): Promise<void> {
-  const bar = flags.json
-    ? undefined
-    : new SingleBar({ format: '{bar} {percentage}% {operation}', etaBuffer: 1 }, Presets.rect)
+  const { runLoad } = await import('../bench/run-load.ts')
+  const bar = flags.json ? undefined : await newProgressBar()
   const options: LoadOptions = {
     endpoints: await Promise.all(flags.endpoint.map((url, index) => endpointOf(url, index, flags))),
     operations: flags.ops,
@@ -83,11 +80,17 @@ async function runBench(flags: BenchFlags): Promise<void> {
   try {
     const report = await runLoad(options)
     bar?.stop()
+    const { renderLoadReport } = await import('../bench/load-report.ts')
     process.stdout.write(flags.json ? `${JSON.stringify(report, undefined, 2)}\n` : renderLoadReport(report))
     if (report.results.some(({ errorCount }) => errorCount > 0)) process.exitCode = 1
   } finally {
     bar?.stop()
   }
+}
+
+async function newProgressBar(): Promise<SingleBar> {
+  const { Presets, SingleBar } = await import('cli-progress')
+  return new SingleBar({ format: '{bar} {percentage}% {operation}' }, Presets.rect)
 }
 
 async function endpointOf(url: string, index: number, flags: BenchFlags): Promise<LoadEndpoint> {

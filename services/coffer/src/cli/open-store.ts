@@ -8,11 +8,8 @@ import { openStoreServices } from '../store-services.ts'
 
 const SERVICES_TIMEOUT_MS = 10_000
 
-/**
- * Runs a command against a store: over NATS where that is configured, else on the data directory itself, also beside a
- * running server: all processes on a machine share the store, and each sees what another has committed.
- */
-export async function withStore(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
+/** See `withStore`, which loads this file only when a command runs. */
+export async function openStoreFor(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
   forgetSecretVariables(process.env)
   const logger = createLogger({
     level: quietLevel(configuration),

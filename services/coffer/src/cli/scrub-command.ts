@@ -1,7 +1,7 @@
 import type { ScrubReport } from '@coffer/contracts'
 import { Command } from 'commander'
-import { withStore } from './open-store.ts'
-import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { withStore } from './with-store.ts'
 
 export function scrubCommand(): Command {
   const command = new Command('scrub')
@@ -9,7 +9,7 @@ export function scrubCommand(): Command {
     .option('--json', 'print JSON')
   addOptionFlags(command, [...STORE_OPTIONS, ...MESH_OPTIONS])
   return command.action(async ({ json }: { json?: boolean }) => {
-    await withStore(configurationValues(command), async (mesh) => {
+    await withStore(command, async (mesh) => {
       const report = await mesh.use('rotation').scrub()
       process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : renderReport(report))
       if (report.damaged.length > 0) process.exitCode = 1
