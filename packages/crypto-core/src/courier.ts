@@ -7,7 +7,7 @@ import {
   type KeyObject,
   randomBytes,
 } from 'node:crypto'
-import { extractAndExpandKey } from './derive.ts'
+import { extractAndExpand } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
 import { insecureExportKeyBytes } from './insecure-export.ts'
@@ -118,7 +118,7 @@ export class KeyCourier {
     if (known !== undefined) return known
     const secret = diffieHellman({ privateKey: session.privateKey, publicKey: importPublicKey(peer) })
     const info = encodeFields(LABEL, sender, recipient)
-    const key = extractAndExpandKey(secret, insecureExportKeyBytes(this.#meshKey), info, 32)
+    const key = extractAndExpand(secret, insecureExportKeyBytes(this.#meshKey), info, 32)
     secret.fill(0)
     if (session.shared.size >= SHARED_KEYS_MAX) session.shared.clear()
     session.shared.set(name, key)

@@ -1,19 +1,19 @@
 import { createHmac, hkdfSync } from 'node:crypto'
+import { insecureExportKeyBytes } from './insecure-export.ts'
+import type { Secret } from './secret.ts'
 
-const HASH_BYTES = 32
+/** RFC 5869, section 2.3: the counter of the first block. */
+const FIRST_BLOCK = Uint8Array.of(1)
 
 /**
- * HKDF-Expand with SHA-256 (RFC 5869, section 2.3) for keys that are uniformly random already, where RFC 5869, section 3.3
- * allows to leave Extract out: 32 bytes for each of `blocks`. One HMAC a block: 3 µs, where `hkdfSync` takes three times that.
+ * HKDF-Expand with SHA-256 (RFC 5869, section 2.3), 32 bytes, which are one HMAC: for keys that are uniformly random already,
+ * where RFC 5869, section 3.3 allows to leave Extract out. 2.6 µs, where `hkdfSync` takes 4.5.
  */
-export function expandKey(key: Uint8Array, info: Uint8Array, blocks: 1 | 2 = 1): Buffer {
-  const first = createHmac('sha256', key).update(info).update(Uint8Array.of(1)).digest()
-  if (blocks === 1) return first
-  const second = createHmac('sha256', key).update(first).update(info).update(Uint8Array.of(2)).digest()
-  return Buffer.concat([first, second], HASH_BYTES * 2)
+export function expandKey(key: Secret, info: Uint8Array): Buffer {
+  return createHmac('sha256', insecureExportKeyBytes(key)).update(info).update(FIRST_BLOCK).digest()
 }
 
-/** HKDF with SHA-256 (RFC 5869), Extract and Expand: for keys that a client chose, which need not be uniform. */
-export function extractAndExpandKey(key: Uint8Array, salt: Uint8Array, info: Uint8Array, lengthBytes: number): Buffer {
+/** HKDF with SHA-256, Extract and Expand (RFC 5869, sections 2.2 and 2.3). */
+export function extractAndExpand(key: Uint8Array, salt: Uint8Array, info: Uint8Array, lengthBytes: number): Buffer {
   return Buffer.from(hkdfSync('sha256', key, salt, info, lengthBytes))
 }

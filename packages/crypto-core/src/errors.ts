@@ -12,6 +12,9 @@ export const CRYPTO_ERRORS = {
   CRYPTO_SEGMENT_DAMAGED: 'a segment is not the one that was sealed at this place',
   CRYPTO_SEGMENT_TRUNCATED: 'a sealed stream of this length does not exist: its end is missing',
   CRYPTO_STREAM_ENDED: 'the stream has already been given its final bytes, or not the number that was announced',
+  CRYPTO_SIZE_INVALID: 'no stream has this plaintext size, or no such range',
+  CRYPTO_FIELD_INVALID: 'text that UTF-8 cannot carry: a lone surrogate',
+  CRYPTO_NOT_APPROVED: 'the algorithm is not approved in FIPS mode',
   CRYPTO_PARCEL_REFUSED: 'the key parcel was not sealed for this process and purpose',
 } as const
 

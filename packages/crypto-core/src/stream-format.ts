@@ -3,7 +3,6 @@ import { algorithmNamed, algorithmWithId, type DataAlgorithm, type DataAlgorithm
 import { expandKey } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
-import { insecureExportKeyBytes } from './insecure-export.ts'
 import type { Secret } from './secret.ts'
 
 /** Plaintext bytes of every segment but the last. */
@@ -71,7 +70,7 @@ export function streamSaltOf(header: Uint8Array): Uint8Array {
 /** The key of one stream: no two attempts, parts or objects share one. */
 export function deriveStreamKey(objectKey: Secret, header: Uint8Array): Buffer {
   if (objectKey.lengthBytes !== 32) throw cryptoError('CRYPTO_KEY_LENGTH')
-  return expandKey(insecureExportKeyBytes(objectKey), encodeFields(LABEL, header))
+  return expandKey(objectKey, encodeFields(LABEL, header))
 }
 
 /**
