@@ -1,2 +1,3 @@
+export * from './blob-id.ts'
 export * from './blob-store.ts'
 export * from './errors.ts'

@@ -11,7 +11,10 @@ export interface StoredObjectKey {
 /** The crypto engine: issues, seals and opens object keys and bucket metadata keys; keeps bucket keys. */
 export interface CryptoService {
   /** A fresh object key for one version, sealed under the bucket's current bucket key (SSE-S3). */
-  issueObjectKey(context: SealContext, recipient: KeyRecipient): Promise<{ objectKey: KeyParcel; stored: StoredObjectKey }>
+  issueObjectKey(
+    context: SealContext,
+    recipient: KeyRecipient,
+  ): Promise<{ objectKey: KeyParcel; stored: StoredObjectKey }>
   /** CRYPTO_WRONG_KEY, CRYPTO_DAMAGED, CRYPTO_BUCKET_KEY_NOT_FOUND. */
   openObjectKey(stored: StoredObjectKey, context: SealContext, recipient: KeyRecipient): Promise<KeyParcel>
   /** The same object key, sealed for another context (a multipart upload that becomes a version) or a newer key. */

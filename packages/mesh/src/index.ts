@@ -1,1 +1,4 @@
-export {}
+export { MESH_ERRORS, type MeshErrorCode } from './errors.ts'
+export { createLogger, type Logger } from './logger.ts'
+export { Mesh } from './mesh.ts'
+export type { MeshOptions, NatsOptions } from './mesh-options.ts'

@@ -1,1 +1,1 @@
-export {}
+export { type Decision, type DecisionRequest, decide } from './decide.ts'

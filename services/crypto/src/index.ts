@@ -1,1 +1,17 @@
-export {}
+import type { CryptoService } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+
+export { type CryptoServiceOptions, createCryptoService } from './crypto-service.ts'
+
+const METHODS = [
+  'issueMetadataKey',
+  'issueObjectKey',
+  'openMetadataKey',
+  'openObjectKey',
+  'resealObjectKey',
+] as const satisfies readonly (keyof CryptoService)[]
+
+/** Offers the crypto engine to the mesh. */
+export function provideCrypto(mesh: Mesh, service: CryptoService): Promise<void> {
+  return mesh.provide('crypto', service, METHODS)
+}

@@ -1,1 +1,20 @@
-export {}
+import type { KmsService } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+
+export { createKmsService, type KmsServiceOptions } from './kms-service.ts'
+
+const METHODS = [
+  'createKey',
+  'decrypt',
+  'describeKey',
+  'generateDataKey',
+  'listKeys',
+  'rewrap',
+  'rotateKey',
+  'selfTest',
+] as const satisfies readonly (keyof KmsService)[]
+
+/** Offers the KMS to the mesh. */
+export function provideKms(mesh: Mesh, service: KmsService): Promise<void> {
+  return mesh.provide('kms', service, METHODS)
+}

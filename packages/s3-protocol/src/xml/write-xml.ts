@@ -3,10 +3,9 @@ const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 const SPECIAL = /[&<>"'\r\n\t]/
 const SPECIALS = /[&<>"'\r\n\t]/g
-/** XML 1.0, section 2.2: what no document may hold, not even as a reference. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: these are the characters that are looked for
-const FORBIDDEN =
-  /[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g
+/** XML 1.0, section 2.2, turned round: what no document may hold, not even as a reference (lone surrogates among it). */
+const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u
+const FORBIDDEN_ALL = new RegExp(FORBIDDEN, 'gu')
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -26,7 +25,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export function escapeXml(text: string): string {
   const escaped = SPECIAL.test(text) ? text.replaceAll(SPECIALS, (mark) => ESCAPES[mark] ?? mark) : text
   return FORBIDDEN.test(escaped)
-    ? escaped.replaceAll(FORBIDDEN, (mark) => `&#x${mark.charCodeAt(0).toString(16)};`)
+    ? escaped.replaceAll(FORBIDDEN_ALL, (mark) => `&#x${mark.charCodeAt(0).toString(16)};`)
     : escaped
 }
 

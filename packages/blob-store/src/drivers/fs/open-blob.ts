@@ -1,0 +1,35 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { BlobId, OpenBlob } from '../../blob-store.ts'
+import { blobError } from '../../errors.ts'
+
+/** A blob behind a file descriptor: deleting its name does not disturb it. */
+export class OpenFile implements OpenBlob {
+  readonly sizeBytes: number
+  readonly #blobId: BlobId
+  readonly #file: FileHandle
+
+  constructor(blobId: BlobId, file: FileHandle, sizeBytes: number) {
+    this.#blobId = blobId
+    this.#file = file
+    this.sizeBytes = sizeBytes
+  }
+
+  async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
+    const buffer = Buffer.allocUnsafeSlow(lengthBytes)
+    let filled = 0
+    while (filled < lengthBytes) {
+      const { bytesRead } = await this.#file
+        .read(buffer, filled, lengthBytes - filled, offsetBytes + filled)
+        .catch((cause: unknown) => {
+          throw blobError('BLOB_IO_FAILED', { blobId: this.#blobId }, { cause })
+        })
+      if (bytesRead === 0) throw blobError('BLOB_TRUNCATED', { blobId: this.#blobId, offsetBytes, lengthBytes })
+      filled += bytesRead
+    }
+    return buffer
+  }
+
+  async close(): Promise<void> {
+    await this.#file.close()
+  }
+}

@@ -1,0 +1,185 @@
+import { Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import { kmsError } from '../errors.ts'
+import type {
+  EncryptionContext,
+  KeyDescription,
+  KmsConnector,
+  KmsContext,
+  KmsRecords,
+  WrappedKey,
+} from '../kms-connector.ts'
+import { decodeMasterKey, encodeMasterKey, type StoredMasterKey } from './local/master-key-record.ts'
+
+const KEY_BYTES = 32
+const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
+const ROOT_CHECK_ID = 'root-check'
+const KEY_PREFIX = 'key/'
+const ATTEMPTS_MAX = 16
+const DATA_KEY_PURPOSE = 'kms data key'
+const MASTER_KEY_PURPOSE = 'kms master key'
+const ROOT_CHECK_PURPOSE = 'kms root check'
+
+/**
+ * The built-in KMS: versioned master keys of 256 random bits, each version wrapped under the root key. The root key is checked
+ * against a record made at the first start, before anything else is written.
+ */
+export async function openLocalConnector(options: { rootKey: Secret }, context: KmsContext): Promise<KmsConnector> {
+  if (options.rootKey.lengthBytes !== KEY_BYTES) throw kmsError('KMS_ROOT_KEY_MALFORMED')
+  await checkRootKey(options.rootKey, context.records)
+  return new LocalConnector(context.name, options.rootKey, context.records)
+}
+
+async function checkRootKey(rootKey: Secret, records: KmsRecords): Promise<void> {
+  const known = await records.find(ROOT_CHECK_ID)
+  if (known !== undefined) {
+    try {
+      unwrapSecret(known.value, rootKey, ROOT_CHECK_PURPOSE, {}).wipe()
+      return
+    } catch (cause) {
+      throw kmsError(
+        isCofferError(cause, 'CRYPTO_WRONG_KEY') ? 'KMS_ROOT_KEY_WRONG' : 'KMS_RECORD_DAMAGED',
+        undefined,
+        { cause },
+      )
+    }
+  }
+  const check = wrapSecret(Secret.random(KEY_BYTES), rootKey, ROOT_CHECK_PURPOSE, {})
+  await records.put(ROOT_CHECK_ID, check, 0).catch(async (error: unknown) => {
+    if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+    await checkRootKey(rootKey, records)
+  })
+}
+
+class LocalConnector implements KmsConnector {
+  readonly name: string
+  readonly #rootKey: Secret
+  readonly #records: KmsRecords
+
+  constructor(name: string, rootKey: Secret, records: KmsRecords) {
+    this.name = name
+    this.#rootKey = rootKey
+    this.#records = records
+  }
+
+  async createKey(keyId: string): Promise<KeyDescription> {
+    if (!KEY_ID.test(keyId)) throw kmsError('KMS_KEY_ID_INVALID', { keyId })
+    const key: StoredMasterKey = {
+      keyId,
+      state: 'enabled',
+      createdAt: Date.now(),
+      versions: [this.#newVersion(keyId, 1)],
+    }
+    await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(key), 0).catch((error: unknown) => {
+      throw isCofferError(error, 'META_RECORD_CHANGED') ? kmsError('KMS_KEY_EXISTS', { keyId }) : error
+    })
+    return describe(key)
+  }
+
+  async describeKey(keyId: string): Promise<KeyDescription> {
+    return describe((await this.#read(keyId)).key)
+  }
+
+  async listKeys(query: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]> {
+    const afterId = query.afterKeyId === '' ? '' : KEY_PREFIX + query.afterKeyId
+    const records = await this.#records.list({ prefix: KEY_PREFIX, afterId, limit: query.limit })
+    return records.map(({ value }) => describe(decodeMasterKey(value)))
+  }
+
+  async rotateKey(keyId: string): Promise<KeyDescription> {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const { key, revision } = await this.#read(keyId)
+      if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
+      const rotated = { ...key, versions: [...key.versions, this.#newVersion(keyId, key.versions.length + 1)] }
+      try {
+        await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(rotated), revision)
+        return describe(rotated)
+      } catch (error) {
+        // Somebody else rotated it meanwhile: this rotation comes on top of theirs.
+        if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+      }
+    }
+    throw kmsError('KMS_UNAVAILABLE', { keyId })
+  }
+
+  async generateDataKey(keyId: string, context: EncryptionContext) {
+    const plaintext = Secret.random(KEY_BYTES)
+    return { plaintext, wrapped: await this.#wrap(plaintext, keyId, context) }
+  }
+
+  async decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret> {
+    const { key } = await this.#read(wrapped.keyId)
+    if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId: wrapped.keyId })
+    const master = this.#openVersion(key, wrapped.keyVersion)
+    try {
+      return unwrapSecret(wrapped.ciphertext, master, DATA_KEY_PURPOSE, context)
+    } catch (cause) {
+      throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId: wrapped.keyId }, { cause })
+    } finally {
+      master.wipe()
+    }
+  }
+
+  async rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
+    const plaintext = await this.decrypt(wrapped, context)
+    try {
+      return await this.#wrap(plaintext, keyId, context)
+    } finally {
+      plaintext.wipe()
+    }
+  }
+
+  async selfTest(): Promise<void> {
+    await checkRootKey(this.#rootKey, this.#records)
+  }
+
+  async close(): Promise<void> {
+    this.#rootKey.wipe()
+  }
+
+  async #wrap(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
+    // Read each time: what another process has rotated counts from the next wrap on.
+    const { key } = await this.#read(keyId)
+    if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
+    const keyVersion = key.versions.length
+    const master = this.#openVersion(key, keyVersion)
+    const ciphertext = wrapSecret(plaintext, master, DATA_KEY_PURPOSE, context)
+    master.wipe()
+    return { connector: this.name, keyId, keyVersion, ciphertext }
+  }
+
+  async #read(keyId: string): Promise<{ key: StoredMasterKey; revision: number }> {
+    const record = await this.#records.find(KEY_PREFIX + keyId)
+    if (record === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+    return { key: decodeMasterKey(record.value), revision: record.revision }
+  }
+
+  #newVersion(keyId: string, version: number): StoredMasterKey['versions'][number] {
+    const master = Secret.random(KEY_BYTES)
+    const context = { keyId, version: String(version) }
+    const sealed = Buffer.from(wrapSecret(master, this.#rootKey, MASTER_KEY_PURPOSE, context)).toString('base64')
+    master.wipe()
+    return { createdAt: Date.now(), sealed }
+  }
+
+  #openVersion(key: StoredMasterKey, version: number): Secret {
+    const stored = key.versions[version - 1]
+    if (stored === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId: key.keyId, version })
+    const sealed = Buffer.from(stored.sealed, 'base64')
+    try {
+      return unwrapSecret(sealed, this.#rootKey, MASTER_KEY_PURPOSE, { keyId: key.keyId, version: String(version) })
+    } catch (cause) {
+      throw kmsError('KMS_RECORD_DAMAGED', { keyId: key.keyId }, { cause })
+    }
+  }
+}
+
+function describe(key: StoredMasterKey): KeyDescription {
+  return {
+    keyId: key.keyId,
+    state: key.state,
+    createdAt: key.createdAt,
+    currentVersion: key.versions.length,
+    versions: key.versions.map(({ createdAt }, index) => ({ version: index + 1, createdAt })),
+  }
+}

@@ -1,0 +1,107 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { KmsConnector } from './kms-connector.ts'
+
+/** A connector under test; `another` is a second instance on the same keys, as another process would have. */
+export interface KmsFixture {
+  readonly connector: KmsConnector
+  readonly another: KmsConnector
+  dispose(): Promise<void>
+}
+
+/** What every KMS connector must keep, run against the real thing. */
+export function kmsConnectorContract(name: string, open: () => Promise<KmsFixture>): void {
+  describe(`${name} keeps the promises of a KMS connector`, () => {
+    let fixture: KmsFixture
+    const context = { purpose: 'test', bucket: 'b1' }
+
+    beforeEach(async () => {
+      fixture = await open()
+      await fixture.connector.createKey('k1')
+    })
+    afterEach(() => fixture.dispose())
+
+    it('gives back the data key that it wrapped', async () => {
+      const { plaintext, wrapped } = await fixture.connector.generateDataKey('k1', context)
+      expect(wrapped).toMatchObject({ keyId: 'k1', keyVersion: 1, connector: fixture.connector.name })
+      expect((await fixture.another.decrypt(wrapped, context)).equals(plaintext)).toBe(true)
+    })
+
+    it('never gives the same data key twice', async () => {
+      const first = await fixture.connector.generateDataKey('k1', context)
+      const second = await fixture.connector.generateDataKey('k1', context)
+      expect(first.plaintext.equals(second.plaintext)).toBe(false)
+    })
+
+    it('refuses another context, another key, another version and a changed byte', async () => {
+      await fixture.connector.createKey('k2')
+      const { wrapped } = await fixture.connector.generateDataKey('k1', context)
+      await fixture.connector.rotateKey('k1')
+      const changed = Uint8Array.from(wrapped.ciphertext)
+      changed[changed.length - 1] = (changed.at(-1) ?? 0) ^ 1
+      const attempts = [
+        [wrapped, { ...context, bucket: 'b2' }],
+        [wrapped, {}],
+        [{ ...wrapped, keyId: 'k2' }, context],
+        [{ ...wrapped, keyVersion: 2 }, context],
+        [{ ...wrapped, keyVersion: 99 }, context],
+        [{ ...wrapped, ciphertext: changed }, context],
+        [{ ...wrapped, ciphertext: new Uint8Array(0) }, context],
+      ] as const
+      for (const [candidate, candidateContext] of attempts) {
+        await expect(fixture.connector.decrypt(candidate, candidateContext)).rejects.toMatchObject({
+          code: 'KMS_CIPHERTEXT_REFUSED',
+        })
+      }
+    })
+
+    it('wraps under the new version at once after a rotation, in other processes too, and opens the old ones', async () => {
+      const before = await fixture.connector.generateDataKey('k1', context)
+      expect(await fixture.connector.rotateKey('k1')).toMatchObject({ currentVersion: 2 })
+      const after = await fixture.another.generateDataKey('k1', context)
+      expect(after.wrapped.keyVersion).toBe(2)
+      expect((await fixture.another.decrypt(before.wrapped, context)).equals(before.plaintext)).toBe(true)
+    })
+
+    it('counts each of two rotations at once', async () => {
+      await Promise.all([fixture.connector.rotateKey('k1'), fixture.another.rotateKey('k1')])
+      expect(await fixture.connector.describeKey('k1')).toMatchObject({ currentVersion: 3 })
+    })
+
+    it('rewraps the same data key under the newest version or another key', async () => {
+      await fixture.connector.createKey('k2')
+      const { plaintext, wrapped } = await fixture.connector.generateDataKey('k1', context)
+      await fixture.connector.rotateKey('k1')
+      for (const [keyId, keyVersion] of [
+        ['k1', 2],
+        ['k2', 1],
+      ] as const) {
+        const rewrapped = await fixture.connector.rewrap(wrapped, context, keyId)
+        expect(rewrapped).toMatchObject({ keyId, keyVersion })
+        expect((await fixture.connector.decrypt(rewrapped, context)).equals(plaintext)).toBe(true)
+      }
+      await expect(fixture.connector.rewrap(wrapped, {}, 'k2')).rejects.toMatchObject({
+        code: 'KMS_CIPHERTEXT_REFUSED',
+      })
+    })
+
+    it('lists its keys in pages and describes them without a secret', async () => {
+      await fixture.connector.createKey('k2')
+      await fixture.connector.createKey('k3')
+      const first = await fixture.connector.listKeys({ afterKeyId: '', limit: 2 })
+      const rest = await fixture.connector.listKeys({ afterKeyId: 'k2', limit: 2 })
+      expect([...first, ...rest].map(({ keyId }) => keyId)).toEqual(['k1', 'k2', 'k3'])
+      expect(first[0]).toMatchObject({ state: 'enabled', currentVersion: 1 })
+    })
+
+    it('names what is wrong with a key id', async () => {
+      await expect(fixture.connector.createKey('k1')).rejects.toMatchObject({ code: 'KMS_KEY_EXISTS' })
+      await expect(fixture.connector.createKey('no/slash')).rejects.toMatchObject({ code: 'KMS_KEY_ID_INVALID' })
+      await expect(fixture.connector.describeKey('none')).rejects.toMatchObject({ code: 'KMS_KEY_NOT_FOUND' })
+      await expect(fixture.connector.generateDataKey('none', {})).rejects.toMatchObject({ code: 'KMS_KEY_NOT_FOUND' })
+    })
+
+    it('passes its own self-test', async () => {
+      await expect(fixture.connector.selfTest()).resolves.toBeUndefined()
+    })
+  })
+}

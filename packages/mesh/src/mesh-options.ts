@@ -1,0 +1,23 @@
+import type { Secret } from '@coffer/crypto-core'
+import type { Logger } from './logger.ts'
+
+export interface NatsOptions {
+  /** `nats://` or `tls://`. */
+  readonly url: string
+  readonly user?: string
+  readonly password?: Secret
+  /** A `.creds` file: JWT and seed. */
+  readonly credentialsFile?: string
+  readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
+}
+
+export interface MeshOptions {
+  /** Random by default; the node id on the mesh. */
+  readonly processId?: string
+  readonly logger: Logger
+  /** Absent: every service is in this process. */
+  readonly nats?: NatsOptions
+  /** Shared by all services of a mesh; required with `nats`. 32 bytes. */
+  readonly meshKey?: Secret
+  readonly requestTimeoutMs?: number
+}

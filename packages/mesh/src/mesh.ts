@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import type { KeyParcel, KeyRecipient, ServiceName, Services } from '@coffer/contracts'
+import { KeyCourier, Secret } from '@coffer/crypto-core'
+import { CofferError } from '@coffer/errors'
+import { type ActionHandler, ServiceBroker } from 'moleculer'
+import { meshError } from './errors.ts'
+import type { Logger } from './logger.ts'
+import type { MeshOptions } from './mesh-options.ts'
+import { natsTransporter } from './nats-transporter.ts'
+import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
+
+const REQUEST_TIMEOUT_MS = 10_000
+const MESH_KEY_BYTES = 32
+
+type Method = (...args: unknown[]) => Promise<unknown>
+type Methods = Readonly<Record<string, Method>>
+
+/**
+ * The typed mesh: what a service offers with `provide` others call with `use`, in one process or over NATS alike.
+ *
+ *     const mesh = await Mesh.start({ logger })
+ *     await mesh.provide('iam', iam, ['listAccounts'])
+ *     await mesh.use('iam').listAccounts()
+ *
+ * In one process a call is a function call (arguments are passed as they are). Between processes arguments and outcomes are
+ * CBOR, errors keep their codes, and whatever takes too long is MESH_SERVICE_UNAVAILABLE.
+ */
+export class Mesh {
+  readonly processId: string
+  readonly #broker: ServiceBroker
+  readonly #courier: KeyCourier
+  readonly #logger: Logger
+  readonly #offered = new Map<ServiceName, Methods>()
+  readonly #clients = new Map<ServiceName, Services[ServiceName]>()
+
+  private constructor(options: MeshOptions, processId: string) {
+    this.processId = processId
+    this.#logger = options.logger
+    this.#courier = new KeyCourier(options.meshKey ?? Secret.random(MESH_KEY_BYTES))
+    this.#broker = new ServiceBroker({
+      nodeID: processId,
+      namespace: 'coffer',
+      logger: false,
+      metrics: false,
+      tracing: false,
+      requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
+      skipProcessEventRegistration: true,
+      serializer: 'CBOR',
+      ...(options.nats && { transporter: natsTransporter(options.nats) }),
+    })
+  }
+
+  /** MESH_KEY_MISSING: NATS without a mesh key. */
+  static async start(options: MeshOptions): Promise<Mesh> {
+    if (options.nats !== undefined && options.meshKey === undefined) throw meshError('MESH_KEY_MISSING')
+    const mesh = new Mesh(options, options.processId ?? randomUUID())
+    await mesh.#broker.start()
+    return mesh
+  }
+
+  /** Offers a service: each method becomes the action `<name>.<method>`. */
+  async provide<N extends ServiceName>(
+    name: N,
+    service: Services[N],
+    methods: readonly (keyof Services[N] & string)[],
+  ): Promise<void> {
+    const offered: Record<string, Method> = {}
+    const actions: Record<string, { handler: ActionHandler }> = {}
+    for (const methodName of methods) {
+      const method = (service[methodName] as Method).bind(service)
+      offered[methodName] = method
+      actions[methodName] = { handler: (context) => this.#answer(method, context.params as { args: Uint8Array }) }
+    }
+    this.#offered.set(name, offered)
+    this.#broker.createService({ name, actions })
+    if (this.#broker.transit !== undefined && this.#broker.transit !== null) await this.#broker.waitForServices(name)
+  }
+
+  /** A client of a service: one of this process if it offers the service, else whichever of the mesh. */
+  use<N extends ServiceName>(name: N): Services[N] {
+    const known = this.#clients.get(name)
+    if (known !== undefined) return known as Services[N]
+    const client = new Proxy({}, { get: (_, methodName) => this.#method(name, String(methodName)) })
+    this.#clients.set(name, client as Services[N])
+    return client as Services[N]
+  }
+
+  /** MESH_SERVICE_UNAVAILABLE. */
+  async waitFor(names: readonly ServiceName[], timeoutMs: number): Promise<void> {
+    const remote = names.filter((name) => !this.#offered.has(name))
+    await this.#broker.waitForServices(remote, timeoutMs).catch((cause: unknown) => {
+      throw meshError('MESH_SERVICE_UNAVAILABLE', { services: remote.join(', ') }, { cause })
+    })
+  }
+
+  /** This process, for calls that bring a key. */
+  recipient(): KeyRecipient {
+    return { processId: this.processId, publicKey: this.#courier.publicKey }
+  }
+
+  /**
+   * Packs a key for the process that asked: for this one as it is (the receiver owns it from then on), else sealed to its
+   * session.
+   */
+  parcel(secret: Secret, recipient: KeyRecipient, purpose: string): KeyParcel {
+    if (recipient.processId === this.processId) return { kind: 'local', secret }
+    const sealed = this.#courier.seal(secret, recipient.publicKey, purpose)
+    secret.wipe()
+    return sealed
+  }
+
+  /** CRYPTO_PARCEL_REFUSED. */
+  unparcel(parcel: KeyParcel, purpose: string): Secret {
+    return parcel.kind === 'local' ? parcel.secret : this.#courier.open(parcel, purpose)
+  }
+
+  /** Ends when the calls in flight have ended. */
+  async stop(): Promise<void> {
+    await this.#broker.stop()
+  }
+
+  #method(name: ServiceName, methodName: string): Method | undefined {
+    // A client must not look like a promise to whoever awaits it.
+    if (methodName === 'then') return undefined
+    const local = this.#offered.get(name)?.[methodName]
+    return local ?? ((...args) => this.#call(`${name}.${methodName}`, args))
+  }
+
+  async #call(action: string, args: readonly unknown[]): Promise<unknown> {
+    const bytes = await this.#broker
+      .call<Uint8Array, { args: Uint8Array }>(action, { args: encodeWire(args) })
+      .catch((cause: unknown) => {
+        this.#logger.warn({ action, reason: cause instanceof Error ? cause.name : 'unknown' }, 'call failed')
+        throw meshError('MESH_SERVICE_UNAVAILABLE', { action }, { cause })
+      })
+    const outcome = decodeWire(bytes) as Outcome
+    if ('error' in outcome) throw new CofferError(outcome.error)
+    return outcome.value
+  }
+
+  async #answer(method: Method, { args }: { args: Uint8Array }): Promise<Uint8Array> {
+    try {
+      return encodeWire({ value: await method(...(decodeWire(args) as unknown[])) })
+    } catch (error) {
+      if (!(error instanceof CofferError)) this.#logger.error({ err: error }, 'a service failed unexpectedly')
+      return encodeWire({ error: errorShapeOf(error) })
+    }
+  }
+}

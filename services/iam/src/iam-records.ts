@@ -1,0 +1,97 @@
+import type { KmsService, MetadataService } from '@coffer/contracts'
+import { encodeFields, MetadataKey } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import type { WrappedKey } from '@coffer/kms'
+import type { Mesh } from '@coffer/mesh'
+import { iamError } from './errors.ts'
+
+const IAM_KEY_RECORD = 'iam-key'
+const IAM_KEY_ID = 'coffer'
+const CONTEXT = { purpose: 'iam' }
+const PAGE_RECORDS = 500
+
+/** Identity records in the table `iam`, each sealed under a key that the KMS wraps, and bound to its id. */
+export class IamRecords {
+  readonly #mesh: Mesh
+  readonly #metadata: MetadataService
+  readonly #kms: KmsService
+  #key: Promise<MetadataKey> | undefined
+
+  constructor(options: { mesh: Mesh; metadata: MetadataService; kms: KmsService }) {
+    this.#mesh = options.mesh
+    this.#metadata = options.metadata
+    this.#kms = options.kms
+  }
+
+  async find<T>(id: string): Promise<T | undefined> {
+    const record = await this.#metadata.findRecord('iam', id)
+    return record && this.#open<T>(id, record.value)
+  }
+
+  /** `expectedRevision` 0: must not exist yet (META_RECORD_CHANGED). */
+  async put(id: string, value: unknown, expectedRevision?: number): Promise<void> {
+    const key = await this.#openKey()
+    const sealed = key.sealRecord(Buffer.from(JSON.stringify(value)), encodeFields('iam', id))
+    await this.#metadata.putRecord('iam', id, sealed, expectedRevision)
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.#metadata.deleteRecord('iam', id)
+  }
+
+  async list<T>(prefix: string): Promise<T[]> {
+    const values: T[] = []
+    let afterId = ''
+    for (;;) {
+      const page = await this.#metadata.listRecords('iam', { prefix, afterId, limit: PAGE_RECORDS })
+      for (const { id, value } of page) values.push(await this.#open<T>(id, value))
+      const last = page.at(-1)
+      if (page.length < PAGE_RECORDS || last === undefined) return values
+      afterId = last.id
+    }
+  }
+
+  async #open<T>(id: string, sealed: Uint8Array): Promise<T> {
+    const key = await this.#openKey()
+    try {
+      return JSON.parse(key.openRecord(sealed, encodeFields('iam', id)).toString()) as T
+    } catch (cause) {
+      throw iamError('IAM_RECORD_DAMAGED', { id }, { cause })
+    }
+  }
+
+  #openKey(): Promise<MetadataKey> {
+    if (this.#key === undefined) {
+      this.#key = this.#findOrMakeKey()
+      this.#key.catch(() => {
+        this.#key = undefined
+      })
+    }
+    return this.#key
+  }
+
+  async #findOrMakeKey(): Promise<MetadataKey> {
+    const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
+    if (known !== undefined) return this.#unwrap(known.value)
+    await this.#kms.createKey(IAM_KEY_ID).catch((error: unknown) => {
+      if (!isCofferError(error, 'KMS_KEY_EXISTS')) throw error
+    })
+    const made = await this.#kms.generateDataKey(IAM_KEY_ID, CONTEXT, this.#mesh.recipient())
+    this.#mesh.unparcel(made.plaintext, 'data-key').wipe()
+    const { ciphertext, ...rest } = made.wrapped
+    const value = Buffer.from(JSON.stringify({ ...rest, ciphertext: Buffer.from(ciphertext).toString('base64') }))
+    await this.#metadata.putRecord('iam', IAM_KEY_RECORD, value, 0).catch((error: unknown) => {
+      if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+    })
+    const winner = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
+    if (winner === undefined) throw iamError('IAM_RECORD_DAMAGED', { id: IAM_KEY_RECORD })
+    return this.#unwrap(winner.value)
+  }
+
+  async #unwrap(value: Uint8Array): Promise<MetadataKey> {
+    const { ciphertext, ...rest } = JSON.parse(Buffer.from(value).toString())
+    const wrapped: WrappedKey = { ...rest, ciphertext: Buffer.from(ciphertext, 'base64') }
+    const parcel = await this.#kms.decrypt(wrapped, CONTEXT, this.#mesh.recipient())
+    return new MetadataKey(this.#mesh.unparcel(parcel, 'data-key'))
+  }
+}
