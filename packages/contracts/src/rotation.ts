@@ -11,4 +11,6 @@ export interface ScrubReport {
 /** Queued jobs. Today: the scrubber; key rotation jobs come with the KMS connectors. */
 export interface RotationService {
   scrub(): Promise<ScrubReport>
+  /** The part of a scrub that is due all the time: deletes what commits have dropped; returns how many blobs. */
+  removeGarbage(): Promise<number>
 }

@@ -51,10 +51,15 @@ export function algorithmWithId(id: number): DataAlgorithmRow {
   return row
 }
 
-/** The administrator's choice; `auto`: AES-256-GCM where the CPU has AES instructions or FIPS is on, else ChaCha20-Poly1305. */
+/**
+ * The administrator's choice; `auto`: AES-256-GCM where the CPU has AES instructions or FIPS is on, else ChaCha20-Poly1305.
+ * CRYPTO_NOT_APPROVED if FIPS is on and the choice is not of its algorithms.
+ */
 export function chooseDataAlgorithm(setting: 'auto' | DataAlgorithm): DataAlgorithm {
-  if (setting !== 'auto') return setting
-  return getFips() === 1 || hasAesInstructions() ? 'AES-256-GCM' : 'CHACHA20-POLY1305'
+  const isFips = getFips() === 1
+  if (setting === 'auto') return isFips || hasAesInstructions() ? 'AES-256-GCM' : 'CHACHA20-POLY1305'
+  if (isFips && !algorithmNamed(setting).fipsApproved) throw cryptoError('CRYPTO_NOT_APPROVED', { algorithm: setting })
+  return setting
 }
 
 function hasAesInstructions(): boolean {

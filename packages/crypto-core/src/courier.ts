@@ -5,12 +5,12 @@ import {
   diffieHellman,
   generateKeyPairSync,
   type KeyObject,
-  randomBytes,
 } from 'node:crypto'
 import { extractAndExpand } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
 import { insecureExportKeyBytes } from './insecure-export.ts'
+import { fillPublicRandom } from './random.ts'
 import { Secret } from './secret.ts'
 
 /** A key on its way between two processes. Public keys are 32 raw bytes (RFC 7748, section 5). */
@@ -26,17 +26,20 @@ interface Session {
   readonly publicKey: Buffer
   readonly privateKey: KeyObject
   readonly madeAtMs: number
-  /** Shared keys by the other side's public key. */
-  readonly shared: Map<string, Buffer>
+  /** Keys agreed with other sessions, by sender and recipient. */
+  readonly agreed: Map<string, Secret>
 }
 
+/** A key is used for an hour at most: far fewer parcels than the 2^32 random nonces of NIST SP 800-38D, section 8.3. */
 const SESSION_MS = 60 * 60 * 1000
 /** How long parcels for the session before are still opened. */
 const OVERLAP_MS = 10 * 60 * 1000
-const SHARED_KEYS_MAX = 1024
+const AGREED_KEYS_MAX = 1024
+const KEY_BYTES = 32
+/** RFC 7748, section 5. */
+const PUBLIC_KEY_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-const PUBLIC_KEY_BYTES = 32
 const LABEL = 'coffer/v1 key parcel'
 
 /**
@@ -50,7 +53,9 @@ export class KeyCourier {
   #current: Session
   #previous: Session | undefined
 
+  /** `meshKey`: 256 uniformly random bits; stays the caller's. `now`: milliseconds. */
   constructor(meshKey: Secret, options: { readonly now?: () => number } = {}) {
+    if (meshKey.lengthBytes !== KEY_BYTES) throw cryptoError('CRYPTO_KEY_LENGTH')
     this.#meshKey = meshKey
     this.#now = options.now ?? Date.now
     this.#current = newSession(this.#now())
@@ -62,12 +67,15 @@ export class KeyCourier {
     return this.#current.publicKey
   }
 
+  /** CRYPTO_PARCEL_REFUSED if the recipient's key is no X25519 public key. */
   seal(secret: Secret, recipientPublicKey: Uint8Array, purpose: string): KeyParcelSealed {
     this.#renew()
     const session = this.#current
-    const key = this.#sharedKey(session, recipientPublicKey, session.publicKey, recipientPublicKey)
-    const nonce = randomBytes(NONCE_BYTES)
-    const cipher = createCipheriv('aes-256-gcm', key, nonce)
+    const route = { sender: session.publicKey, recipient: recipientPublicKey }
+    const key = agreedKey(session, route) ?? remember(session, route, this.#agree(session, recipientPublicKey, route))
+    const nonce = Buffer.allocUnsafe(NONCE_BYTES)
+    fillPublicRandom(nonce, 0, NONCE_BYTES)
+    const cipher = createCipheriv('aes-256-gcm', insecureExportKeyBytes(key), nonce)
     cipher.setAAD(encodeFields(purpose))
     const ciphertext = cipher.update(insecureExportKeyBytes(secret))
     cipher.final()
@@ -84,56 +92,94 @@ export class KeyCourier {
   open(parcel: KeyParcelSealed, purpose: string): Secret {
     this.#renew()
     const session = [this.#current, this.#previous].find((one) => one?.publicKey.equals(parcel.recipientPublicKey))
-    if (session === undefined || parcel.ciphertext.length < TAG_BYTES) throw cryptoError('CRYPTO_PARCEL_REFUSED')
-    const tagAt = parcel.ciphertext.length - TAG_BYTES
-    try {
-      const key = this.#sharedKey(session, parcel.senderPublicKey, parcel.senderPublicKey, session.publicKey)
-      const decipher = createDecipheriv('aes-256-gcm', key, parcel.nonce, { authTagLength: TAG_BYTES })
-      decipher.setAAD(encodeFields(purpose))
-      decipher.setAuthTag(parcel.ciphertext.subarray(tagAt))
-      const bytes = decipher.update(parcel.ciphertext.subarray(0, tagAt))
-      decipher.final()
-      return Secret.take(bytes)
-    } catch (cause) {
-      throw cryptoError('CRYPTO_PARCEL_REFUSED', undefined, { cause })
-    }
+    if (session === undefined) throw cryptoError('CRYPTO_PARCEL_REFUSED')
+    const route = { sender: parcel.senderPublicKey, recipient: session.publicKey }
+    const known = agreedKey(session, route)
+    const key = known ?? this.#agree(session, parcel.senderPublicKey, route)
+    const secret = decrypt(parcel, key, purpose)
+    // Only now: whoever lacks the mesh key can't push the keys of others out.
+    if (known === undefined) remember(session, route, key)
+    return secret
   }
 
   #renew(): void {
     const now = this.#now()
     if (now - this.#current.madeAtMs >= SESSION_MS) {
+      if (this.#previous !== undefined) forgetAll(this.#previous)
       this.#previous = this.#current
       this.#current = newSession(now)
     }
     if (this.#previous !== undefined && now - this.#current.madeAtMs >= OVERLAP_MS) {
-      for (const key of this.#previous.shared.values()) key.fill(0)
+      forgetAll(this.#previous)
       this.#previous = undefined
     }
   }
 
-  /** One key for each direction: the roles go into its derivation. */
-  #sharedKey(session: Session, peer: Uint8Array, sender: Uint8Array, recipient: Uint8Array): Buffer {
-    const name = `${Buffer.from(sender).toString('base64')} ${Buffer.from(recipient).toString('base64')}`
-    const known = session.shared.get(name)
-    if (known !== undefined) return known
-    const secret = diffieHellman({ privateKey: session.privateKey, publicKey: importPublicKey(peer) })
-    const info = encodeFields(LABEL, sender, recipient)
-    const key = extractAndExpand(secret, insecureExportKeyBytes(this.#meshKey), info, 32)
-    secret.fill(0)
-    if (session.shared.size >= SHARED_KEYS_MAX) session.shared.clear()
-    session.shared.set(name, key)
-    return key
+  /** One key for each direction, as the roles go into its derivation: HKDF (RFC 5869), the mesh key being the salt. */
+  #agree(session: Session, peerPublicKey: Uint8Array, route: Route): Secret {
+    const shared = diffieHellmanOf(session.privateKey, peerPublicKey)
+    const info = encodeFields(LABEL, route.sender, route.recipient)
+    const key = extractAndExpand(shared, insecureExportKeyBytes(this.#meshKey), info, KEY_BYTES)
+    shared.fill(0)
+    return Secret.take(key)
   }
+}
+
+interface Route {
+  readonly sender: Uint8Array
+  readonly recipient: Uint8Array
 }
 
 function newSession(nowMs: number): Session {
   const { publicKey, privateKey } = generateKeyPairSync('x25519')
   const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
-  return { publicKey: raw, privateKey, madeAtMs: nowMs, shared: new Map() }
+  return { publicKey: raw, privateKey, madeAtMs: nowMs, agreed: new Map() }
 }
 
-function importPublicKey(raw: Uint8Array): KeyObject {
-  if (raw.length !== PUBLIC_KEY_BYTES) throw cryptoError('CRYPTO_PARCEL_REFUSED')
-  const x = Buffer.from(raw).toString('base64url')
-  return createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' })
+/** OpenSSL refuses the points of small order, whose result is zero for everyone (RFC 7748, section 6.1). */
+function diffieHellmanOf(privateKey: KeyObject, peerPublicKey: Uint8Array): Buffer {
+  if (peerPublicKey.length !== PUBLIC_KEY_BYTES) throw cryptoError('CRYPTO_PARCEL_REFUSED')
+  const x = Buffer.from(peerPublicKey).toString('base64url')
+  try {
+    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' })
+    return diffieHellman({ privateKey, publicKey })
+  } catch (cause) {
+    throw cryptoError('CRYPTO_PARCEL_REFUSED', undefined, { cause })
+  }
+}
+
+function decrypt(parcel: KeyParcelSealed, key: Secret, purpose: string): Secret {
+  const tagAt = parcel.ciphertext.length - TAG_BYTES
+  if (tagAt < 0 || parcel.nonce.length !== NONCE_BYTES) throw cryptoError('CRYPTO_PARCEL_REFUSED')
+  const keyBytes = insecureExportKeyBytes(key)
+  const decipher = createDecipheriv('aes-256-gcm', keyBytes, parcel.nonce, { authTagLength: TAG_BYTES })
+  decipher.setAAD(encodeFields(purpose))
+  decipher.setAuthTag(parcel.ciphertext.subarray(tagAt))
+  const secret = decipher.update(parcel.ciphertext.subarray(0, tagAt))
+  try {
+    decipher.final()
+  } catch (cause) {
+    secret.fill(0)
+    throw cryptoError('CRYPTO_PARCEL_REFUSED', undefined, { cause })
+  }
+  return Secret.take(secret)
+}
+
+function agreedKey(session: Session, route: Route): Secret | undefined {
+  return session.agreed.get(nameOf(route))
+}
+
+function remember(session: Session, route: Route, key: Secret): Secret {
+  if (session.agreed.size >= AGREED_KEYS_MAX) forgetAll(session)
+  session.agreed.set(nameOf(route), key)
+  return key
+}
+
+function forgetAll(session: Session): void {
+  for (const key of session.agreed.values()) key.wipe()
+  session.agreed.clear()
+}
+
+function nameOf({ sender, recipient }: Route): string {
+  return `${Buffer.from(sender).toString('base64')} ${Buffer.from(recipient).toString('base64')}`
 }

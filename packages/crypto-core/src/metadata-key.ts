@@ -1,4 +1,5 @@
 import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
+import { invariant } from '@coffer/errors'
 import { expandKey } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
@@ -85,7 +86,7 @@ export class MetadataKey {
    * additional data. Among 2^48 entries two share a random counter block of 128 bits with a chance under 2^-32.
    */
   sealSummary(etag: Uint8Array, additionalData: Uint8Array): Buffer {
-    if (etag.length !== ETAG_BYTES) throw cryptoError('CRYPTO_SIZE_INVALID')
+    invariant(etag.length === ETAG_BYTES, 'an ETag is 16 bytes')
     const sealed = Buffer.allocUnsafe(SUMMARY_BYTES)
     fillPublicRandom(sealed, 0, SUMMARY_NONCE_BYTES)
     const encrypted = xorInto(this.#keystream(sealed.subarray(0, SUMMARY_NONCE_BYTES)), etag)

@@ -1,4 +1,5 @@
 import { randomFillSync } from 'node:crypto'
+import { invariant } from '@coffer/errors'
 
 /** 32 salts: few enough that little is drawn ahead, enough that a salt costs 0.1 µs instead of 1.5. */
 const POOL_BYTES = 1024
@@ -12,7 +13,7 @@ let takenBytes = POOL_BYTES
  * from here, but straight from the generator (`Secret.random`).
  */
 export function fillPublicRandom(target: Uint8Array, offset: number, lengthBytes: number): void {
-  if (lengthBytes > POOL_BYTES) throw new RangeError('longer than the pool')
+  invariant(lengthBytes <= POOL_BYTES, 'a salt is longer than the pool')
   if (takenBytes + lengthBytes > POOL_BYTES) {
     randomFillSync(pool)
     takenBytes = 0

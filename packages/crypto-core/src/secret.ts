@@ -1,9 +1,11 @@
 import { randomFillSync, timingSafeEqual } from 'node:crypto'
 import { inspect } from 'node:util'
 import { cryptoError } from './errors.ts'
-import { KEY_BYTES } from './key-bytes.ts'
 
 const SHOWN = '[secret]'
+
+/** For `insecure-export.ts` alone: the package does not export it. CRYPTO_SECRET_WIPED. */
+export let bytesOf: (secret: Secret) => Uint8Array
 
 /**
  * Bytes that must not be seen: printing, serialising or cloning one gives `[secret]` or nothing. Wiped by its owner when done.
@@ -13,8 +15,18 @@ const SHOWN = '[secret]'
  *     key.wipe()
  */
 export class Secret {
+  /** A private field: no inspector, serializer or clone reaches it. */
+  #bytes: Uint8Array | undefined
+
+  static {
+    bytesOf = (secret) => {
+      if (secret.#bytes === undefined) throw cryptoError('CRYPTO_SECRET_WIPED')
+      return secret.#bytes
+    }
+  }
+
   private constructor(bytes: Uint8Array) {
-    KEY_BYTES.set(this, bytes)
+    this.#bytes = bytes
   }
 
   /** Owns the buffer from now on; the caller lets go of it. */
@@ -23,11 +35,14 @@ export class Secret {
   }
 
   static copyOf(bytes: Uint8Array): Secret {
-    return new Secret(Uint8Array.from(bytes))
+    const copy = Buffer.allocUnsafeSlow(bytes.length)
+    copy.set(bytes)
+    return new Secret(copy)
   }
 
+  /** Straight from OpenSSL's generator (NIST SP 800-90A). */
   static random(lengthBytes: number): Secret {
-    return new Secret(randomFillSync(new Uint8Array(lengthBytes)))
+    return new Secret(randomFillSync(Buffer.allocUnsafeSlow(lengthBytes)))
   }
 
   get lengthBytes(): number {
@@ -42,8 +57,8 @@ export class Secret {
 
   /** Overwrites the bytes; any later use throws CRYPTO_SECRET_WIPED. Wiping twice is harmless. */
   wipe(): void {
-    KEY_BYTES.get(this)?.fill(0)
-    KEY_BYTES.delete(this)
+    this.#bytes?.fill(0)
+    this.#bytes = undefined
   }
 
   toString(): string {
@@ -61,10 +76,4 @@ export class Secret {
   [inspect.custom](): string {
     return SHOWN
   }
-}
-
-function bytesOf(secret: Secret): Uint8Array {
-  const bytes = KEY_BYTES.get(secret)
-  if (bytes === undefined) throw cryptoError('CRYPTO_SECRET_WIPED')
-  return bytes
 }

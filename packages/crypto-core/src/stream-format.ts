@@ -1,9 +1,9 @@
-import { randomFillSync } from 'node:crypto'
 import { algorithmNamed, algorithmWithId, type DataAlgorithm, type DataAlgorithmRow } from './algorithms.ts'
 import { expandKey } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
-import type { Secret } from './secret.ts'
+import { fillPublicRandom } from './random.ts'
+import { Secret } from './secret.ts'
 
 /** Plaintext bytes of every segment but the last. */
 export const SEGMENT_SIZE_BYTES = 65_536
@@ -11,11 +11,16 @@ export const TAG_SIZE_BYTES = 16
 export const SEALED_SEGMENT_SIZE_BYTES = SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
 export const STREAM_HEADER_SIZE_BYTES = 48
 
-const MAGIC = Buffer.from('COFR')
+/** `COFR` in ASCII. */
+const MAGIC = 0x434f4652
 const VERSION = 1
 const SEGMENT_SIZE_LOG2 = 16
+const VERSION_AT = 4
+const ALGORITHM_AT = 5
+const SEGMENT_SIZE_LOG2_AT = 6
 const PART_NUMBER_AT = 8
 const SALT_AT = 16
+const SALT_BYTES = STREAM_HEADER_SIZE_BYTES - SALT_AT
 const NONCE_BYTES = 12
 const COUNTER_AT = 7
 const FINAL_AT = 11
@@ -36,27 +41,29 @@ export interface StreamHeader {
  * All of it goes into the stream's key, and so is authenticated with every segment. FORMAT.md, section 4.
  */
 export function newStreamHeader(options: { algorithm: DataAlgorithm; partNumber: number }): Uint8Array {
-  const header = Buffer.alloc(STREAM_HEADER_SIZE_BYTES)
-  MAGIC.copy(header)
-  header.writeUInt8(VERSION, 4)
-  header.writeUInt8(algorithmNamed(options.algorithm).id, 5)
-  header.writeUInt8(SEGMENT_SIZE_LOG2, 6)
+  const header = Buffer.allocUnsafe(STREAM_HEADER_SIZE_BYTES).fill(0, 0, SALT_AT)
+  header.writeUInt32BE(MAGIC, 0)
+  header.writeUInt8(VERSION, VERSION_AT)
+  header.writeUInt8(algorithmNamed(options.algorithm).id, ALGORITHM_AT)
+  header.writeUInt8(SEGMENT_SIZE_LOG2, SEGMENT_SIZE_LOG2_AT)
   header.writeUInt32BE(options.partNumber, PART_NUMBER_AT)
-  randomFillSync(header, SALT_AT)
+  fillPublicRandom(header, SALT_AT, SALT_BYTES)
   return header
 }
 
-/** CRYPTO_HEADER_UNKNOWN for anything but a header of this version. */
+/** CRYPTO_HEADER_UNKNOWN for anything but a header of this version, reserved bytes included. */
 export function parseStreamHeader(header: Uint8Array): StreamHeader {
   const bytes = Buffer.from(header.buffer, header.byteOffset, header.byteLength)
   const known =
     bytes.length === STREAM_HEADER_SIZE_BYTES &&
-    bytes.subarray(0, 4).equals(MAGIC) &&
-    bytes[4] === VERSION &&
-    bytes[6] === SEGMENT_SIZE_LOG2
+    bytes.readUInt32BE(0) === MAGIC &&
+    bytes[VERSION_AT] === VERSION &&
+    bytes[SEGMENT_SIZE_LOG2_AT] === SEGMENT_SIZE_LOG2 &&
+    bytes[SEGMENT_SIZE_LOG2_AT + 1] === 0 &&
+    bytes.readUInt32BE(PART_NUMBER_AT + 4) === 0
   if (!known) throw cryptoError('CRYPTO_HEADER_UNKNOWN')
   return {
-    algorithm: algorithmWithId(bytes.readUInt8(5)),
+    algorithm: algorithmWithId(bytes.readUInt8(ALGORITHM_AT)),
     partNumber: bytes.readUInt32BE(PART_NUMBER_AT),
     salt: bytes.subarray(SALT_AT),
   }
@@ -68,26 +75,33 @@ export function streamSaltOf(header: Uint8Array): Uint8Array {
 }
 
 /** The key of one stream: no two attempts, parts or objects share one. */
-export function deriveStreamKey(objectKey: Secret, header: Uint8Array): Buffer {
+export function deriveStreamKey(objectKey: Secret, header: Uint8Array): Secret {
   if (objectKey.lengthBytes !== 32) throw cryptoError('CRYPTO_KEY_LENGTH')
-  return expandKey(objectKey, encodeFields(LABEL, header))
+  return Secret.take(expandKey(objectKey, encodeFields(LABEL, header)))
 }
+
+/** Written anew for each cipher, which copies it. */
+const nonce = Buffer.alloc(NONCE_BYTES)
 
 /**
  * The nonce of a segment in the STREAM construction (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and
  * its Nonce-Reuse Misuse-Resistance, 2015): 7 zero bytes (the key is the stream's own), counter u32 BE, final-segment byte.
+ * Valid until the next call.
  */
 export function segmentNonce(segmentIndex: number, isFinal: boolean): Buffer {
-  const nonce = Buffer.alloc(NONCE_BYTES)
   nonce.writeUInt32BE(segmentIndex, COUNTER_AT)
   nonce.writeUInt8(isFinal ? 1 : 0, FINAL_AT)
   return nonce
 }
 
-/** Segments of a plaintext: an empty one has a single empty segment; the last of a multiple of 64 KiB is full. */
+/**
+ * Segments of a plaintext: an empty one has a single empty segment; the last of a multiple of 64 KiB is full.
+ * CRYPTO_SIZE_INVALID for what is no size, or past 256 TiB.
+ */
 export function segmentCountOf(plainTotalBytes: number): number {
+  const isSize = Number.isSafeInteger(plainTotalBytes) && plainTotalBytes >= 0
   const count = Math.max(1, Math.ceil(plainTotalBytes / SEGMENT_SIZE_BYTES))
-  if (count > SEGMENTS_MAX) throw cryptoError('CRYPTO_STREAM_ENDED', { plainTotalBytes })
+  if (!isSize || count > SEGMENTS_MAX) throw cryptoError('CRYPTO_SIZE_INVALID', { plainTotalBytes })
   return count
 }
 
@@ -101,7 +115,7 @@ export function plainSizeBytes(sealedTotalBytes: number): number {
   const segmentsBytes = sealedTotalBytes - STREAM_HEADER_SIZE_BYTES
   const count = Math.ceil(segmentsBytes / SEALED_SEGMENT_SIZE_BYTES)
   const plain = segmentsBytes - count * TAG_SIZE_BYTES
-  if (count < 1 || plain < 0 || sealedSizeBytes(plain) !== sealedTotalBytes) {
+  if (!(plain >= 0) || count < 1 || sealedSizeBytes(plain) !== sealedTotalBytes) {
     throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { sealedTotalBytes })
   }
   return plain
@@ -117,14 +131,14 @@ export interface SealedRange {
   readonly takeBytes: number
 }
 
-/** Which whole segments hold a range of the plaintext. The range must lie inside it and not be empty. */
+/** Which whole segments hold a range of the plaintext. CRYPTO_SIZE_INVALID if it is empty or not inside. */
 export function sealedRangeOf(
   plainTotalBytes: number,
   range: { readonly offsetBytes: number; readonly lengthBytes: number },
 ): SealedRange {
   const endBytes = range.offsetBytes + range.lengthBytes
-  if (range.offsetBytes < 0 || range.lengthBytes < 1 || endBytes > plainTotalBytes) {
-    throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { plainTotalBytes, endBytes })
+  if (!(range.offsetBytes >= 0 && range.lengthBytes >= 1 && endBytes <= plainTotalBytes)) {
+    throw cryptoError('CRYPTO_SIZE_INVALID', { plainTotalBytes, endBytes })
   }
   const firstSegmentIndex = Math.floor(range.offsetBytes / SEGMENT_SIZE_BYTES)
   const lastSegmentIndex = Math.floor((endBytes - 1) / SEGMENT_SIZE_BYTES)

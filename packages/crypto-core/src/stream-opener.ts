@@ -23,7 +23,7 @@ export interface ExpectedStream {
 
 /** Opens any segments of a stream, in any order. Nothing is returned before its tag has been checked. */
 export class StreamOpener {
-  readonly #key: Buffer
+  readonly #key: Secret
   readonly #algorithm: DataAlgorithmRow
   readonly #plainTotalBytes: number
   readonly #segmentCount: number
@@ -43,9 +43,11 @@ export class StreamOpener {
 
   /**
    * Plaintext of consecutive whole segments, one buffer each; `sealed` begins with segment `firstSegmentIndex` (from 0).
-   * CRYPTO_SEGMENT_DAMAGED, CRYPTO_SEGMENT_TRUNCATED.
+   * CRYPTO_SEGMENT_DAMAGED; CRYPTO_SEGMENT_TRUNCATED if one is not whole, or there is none: a reader that counts down to the
+   * end of its range never waits for bytes that aren't there.
    */
   openSegments(firstSegmentIndex: number, sealed: Uint8Array): Buffer[] {
+    if (sealed.length === 0) throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { segmentIndex: firstSegmentIndex })
     const plain: Buffer[] = []
     let segmentIndex = firstSegmentIndex
     for (let offset = 0; offset < sealed.length; segmentIndex++) {

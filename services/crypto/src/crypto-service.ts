@@ -1,4 +1,4 @@
-import type { CryptoService, KmsService, MetadataService, StoredObjectKey } from '@coffer/contracts'
+import type { CryptoService, StoredObjectKey } from '@coffer/contracts'
 import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { BucketKeys } from './bucket-keys.ts'
@@ -8,8 +8,6 @@ import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
 export interface CryptoServiceOptions {
   readonly mesh: Mesh
-  readonly kms: KmsService
-  readonly metadata: MetadataService
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -18,7 +16,9 @@ const BUCKET_KEY_REF = 'bk:'
 
 /** The crypto engine: object keys sealed under bucket keys, metadata keys wrapped by the KMS. */
 export function createCryptoService(options: CryptoServiceOptions): CryptoService {
-  const { mesh, kms, metadata } = options
+  const { mesh } = options
+  const kms = mesh.use('kms')
+  const metadata = mesh.use('metadata')
   const bucketKeys = new BucketKeys({ mesh, kms, metadata, now: options.now ?? Date.now })
 
   const sealUnderCurrent = async (objectKey: Secret, context: SealContext): Promise<StoredObjectKey> => {

@@ -17,10 +17,10 @@ export class IamRecords {
   readonly #kms: KmsService
   #key: Promise<MetadataKey> | undefined
 
-  constructor(options: { mesh: Mesh; metadata: MetadataService; kms: KmsService }) {
-    this.#mesh = options.mesh
-    this.#metadata = options.metadata
-    this.#kms = options.kms
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh
+    this.#metadata = mesh.use('metadata')
+    this.#kms = mesh.use('kms')
   }
 
   async find<T>(id: string): Promise<T | undefined> {

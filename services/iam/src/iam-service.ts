@@ -1,4 +1,4 @@
-import type { AccessKey, Account, IamService, KmsService, MetadataService } from '@coffer/contracts'
+import type { AccessKey, Account, IamService } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
@@ -9,8 +9,6 @@ import { deriveDayKey } from './signing-key.ts'
 
 export interface IamServiceOptions {
   readonly mesh: Mesh
-  readonly metadata: MetadataService
-  readonly kms: KmsService
 }
 
 interface StoredAccessKey extends AccessKey {
@@ -24,8 +22,9 @@ const LEASE_MS = 1000
 
 /** Accounts and their root access keys. Users, groups and roles will live beside them. */
 export function createIamService(options: IamServiceOptions): IamService {
-  const { mesh, metadata } = options
-  const records = new IamRecords(options)
+  const { mesh } = options
+  const metadata = mesh.use('metadata')
+  const records = new IamRecords(mesh)
 
   const findByName = async (name: string): Promise<Account | undefined> => {
     const named = await records.find<{ accountId: string }>(nameRecord(name))

@@ -4,15 +4,14 @@ import type { Mesh } from '@coffer/mesh'
 
 export interface KmsServiceOptions {
   readonly mesh: Mesh
-  /** By name. */
-  readonly connectors: ReadonlyMap<string, KmsConnector>
+  readonly connectors: readonly KmsConnector[]
   readonly defaultConnector: string
 }
 
 /** All connectors behind one door: a key id is `connector/key`, or `key` of the default connector. */
 export function createKmsService({ mesh, connectors, defaultConnector }: KmsServiceOptions): KmsService {
   const connectorNamed = (name: string): KmsConnector => {
-    const connector = connectors.get(name)
+    const connector = connectors.find((one) => one.name === name)
     if (connector === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { connector: name })
     return connector
   }
@@ -50,7 +49,7 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
       return connector.rotateKey(key)
     },
     async selfTest() {
-      await Promise.all([...connectors.values()].map((connector) => connector.selfTest()))
+      await Promise.all(connectors.map((connector) => connector.selfTest()))
     },
   }
 }

@@ -1,1 +1,39 @@
-export {}
+import type { MetadataService } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+
+const METHODS = [
+  'abortUpload',
+  'commitVersion',
+  'createBucket',
+  'createUpload',
+  'deleteBucket',
+  'deleteRecord',
+  'findBucket',
+  'findRecord',
+  'findUpload',
+  'findVersion',
+  'forgetGarbage',
+  'getKeyUse',
+  'getUsage',
+  'isReferenced',
+  'listBuckets',
+  'listCurrent',
+  'listGarbage',
+  'listParts',
+  'listRecords',
+  'listReferencedBlobs',
+  'listUploads',
+  'listVersions',
+  'listWriters',
+  'putPart',
+  'putRecord',
+  'registerWriter',
+  'removeVersion',
+  'retireWriter',
+  'updateBucket',
+] as const satisfies readonly (keyof MetadataService)[]
+
+/** Offers the metadata store to the mesh, its methods as they are. */
+export function provideMetadata(mesh: Mesh, store: MetadataService): Promise<void> {
+  return mesh.provide('metadata', store, METHODS)
+}

@@ -1,1 +1,17 @@
-export {}
+import type { BlobStore } from '@coffer/blob-store'
+import type { RotationService } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+import { removeGarbage, scrub } from './scrub.ts'
+
+/** Background jobs over the mesh's metadata and this process's blob store. */
+export function createRotationService({ mesh, blobs }: { mesh: Mesh; blobs: BlobStore }): RotationService {
+  return {
+    scrub: () => scrub(mesh.use('metadata'), blobs),
+    removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
+  }
+}
+
+/** Offers the jobs to the mesh. */
+export function provideRotation(mesh: Mesh, service: RotationService): Promise<void> {
+  return mesh.provide('rotation', service, ['scrub', 'removeGarbage'])
+}

@@ -1,4 +1,12 @@
-import { type BodyPlan, BodyVerifier, planBody, s3Error, type VerifiedBody, verifySmallBody } from '@coffer/s3-protocol'
+import {
+  type BodyPlan,
+  BodyVerifier,
+  type ChecksumAlgorithm,
+  planBody,
+  s3Error,
+  type VerifiedBody,
+  verifySmallBody,
+} from '@coffer/s3-protocol'
 import type { AuthorizedRequest } from '../requests.ts'
 import type { Payload } from './payload.ts'
 
@@ -7,7 +15,10 @@ const FRAMING_FACTOR_MAX = 3
 const FRAMING_BYTES_MAX = 16 * 1024
 
 /** The body of a PUT as a payload: framing removed, chunk signatures, lengths and digests verified. */
-export function uploadPayload(request: AuthorizedRequest, options: { readonly md5: boolean }): Payload {
+export function uploadPayload(
+  request: AuthorizedRequest,
+  options: { readonly md5: boolean; readonly checksumAlgorithm?: ChecksumAlgorithm | undefined },
+): Payload {
   const plan = planBody(request.parsed, request.authentication, options)
   return new UploadPayload(request, plan)
 }

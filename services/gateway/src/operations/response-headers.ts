@@ -6,7 +6,7 @@ import { externalVersionId } from '../object/version-id.ts'
 
 type Headers = Record<string, string | number>
 
-export function etagHeader(attributes: ObjectAttributes): Headers {
+export function etagHeader(attributes: Pick<ObjectAttributes, 'etagHex' | 'partCount'>): Headers {
   return { etag: etagOf(attributes) }
 }
 

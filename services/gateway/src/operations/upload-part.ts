@@ -30,7 +30,7 @@ export const uploadPart: Operation = async (request, context) => {
   const checksum = stored.attributes.checksum
   const algorithm = stored.attributes.checksumAlgorithm
   return emptyReply(200, {
-    ...etagHeader({ ...upload.attributes, ...stored.attributes, keyContextId: upload.record.uploadId }),
+    ...etagHeader(stored.attributes),
     ...sseHeaders(upload.attributes, sse),
     ...(checksum && algorithm && { [`x-amz-checksum-${algorithm.toLowerCase()}`]: checksum }),
   })

@@ -12,7 +12,6 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
       method: request.method ?? '',
       url: request.url ?? '',
       headers: request.headers,
-      rawHeaders: request.rawHeaders,
       secure,
     },
     { virtualHosts: context.options.domains },
