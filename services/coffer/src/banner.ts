@@ -66,7 +66,8 @@ function clientLines(facts: BannerFacts): string[] {
     ...(ca ? [`  mkdir -p ~/.mc/certs/CAs && cp ${ca} ~/.mc/certs/CAs/coffer.crt`] : []),
     `  mc alias set coffer ${endpoint} "$AWS_ACCESS_KEY_ID" "$AWS_SECRET_ACCESS_KEY" && mc ls coffer`,
     'rclone:',
-    `  rclone lsd ":s3,provider=Other,env_auth=true,region=${configuration.region},endpoint='${endpoint}':"${ca ? ` --ca-cert ${ca}` : ''}`,
+    // rclone's S3 library refuses to start where AWS_CA_BUNDLE is set.
+    `  ${ca ? 'env -u AWS_CA_BUNDLE ' : ''}rclone lsd ":s3,provider=Other,env_auth=true,region=${configuration.region},endpoint='${endpoint}':"${ca ? ` --ca-cert ${ca}` : ''}`,
     's3cmd:',
     `  s3cmd --host=${host} --host-bucket=${host} --region=${configuration.region}${ca ? ` --ca-certs=${ca}` : ''} ls`,
     'AWS SDK for JavaScript:',

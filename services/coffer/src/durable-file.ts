@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { link, open, unlink } from 'node:fs/promises'
+import { link, open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 
 /**
@@ -9,18 +9,31 @@ import { dirname } from 'node:path'
 export async function writeNewFile(path: string, bytes: Uint8Array | string, mode: number): Promise<void> {
   const unfinished = `${path}.${randomUUID()}.tmp`
   try {
-    const handle = await open(unfinished, 'wx', mode)
-    try {
-      await handle.writeFile(bytes)
-      await handle.sync()
-    } finally {
-      await handle.close()
-    }
+    await writeSynced(unfinished, bytes, mode)
     await link(unfinished, path)
   } finally {
     await unlink(unfinished).catch(() => {})
   }
   await syncDirectory(dirname(path))
+}
+
+/** Like {@link writeNewFile}, but replaces what is there. One process at a time: `<path>.new` is used on the way. */
+export async function writeDurably(path: string, bytes: Uint8Array | string, mode: number): Promise<void> {
+  const unfinished = `${path}.new`
+  await unlink(unfinished).catch(() => {})
+  await writeSynced(unfinished, bytes, mode)
+  await rename(unfinished, path)
+  await syncDirectory(dirname(path))
+}
+
+async function writeSynced(path: string, bytes: Uint8Array | string, mode: number): Promise<void> {
+  const handle = await open(path, 'wx', mode)
+  try {
+    await handle.writeFile(bytes)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
 }
 
 async function syncDirectory(path: string): Promise<void> {

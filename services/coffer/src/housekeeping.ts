@@ -1,32 +1,65 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger, Mesh } from '@coffer/mesh'
 
-const INTERVAL_MS = 60_000
+const GARBAGE_INTERVAL_MS = 60_000
+/** A scrub of a large store takes longer than a stop may; what it leaves is found at the next start. */
+const STOP_TIMEOUT_MS = 3_000
 
-/** Removes blobs that nothing refers to, at the start and each minute. Returns what ends it. */
-export function startHousekeeping(mesh: Mesh, logger: Logger): () => Promise<void> {
-  let running: Promise<void> | undefined
-  const run = () => {
-    running ??= scrub(mesh, logger).finally(() => {
-      running = undefined
+export interface Housekeeping {
+  /** Walks the whole blob store: at the start, and when a writer has died with work unfinished. */
+  scrubSoon(): void
+  /** Ends it, after what is under way if that ends soon. */
+  stop(): Promise<void>
+}
+
+/** Removes object data that nothing refers to: what dead writers left, at once; what commits dropped, each minute. */
+export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
+  let running: Promise<void> = Promise.resolve()
+  let isScrubWanted = false
+  let isStopped = false
+  const runNext = () => {
+    running = running.then(async () => {
+      if (isStopped) return
+      const wasWanted = isScrubWanted
+      isScrubWanted = false
+      await (wasWanted ? scrub(mesh, logger) : removeGarbage(mesh, logger))
     })
   }
-  run()
-  const timer = setInterval(run, INTERVAL_MS)
-  return async () => {
-    clearInterval(timer)
-    await running
+  const scrubSoon = () => {
+    if (isScrubWanted) return
+    isScrubWanted = true
+    runNext()
+  }
+  scrubSoon()
+  const timer = setInterval(runNext, GARBAGE_INTERVAL_MS)
+  return {
+    scrubSoon,
+    async stop() {
+      isStopped = true
+      clearInterval(timer)
+      const cutOff = new AbortController()
+      await Promise.race([running, sleep(STOP_TIMEOUT_MS, undefined, { signal: cutOff.signal }).catch(() => {})])
+      cutOff.abort()
+    },
   }
 }
 
 async function scrub(mesh: Mesh, logger: Logger): Promise<void> {
   try {
-    const report = await mesh.use('rotation').scrub()
-    if (report.orphansRemoved + report.garbageRemoved > 0) {
-      const { orphansRemoved, garbageRemoved } = report
-      logger.info({ orphansRemoved, garbageRemoved }, 'unreferenced object data removed')
-    }
-    for (const { blobId, problem } of report.damaged) logger.error({ blobId, problem }, 'object data is damaged')
+    const { orphansRemoved, garbageRemoved, damaged } = await mesh.use('rotation').scrub()
+    if (orphansRemoved + garbageRemoved > 0)
+      logger.info({ orphansRemoved, garbageRemoved }, 'unreferenced data removed')
+    for (const { blobId, problem } of damaged) logger.error({ blobId, problem }, 'object data is damaged')
   } catch (error) {
-    logger.error({ err: error }, 'unreferenced object data could not be removed; the next attempt is in a minute')
+    logger.error({ err: error }, 'the scrub failed; the next is at the next start or death of a worker')
+  }
+}
+
+async function removeGarbage(mesh: Mesh, logger: Logger): Promise<void> {
+  try {
+    const garbageRemoved = await mesh.use('rotation').removeGarbage()
+    if (garbageRemoved > 0) logger.info({ garbageRemoved }, 'unreferenced data removed')
+  } catch (error) {
+    logger.error({ err: error }, 'unreferenced data could not be removed; the next attempt is in a minute')
   }
 }

@@ -118,7 +118,8 @@ async function startRotation({ configuration, mesh, logger, cleanup }: ServicePa
   const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
   cleanup.defer(() => blobs.close())
   await provideRotation(mesh, createRotationService({ mesh, blobs }))
-  cleanup.defer(startHousekeeping(mesh, logger))
+  const housekeeping = startHousekeeping(mesh, logger)
+  cleanup.defer(() => housekeeping.stop())
   return ''
 }
 

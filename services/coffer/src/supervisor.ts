@@ -15,7 +15,7 @@ import {
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
-import { startHousekeeping } from './housekeeping.ts'
+import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { type RootKey, resolveRootKey } from './root-key.ts'
@@ -62,10 +62,10 @@ export async function runServer(configuration: Configuration): Promise<void> {
   await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
   await trustCertificatesIn(directory.certsDirectory)
 
-  const parts: ServerParts = { configuration, directory, rootKey, services, logger, cleanup }
+  const housekeeping = startHousekeeping(services.mesh, logger)
+  cleanup.defer(() => housekeeping.stop())
+  const parts: ServerParts = { configuration, directory, rootKey, services, housekeeping, logger, cleanup }
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
-  const endHousekeeping = startHousekeeping(services.mesh, logger)
-  cleanup.defer(endHousekeeping)
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   process.stdout.write(
     renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
@@ -78,6 +78,7 @@ interface ServerParts {
   readonly directory: DataDirectory
   readonly rootKey: RootKey
   readonly services: StoreServices
+  readonly housekeeping: Housekeeping
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
 }
@@ -90,7 +91,7 @@ function forkWorkers(count: number): WorkerPool {
 }
 
 async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<number> {
-  const { configuration, directory, rootKey, services, logger } = parts
+  const { configuration, directory, rootKey, services, housekeeping, logger } = parts
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory, certsDirectory } = directory
   parts.cleanup.defer(() => pool.stop(DRAIN_MS))
@@ -106,7 +107,10 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         writerId,
       }
     },
-    onGone: async (writerId) => await metadata.retireWriter(writerId),
+    onGone: async (writerId, hasDied) => {
+      await metadata.retireWriter(writerId)
+      if (hasDied) housekeeping.scrubSoon()
+    },
   })
 }
 

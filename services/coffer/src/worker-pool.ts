@@ -15,8 +15,8 @@ export interface WorkerPoolOptions {
   readonly logger: Logger
   /** Prepares a writer id for a new worker and returns what to tell it. */
   readonly startMessage: (writerId: string) => Promise<SupervisorMessage>
-  /** Called when the process that had this writer id is certainly gone. */
-  readonly onGone: (writerId: string) => Promise<void>
+  /** Called when the process that had this writer id is certainly gone; `hasDied`: without having been told to stop. */
+  readonly onGone: (writerId: string, hasDied: boolean) => Promise<void>
 }
 
 /** 16 hex characters: see WriterId of the metadata store. */
@@ -73,7 +73,7 @@ export class WorkerPool {
     const ready = firstAnswer(worker)
     worker.once('exit', () => {
       this.#workers.delete(worker)
-      const retired = options.onGone(writerId).catch((error: unknown) => {
+      const retired = options.onGone(writerId, !this.#isStopping).catch((error: unknown) => {
         options.logger.error({ err: error, writerId }, 'a writer could not be retired; it will be at the next start')
       })
       this.#retiring.add(retired)
