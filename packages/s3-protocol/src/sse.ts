@@ -17,6 +17,7 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 const SSE = 'x-amz-server-side-encryption'
 const CUSTOMER_KEY_BYTES = 32
+const CUSTOMER_HEADERS = [`${SSE}-customer-algorithm`, `${SSE}-customer-key`, `${SSE}-customer-key-md5`]
 const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-key-enabled`]
 
 /**
@@ -24,6 +25,7 @@ const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-k
  * possible fails the request: nothing is ever stored in the clear, or under another key, because a header was passed over.
  */
 export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' | 'read' | 'copy-source'): SseRequest {
+  assertAllKnown(headers)
   const customer = parseCustomerKey(
     headers,
     secure,
@@ -43,6 +45,14 @@ export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' 
   return parseWrite(headers, algorithm, customer)
 }
 
+/** A header of this family that we do not know asks for something that we would not do. */
+function assertAllKnown(headers: Headers): void {
+  for (const name in headers) {
+    if (!name.startsWith(SSE) || name === SSE || KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)) continue
+    throw invalidArgument(name, headers[name] ?? '', 'An encryption header of the request is not known.')
+  }
+}
+
 function parseWrite(headers: Headers, algorithm: string | undefined, customer: SseRequest | undefined): SseRequest {
   if (algorithm !== undefined && customer !== undefined) {
     throw invalidArgument(
@@ -57,7 +67,10 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
     })
   }
   if (algorithm !== undefined && algorithm !== 'AES256') {
-    throw invalidArgument(SSE, algorithm, 'The encryption method specified is not supported')
+    throw s3Error('InvalidEncryptionAlgorithmError', {
+      message: 'The encryption method specified is not supported',
+      details: { ArgumentName: SSE, ArgumentValue: algorithm },
+    })
   }
   const kmsHeader = KMS_HEADERS.find((name) => headers[name] !== undefined)
   if (kmsHeader !== undefined) {

@@ -58,7 +58,7 @@ export function parseAuthentication(request: ParsedRequest): Authentication {
 
 function parseHeader(request: ParsedRequest, authorization: string): Authentication {
   if (authorization.startsWith('AWS ')) throw oldSignature()
-  const rest = authorization.startsWith(`${ALGORITHM} `) ? authorization.slice(ALGORITHM.length + 1) : undefined
+  const rest = authorization.startsWith(ALGORITHM) ? authorization.slice(ALGORITHM.length).trim() : undefined
   if (rest === undefined) throw s3Error('InvalidArgument', { message: 'Unsupported Authorization Type' })
   const fields = new Map<string, string>()
   for (const field of rest.split(',')) {

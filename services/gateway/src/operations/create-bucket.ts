@@ -17,7 +17,10 @@ const FIRST_REVISION = 1
 export const createBucket: Operation = async (request, context) => {
   const name = request.parsed.bucket
   assertBucketName(name)
-  const region = (await locationOf(request)) ?? context.options.region
+  const { region } = context.options
+  const location = (await locationOf(request)) ?? region
+  if (location !== region)
+    throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
   const { metadataKey, wrapped } = await issueMetadataKey(context, id)
   const clear = {

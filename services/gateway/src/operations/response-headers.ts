@@ -1,4 +1,4 @@
-import { httpDate, objectResponseHeaders, type SseRequest } from '@coffer/s3-protocol'
+import { httpDate, objectResponseHeaders, type ParsedRequest, type SseRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
@@ -36,12 +36,14 @@ export function checksumHeaders(checksum: StoredChecksum | undefined): Headers {
 
 /** The headers that GetObject and HeadObject share, but for length and range. */
 export function objectHeaders(
-  request: { readonly headers: Readonly<Record<string, string | undefined>> },
+  request: Pick<ParsedRequest, 'headers' | 'query'>,
   bucket: OpenBucket,
   object: FoundObject,
   presented: SseRequest,
 ): Headers {
-  const wantsChecksum = request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
+  // The checksum is that of the whole object: with a part of it, a client would find it wrong.
+  const whole = request.headers.range === undefined && !request.query.has('partNumber')
+  const wantsChecksum = whole && request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
   return {
     ...objectResponseHeaders(object.attributes.headers),
     ...etagHeader(object.attributes),

@@ -1,4 +1,4 @@
-import { parseAuthentication, s3Error, verifySignature } from '@coffer/s3-protocol'
+import { parseAuthentication, type SignedAuthentication, s3Error, verifySignature } from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
 
@@ -6,6 +6,7 @@ import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
 export async function authenticate(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
   const authentication = parseAuthentication(request.parsed)
   if (authentication.kind === 'anonymous') return { ...request, authentication, principal: 'anonymous' }
+  assertRegion(authentication, context.options.region)
   const signingKey = await context.signingKeys.find(authentication)
   if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
   const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
@@ -15,4 +16,14 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
     principal: signingKey.principal,
     signing: { keyBytes: signingKey.keyBytes, seedSignature },
   }
+}
+
+/** As AWS: a signature for another region is refused with the right one named, which SDKs then use. */
+function assertRegion({ kind, region }: SignedAuthentication, expected: string): void {
+  if (region === expected) return
+  const code = kind === 'header' ? 'AuthorizationHeaderMalformed' : 'AuthorizationQueryParametersError'
+  throw s3Error(code, {
+    message: `The authorization is malformed; the region '${region}' is wrong; expecting '${expected}'`,
+    details: { Region: expected },
+  })
 }
