@@ -44,6 +44,9 @@ export interface Environment {
  * `overlappingSync: false` makes LMDB's own order hold: a commit writes its pages, fdatasyncs, writes the meta page through
  * a descriptor opened with O_DSYNC, and only then becomes visible and resolves. lmdb-js' default shows a commit to readers
  * before it is durable; its throughput is the same once commits are grouped.
+ *
+ * `eventTurnBatching: false`: lmdb-js' batch of an event turn has a promise of its own that nobody can wait for; when a
+ * commit fails (a full disk), its rejection would end the process. `GroupCommit` makes the batches here.
  */
 export async function openEnvironment(options: {
   directory: string
@@ -58,6 +61,7 @@ export async function openEnvironment(options: {
     noSubdir: false,
     readOnly: options.readOnly,
     overlappingSync: false,
+    eventTurnBatching: false,
     mapSize: options.mapSizeBytesMax,
     maxDbs: DATABASES_MAX,
     maxReaders: READERS_MAX,
