@@ -45,7 +45,7 @@ const LABEL = 'coffer/v1 key parcel'
 /**
  * Carries keys between processes so that what lies between (NATS) never sees one: X25519 between two sessions that are made
  * anew every hour (forward secrecy), HKDF together with the mesh key that all services hold (so that a NATS server which
- * answers with public keys of its own learns nothing), AES-256-GCM. FORMAT.md, section 7.
+ * answers with public keys of its own learns nothing), AES-256-GCM. FORMAT.md, section 6.
  */
 export class KeyCourier {
   readonly #meshKey: Secret

@@ -13,7 +13,7 @@ export const CRYPTO_ERRORS = {
   CRYPTO_SEGMENT_TRUNCATED: 'a sealed stream of this length does not exist: its end is missing',
   CRYPTO_STREAM_ENDED: 'the stream has already been given its final bytes, or not the number that was announced',
   CRYPTO_SIZE_INVALID: 'no stream has this plaintext size, or no such range',
-  CRYPTO_FIELD_INVALID: 'text that UTF-8 cannot carry: a lone surrogate',
+  CRYPTO_FIELD_INVALID: 'a number that is no integer, or text with a lone surrogate, which UTF-8 cannot carry',
   CRYPTO_NOT_APPROVED: 'the algorithm is not approved in FIPS mode',
   CRYPTO_PARCEL_REFUSED: 'the key parcel was not sealed for this process and purpose',
 } as const

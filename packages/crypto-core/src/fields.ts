@@ -11,12 +11,12 @@ let scratch = Buffer.allocUnsafeSlow(4096)
 
 /**
  * Encodes a list of values so that two different lists never give the same bytes: each value as its length (u32 BE) and its
- * bytes; text as UTF-8, numbers as decimal text, booleans as `0` and `1`. For additional data and derivation inputs, whose
+ * bytes; text as UTF-8, integers as decimal text, booleans as `0` and `1`. For additional data and derivation inputs, whose
  * places and types are fixed by the caller; not for secrets. FORMAT.md, section 2.
  *
  *     encodeFields('ab', 7)   // 00 00 00 02 61 62 00 00 00 01 37
  *
- * CRYPTO_FIELD_INVALID for text with a lone surrogate: UTF-8 can't tell two of them apart.
+ * CRYPTO_FIELD_INVALID for text with a lone surrogate (UTF-8 can't tell two of them apart) and for other numbers.
  */
 export function encodeFields(...fields: readonly Field[]): Uint8Array {
   let endBytes = 0
@@ -34,7 +34,8 @@ export function encodeContext(context: Readonly<Record<string, string>>): Uint8A
 
 function writeText(field: string | number | boolean, offset: number): number {
   const text = typeof field === 'boolean' ? (field ? '1' : '0') : String(field)
-  if (!text.isWellFormed()) throw cryptoError('CRYPTO_FIELD_INVALID')
+  const isInteger = typeof field !== 'number' || Number.isSafeInteger(field)
+  if (!isInteger || !text.isWellFormed()) throw cryptoError('CRYPTO_FIELD_INVALID')
   reserve(offset + LENGTH_BYTES + text.length * UTF8_BYTES_PER_UNIT_MAX)
   const lengthBytes = scratch.write(text, offset + LENGTH_BYTES)
   scratch.writeUInt32BE(lengthBytes, offset)
