@@ -18,7 +18,6 @@ type Headers = Readonly<Record<string, string | undefined>>
 const SSE = 'x-amz-server-side-encryption'
 const CUSTOMER_KEY_BYTES = 32
 const CUSTOMER_HEADERS = [`${SSE}-customer-algorithm`, `${SSE}-customer-key`, `${SSE}-customer-key-md5`]
-const CUSTOMER_HEADERS = [`${SSE}-customer-algorithm`, `${SSE}-customer-key`, `${SSE}-customer-key-md5`]
 const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-key-enabled`]
 
 /**
@@ -27,7 +26,6 @@ const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-k
  */
 export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' | 'read' | 'copy-source'): SseRequest {
   assertAllKnown(headers)
-  refuseUnknown(headers)
   const customer = parseCustomerKey(
     headers,
     secure,
@@ -52,15 +50,6 @@ function assertAllKnown(headers: Headers): void {
   for (const name in headers) {
     if (!name.startsWith(SSE) || name === SSE || KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)) continue
     throw invalidArgument(name, headers[name] ?? '', 'An encryption header of the request is not known.')
-  }
-}
-
-const KNOWN_HEADERS = new Set([SSE, ...CUSTOMER_HEADERS, ...KMS_HEADERS])
-
-function refuseUnknown(headers: Headers): void {
-  for (const name in headers) {
-    if (!name.startsWith(SSE) || KNOWN_HEADERS.has(name)) continue
-    throw invalidArgument(name, headers[name] ?? '', `The encryption header ${name} is not known.`)
   }
 }
 

@@ -10,7 +10,7 @@ import type { Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { assertReadConditions, type PlannedRange, planRange } from './read-plan.ts'
-import { objectHeaders, wantedChecksumHeaders } from './response-headers.ts'
+import { objectHeaders } from './response-headers.ts'
 
 /** Looked up again when its blob was deleted between look-up and opening: it was overwritten just then. */
 const LOOKUPS_MAX = 4
@@ -39,12 +39,10 @@ async function replyWith(
   sse: SseRequest,
 ): Promise<Reply> {
   const objectKey = await openKeyOf(context, bucket, object, sse)
-  const described = objectHeaders(bucket, object, sse)
-  assertReadConditions(request.parsed.headers, object, described)
+  assertReadConditions(request.parsed.headers, object, objectHeaders(request.parsed, bucket, object, sse))
   const planned = planRange(request.parsed, bucket, object)
   const headers = {
-    ...described,
-    ...wantedChecksumHeaders(request.parsed, object, planned.range),
+    ...objectHeaders(request.parsed, bucket, object, sse),
     ...responseOverrides(request.parsed.query),
     ...planned.headers,
   }

@@ -3,7 +3,7 @@ import { findObject } from '../object/find-object.ts'
 import { openKeyOf } from './get-object.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { assertReadConditions, planRange } from './read-plan.ts'
-import { objectHeaders, wantedChecksumHeaders } from './response-headers.ts'
+import { objectHeaders } from './response-headers.ts'
 
 /** HeadObject: what GetObject would say, without the body. For SSE-C the key must be right here too. */
 export const headObject: Operation = async (request, context) => {
@@ -15,16 +15,11 @@ export const headObject: Operation = async (request, context) => {
   })
   // Opening the key costs a call only where the client brings it.
   if (sse.kind === 'SSE-C' || object.attributes.sse === 'SSE-C') await openKeyOf(context, bucket, object, sse)
-  const described = objectHeaders(bucket, object, sse)
+  const described = objectHeaders(request.parsed, bucket, object, sse)
   assertReadConditions(headers, object, described)
   const planned = planRange(request.parsed, bucket, object)
   return {
     status: planned.status,
-    headers: {
-      ...described,
-      ...wantedChecksumHeaders(request.parsed, object, planned.range),
-      ...responseOverrides(query),
-      ...planned.headers,
-    },
+    headers: { ...described, ...responseOverrides(query), ...planned.headers },
   }
 }

@@ -1,5 +1,4 @@
 import { httpDate, objectResponseHeaders, type ParsedRequest, type SseRequest } from '@coffer/s3-protocol'
-import type { ByteRange } from '../body/read-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
@@ -52,6 +51,7 @@ export function objectHeaders(
     'accept-ranges': 'bytes',
     ...sseHeaders(object.attributes, presented),
     ...versionHeader(bucket, object.version),
+    ...(wantsChecksum && checksumHeaders(object.attributes.checksum)),
     ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
   }
 }
