@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { Agent } from 'node:https'
-import { send } from '../harness/raw-request.ts'
+import { sendSigned } from '../harness/raw-request.ts'
 import type { CofferServer } from '../harness/start-server.ts'
 
 const CONNECTIONS_MAX = 200
@@ -35,12 +35,10 @@ export async function connectionPerWorker(server: CofferServer, workers: number)
   const byWorker = new Map<number, Agent>()
   for (let tries = 0; tries < CONNECTIONS_MAX && byWorker.size < workers; tries++) {
     const agent = new Agent({ ca: readFileSync(server.caFile), keepAlive: true, maxSockets: 1 })
-    let clientPort = 0
-    agent.on('free', (socket: { localPort?: number }) => {
-      clientPort = socket.localPort ?? 0
-    })
-    await send(server, { method: 'GET', path: '/', agent })
+    await sendSigned(server, { method: 'GET', path: '/', agent })
+    // The socket is given back to its agent after the answer's end.
     await new Promise((resolve) => setImmediate(resolve))
+    const clientPort = Object.values(agent.freeSockets)[0]?.[0]?.localPort ?? 0
     const inode = socketInode(server.port, clientPort)
     const worker = inode === undefined ? undefined : ownerOf(inode)
     if (worker === undefined || byWorker.has(worker)) agent.destroy()

@@ -61,7 +61,8 @@ describe('two accounts on one server', async () => {
       alice.send(new CopyObjectCommand({ Bucket: hers, Key: 'k', CopySource: `${Bucket}/k` })),
       alice.send(new CopyObjectCommand({ Bucket, Key: 'k2', CopySource: `${Bucket}/k` })),
     ]
-    for (const command of commands) expect(await failureOf(command)).toEqual({ code: 'AccessDenied', status: 403 })
+    const failures = await Promise.all(commands.map(async (command) => await failureOf(command)))
+    for (const failure of failures) expect(failure).toEqual({ code: 'AccessDenied', status: 403 })
     expect((await failureOf(alice.send(new HeadObjectCommand({ Bucket, Key: 'k' })))).status).toBe(403)
     expect((await failureOf(alice.send(new HeadBucketCommand({ Bucket })))).status).toBe(403)
     expect((await failureOf(root.send(new ListObjectsV2Command({ Bucket: hers })))).status).toBe(403)
