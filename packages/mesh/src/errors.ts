@@ -3,6 +3,8 @@ import { CofferError, type CofferErrorShape } from '@coffer/errors'
 /** Every way the mesh can refuse. Codes are API. */
 export const MESH_ERRORS = {
   MESH_KEY_MISSING: 'services that talk over NATS need a mesh key (coffer mesh-key)',
+  MESH_NATS_REFUSED:
+    'the NATS server refuses the authentication: user, password, credentials file or client certificate',
   MESH_SERVICE_UNAVAILABLE: 'the service cannot be reached in time',
   MESH_CALL_FAILED: 'the service failed unexpectedly',
   MESH_SECRET_IN_CALL: 'a secret was about to leave its process unsealed',

@@ -2,7 +2,7 @@ import type { Secret } from '@coffer/crypto-core'
 import type { Logger } from './logger.ts'
 
 export interface NatsOptions {
-  /** `nats://` or `tls://`. */
+  /** `nats://host:port` or `tls://host:port`; several of one cluster separated by commas. */
   readonly url: string
   readonly user?: string
   readonly password?: Secret

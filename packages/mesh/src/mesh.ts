@@ -7,6 +7,7 @@ import { meshError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { MeshOptions } from './mesh-options.ts'
 import { natsTransporter } from './nats-transporter.ts'
+import { reachNats } from './reach-nats.ts'
 import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -50,9 +51,10 @@ export class Mesh {
     })
   }
 
-  /** MESH_KEY_MISSING: NATS without a mesh key. */
+  /** MESH_KEY_MISSING: NATS without a mesh key. MESH_NATS_REFUSED. Waits for a NATS server that is not there yet. */
   static async start(options: MeshOptions): Promise<Mesh> {
     if (options.nats !== undefined && options.meshKey === undefined) throw meshError('MESH_KEY_MISSING')
+    if (options.nats !== undefined) await reachNats(natsTransporter(options.nats).options, options.logger)
     const mesh = new Mesh(options, options.processId ?? randomUUID())
     await mesh.#broker.start()
     return mesh

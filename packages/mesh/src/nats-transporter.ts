@@ -9,11 +9,11 @@ export function natsTransporter(nats: NatsOptions): { type: 'NATS'; options: Rec
   return {
     type: 'NATS',
     options: {
-      servers: [url.replace(/^(nats|tls):\/\//, '')],
+      servers: url.split(',').map((server) => server.trim().replace(/^(nats|tls):\/\//, '')),
       ...(user !== undefined && { user }),
       ...(password && { pass: Buffer.from(insecureExportKeyBytes(password)).toString() }),
       ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credentialsFile)) }),
-      ...((tls !== undefined || url.startsWith('tls://')) && { tls: tls ?? {} }),
+      ...((tls !== undefined || url.includes('tls://')) && { tls: tls ?? {} }),
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
     },

@@ -58,7 +58,6 @@ export type RunnableService = keyof typeof SERVICES
 
 /** One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. */
 export async function runService(name: RunnableService, configuration: Configuration): Promise<void> {
-  const stop = stopSignal()
   forgetSecretVariables(process.env)
   const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
   await using cleanup = new AsyncDisposableStack()
@@ -69,7 +68,7 @@ export async function runService(name: RunnableService, configuration: Configura
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
   const ready = await service.start({ configuration, mesh, logger, cleanup })
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
-  logger.info({ signal: await stop }, 'stopping')
+  logger.info({ signal: await stopSignal() }, 'stopping')
 }
 
 async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {

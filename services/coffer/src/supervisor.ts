@@ -32,7 +32,6 @@ export const DRAIN_MS = 10_000
  * has been told to stop (SIGTERM, SIGINT) and has. Rejects, with nothing left running, if it can't start.
  */
 export async function runServer(configuration: Configuration): Promise<void> {
-  const stop = stopSignal()
   forgetSecretVariables(process.env)
   const configuredCredentials = configuredRootCredentials(configuration)
   const logger = createLogger({
@@ -70,7 +69,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   process.stdout.write(
     renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
   )
-  logger.info({ signal: await stop }, 'stopping')
+  logger.info({ signal: await stopSignal() }, 'stopping')
 }
 
 interface ServerParts {

@@ -33,13 +33,20 @@ export async function ensureDefaultCertificate(certsDirectory: string, names: re
   const certificatePath = join(certsDirectory, CERTIFICATE_FILE)
   const keyPath = join(certsDirectory, KEY_FILE)
   if (await exists(certificatePath)) return
-  if (!(await exists(keyPath))) await writeNewFile(keyPath, await newCertificateKey(), 0o600)
+  if (!(await exists(keyPath))) await writeUnlessThere(keyPath, await newCertificateKey(), 0o600)
   const keyPem = await readFile(keyPath, 'utf8')
   if (!isCertificateKey(keyPem)) {
     const why = `${certificatePath} is missing, and none can be made for the key in ${keyPath}`
     throw cofferError('COFFER_CERTIFICATE_INVALID', why, { path: certificatePath })
   }
-  await writeNewFile(certificatePath, await selfSign(keyPem, names), 0o644)
+  await writeUnlessThere(certificatePath, await selfSign(keyPem, names), 0o644)
+}
+
+/** Two gateways that start on one new directory make one key and one certificate: the first to write wins. */
+async function writeUnlessThere(path: string, pem: string, mode: number): Promise<void> {
+  await writeNewFile(path, pem, mode).catch((error: unknown) => {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
+  })
 }
 
 /** What the self-signed certificate is for: this machine by every usual name, and the configured domains. */

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -72,6 +72,13 @@ describe('the self-signed certificate', () => {
     const [before, after] = [new X509Certificate(first), new X509Certificate(await readFile(path))]
     expect(after.serialNumber).not.toBe(before.serialNumber)
     expect(after.publicKey.equals(before.publicKey)).toBe(true)
+  })
+
+  test('is one pair, whoever else makes it at the same time', async () => {
+    await Promise.all(Array.from({ length: 5 }, () => ensureDefaultCertificate(directory, ['localhost'])))
+    const x509 = new X509Certificate(await readFile(join(directory, 'public.crt')))
+    expect(x509.checkPrivateKey(createPrivateKey(await readFile(join(directory, 'private.key'))))).toBe(true)
+    expect((await readdir(directory)).sort()).toEqual(['private.key', 'public.crt'])
   })
 
   test("passes OpenSSL's strict verification", async () => {
