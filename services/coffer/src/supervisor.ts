@@ -1,6 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { getCompileCacheDir } from 'node:module'
 import { availableParallelism } from 'node:os'
+import { dirname } from 'node:path'
 import type { Configuration } from '@coffer/config'
 import type { MetadataService } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
@@ -85,7 +86,8 @@ interface ServerParts {
 /** Before the store is opened, so that both load at the same time. */
 function forkWorkers(count: number): WorkerPool {
   const cacheDirectory = getCompileCacheDir()
-  if (cacheDirectory) process.env.NODE_COMPILE_CACHE ??= cacheDirectory
+  // Node adds a folder for its version to the directory that it is given.
+  if (cacheDirectory) process.env.NODE_COMPILE_CACHE ??= dirname(cacheDirectory)
   return new WorkerPool(count)
 }
 

@@ -169,7 +169,7 @@ function ratiosOf(
   return others.flatMap((other, index) => {
     const paired = (rates[0] ?? [])
       .map((rate, slice) => rate / (rates[index + 1]?.[slice] ?? 0))
-      .filter(Number.isFinite)
+      .filter((pair) => Number.isFinite(pair) && pair > 0)
     const ratio = firstRate / rateOf(sums[index + 1])
     if (!Number.isFinite(ratio)) return []
     return {
