@@ -1,0 +1,53 @@
+import { BLOB_ERRORS } from '../../packages/blob-store/src/errors.ts'
+import { CONFIG_ERRORS } from '../../packages/config/src/errors.ts'
+import { CRYPTO_ERRORS } from '../../packages/crypto-core/src/errors.ts'
+import { KMS_ERRORS } from '../../packages/kms/src/errors.ts'
+import { MESH_ERRORS } from '../../packages/mesh/src/errors.ts'
+import { METADATA_ERRORS } from '../../packages/metadata-store/src/errors.ts'
+import { S3_ERRORS } from '../../packages/s3-protocol/src/errors.ts'
+import { DATA_DIRECTORY_ERRORS } from '../../services/coffer/src/data-directory.ts'
+import { COFFER_ERRORS } from '../../services/coffer/src/errors.ts'
+import { ENGINE_ERRORS } from '../../services/crypto/src/errors.ts'
+import { IAM_ERRORS } from '../../services/iam/src/errors.ts'
+
+export const ERRORS_PAGE = new URL('../../docs/errors.md', import.meta.url)
+
+const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string, string>>])[] = [
+  ['Configuration', CONFIG_ERRORS],
+  ['Starting and commands', { ...COFFER_ERRORS, ...DATA_DIRECTORY_ERRORS }],
+  ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS }],
+  ['Cryptography', CRYPTO_ERRORS],
+  ['Accounts', IAM_ERRORS],
+  ['Metadata store', METADATA_ERRORS],
+  ['Blob store', BLOB_ERRORS],
+  ['Mesh', MESH_ERRORS],
+]
+
+/** docs/errors.md, out of the tables that the code throws from. `node test/docs/write-errors-page.ts` writes it. */
+export function errorsPage(): string {
+  const s3 = Object.entries(S3_ERRORS).map(([code, [status, message]]) => `| ${code} | ${status} | ${message} |`)
+  const internal = INTERNAL.flatMap(([title, table]) => [
+    `## ${title}`,
+    '',
+    '| code | meaning |',
+    '| --- | --- |',
+    ...Object.entries(table).map(([code, meaning]) => `| ${code} | ${meaning} |`),
+    '',
+  ])
+  return [
+    '# Errors',
+    '',
+    'Generated from the tables in the code. Codes do not change; messages may.',
+    '',
+    '## What an S3 client sees',
+    '',
+    "AWS's codes and statuses. A damaged object is `InternalError` with a message that says so, and an `audit: integrity` line in",
+    'the log. While a service or the KMS cannot be reached the answer is `ServiceUnavailable` with `Retry-After`.',
+    '',
+    '| code | status | message |',
+    '| --- | --- | --- |',
+    ...s3,
+    '',
+    ...internal,
+  ].join('\n')
+}
