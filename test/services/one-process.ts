@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { Secret } from '@coffer/crypto-core'
+import type { MetadataStore } from '@coffer/metadata-store'
+import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
+import { openLocalConnector } from '../../packages/kms/src/connectors/local.ts'
+import type { KmsConnector } from '../../packages/kms/src/kms-connector.ts'
+import { createLogger } from '../../packages/mesh/src/logger.ts'
+import { Mesh } from '../../packages/mesh/src/mesh.ts'
+import { createCryptoService, provideCrypto } from '../../services/crypto/src/index.ts'
+import { createIamService, provideIam } from '../../services/iam/src/index.ts'
+import { createKmsService, provideKms } from '../../services/kms/src/index.ts'
+import { provideMetadata } from '../../services/metadata/src/index.ts'
+
+export interface ServiceProcess {
+  readonly mesh: Mesh
+  readonly store: MetadataStore
+  /** Names of the KMS connector's methods that were called. */
+  readonly kmsCalls: string[]
+  stop(): Promise<void>
+}
+
+/** The services of one worker over a real store in `directory`, as many times at once as a machine has workers. */
+export async function startServices(directory: string, now?: () => number): Promise<ServiceProcess> {
+  const mesh = await Mesh.start({ logger: createLogger({ level: 'silent', name: 'test', json: true }) })
+  const store = await openLmdbStore({ directory })
+  const kmsCalls: string[] = []
+  const connector = await openLocalConnector(
+    { rootKey: Secret.copyOf(new Uint8Array(32).fill(9)) },
+    {
+      name: 'local',
+      records: {
+        find: (id) => store.findRecord('keys', id),
+        put: async (id, value, revision) => {
+          await store.putRecord('keys', id, value, revision)
+        },
+        list: (query) => store.listRecords('keys', query),
+      },
+    },
+  )
+  await provideMetadata(mesh, store)
+  await provideKms(
+    mesh,
+    createKmsService({ mesh, connectors: [counted(connector, kmsCalls)], defaultConnector: 'local' }),
+  )
+  await provideCrypto(mesh, createCryptoService({ mesh, ...(now && { now }) }))
+  await provideIam(mesh, createIamService({ mesh }))
+  return {
+    mesh,
+    store,
+    kmsCalls,
+    async stop() {
+      await mesh.stop()
+      await store.close()
+    },
+  }
+}
+
+export async function temporaryDirectory(): Promise<{ path: string; remove(): Promise<void> }> {
+  const path = await mkdtemp(join(tmpdir(), 'coffer-services-'))
+  return { path, remove: () => rm(path, { recursive: true }) }
+}
+
+function counted(connector: KmsConnector, calls: string[]): KmsConnector {
+  return new Proxy(connector, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        calls.push(String(name))
+        return value.apply(target, args)
+      }
+    },
+  })
+}
