@@ -12,6 +12,7 @@ export {
   sealObjectKey,
   sealObjectKeyForCustomer,
 } from './object-key.ts'
+export { fillPublicRandom } from './random.ts'
 export { Secret } from './secret.ts'
 export {
   newStreamHeader,

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { renderError, type S3Error } from '@coffer/s3-protocol'
@@ -10,6 +9,7 @@ import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
+import { newRequestId } from './request-id.ts'
 import { SigningKeys } from './signing-keys.ts'
 
 /** Unread request bytes that are taken in after an early error, so that the client reads the error, not a reset. */
@@ -41,7 +41,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   const exchange: Exchange = {
     request,
     response,
-    requestId: randomBytes(8).toString('hex').toUpperCase(),
+    requestId: newRequestId(),
     receivedAtMs: Date.now(),
     secure: request.socket instanceof TLSSocket,
   }

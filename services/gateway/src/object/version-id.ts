@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { fillPublicRandom } from '@coffer/crypto-core'
 import type { VersionId } from '@coffer/metadata-store'
 
 const TIME_BYTES = 6
@@ -12,7 +12,7 @@ export function newVersionId(nowMs: number, newerThan?: VersionId): VersionId {
   const id = Buffer.allocUnsafe(TIME_BYTES + RANDOM_BYTES)
   const floorMs = newerThan === undefined ? 0 : Number.parseInt(newerThan.slice(0, TIME_BYTES * 2), 16) + 1
   id.writeUIntBE(Math.max(nowMs, floorMs), 0, TIME_BYTES)
-  randomBytes(RANDOM_BYTES).copy(id, TIME_BYTES)
+  fillPublicRandom(id, TIME_BYTES, RANDOM_BYTES)
   return id.toString('hex')
 }
 
