@@ -1,0 +1,110 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { Secret } from '@coffer/crypto-core'
+import type { LoadEndpoint } from '../../services/coffer/src/bench/run-load.ts'
+import { freePort } from '../harness/free-port.ts'
+
+const COFFER = resolve(import.meta.dirname, '../../services/coffer/bin/coffer.js')
+const ACCESS_KEY_ID = 'bench'
+const SECRET_ACCESS_KEY = 'bench-secret'
+
+export interface BenchServer {
+  readonly endpoint: LoadEndpoint
+  readonly dataDir: string
+  /** Resident memory of all its processes, bytes. Source: proc(5), /proc/pid/statm. */
+  residentBytes(): number
+  stop(): Promise<void>
+}
+
+/** Coffer as a user starts it, over plain HTTP on loopback, in a data directory that is removed at the end. */
+export async function startCoffer(settings: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'coffer-bench-'))
+  const port = await freePort()
+  const server = spawn(process.execPath, [COFFER, 'server'], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: {
+      PATH: process.env.PATH,
+      HOME: process.env.HOME,
+      COFFER_DATA_DIR: join(dataDir, 'data'),
+      COFFER_ADDRESS: `127.0.0.1:${port}`,
+      COFFER_ALLOW_HTTP: 'true',
+      COFFER_ROOT_ACCESS_KEY_ID: ACCESS_KEY_ID,
+      COFFER_ROOT_SECRET_ACCESS_KEY: SECRET_ACCESS_KEY,
+      COFFER_LOG_LEVEL: 'warn',
+      ...settings,
+    },
+  })
+  await once(server.stdout, 'data')
+  server.stdout.resume()
+  return {
+    endpoint: endpointOf(port),
+    dataDir,
+    residentBytes: () => residentOf(server.pid ?? 0),
+    async stop() {
+      await end(server)
+      rmSync(dataDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** What node:http can do on this machine with the same bodies and as many processes: the measure for the overhead. */
+export async function startBareServer(processCount: number, bodyBytes: number): Promise<BenchServer> {
+  const port = await freePort()
+  const script = join(import.meta.dirname, 'bare-server.ts')
+  const server = spawn(process.execPath, [script, String(port), String(processCount), String(bodyBytes)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(server.stdout, 'data')
+  return {
+    endpoint: endpointOf(port),
+    dataDir: '',
+    residentBytes: () => residentOf(server.pid ?? 0),
+    stop: () => end(server),
+  }
+}
+
+function endpointOf(port: number): LoadEndpoint {
+  return {
+    url: `http://127.0.0.1:${port}`,
+    accessKeyId: ACCESS_KEY_ID,
+    secretAccessKey: Secret.copyOf(Buffer.from(SECRET_ACCESS_KEY)),
+    region: 'us-east-1',
+  }
+}
+
+async function end(server: ChildProcess): Promise<void> {
+  const ended = once(server, 'exit')
+  server.kill('SIGTERM')
+  await ended
+}
+
+const PAGE_BYTES = 4096
+
+function residentOf(pid: number): number {
+  const children = readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => Number(name) === pid || parentOf(name) === pid)
+  return children.reduce((sum, name) => sum + residentPagesOf(name) * PAGE_BYTES, 0)
+}
+
+function parentOf(pid: string): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1])
+  } catch {
+    return 0
+  }
+}
+
+function residentPagesOf(pid: string): number {
+  try {
+    const [, resident = '0', shared = '0'] = readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')
+    // The mapped metadata file is shared page cache, not memory of ours.
+    return Number(resident) - Number(shared)
+  } catch {
+    return 0
+  }
+}
