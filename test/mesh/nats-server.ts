@@ -17,18 +17,34 @@ export interface NatsServer {
   readonly group: ProcessGroup
 }
 
-/** A nats-server that speaks only TLS and lets in one user. */
-export async function startNats(programs: { nats: string; openssl: string }, directory: string): Promise<NatsServer> {
+/** A nats-server that speaks only TLS and lets in one user; or, with `earlier`, that one again, after it was killed. */
+export async function startNats(
+  programs: { nats: string; openssl: string },
+  directory: string,
+  earlier?: NatsServer,
+): Promise<NatsServer> {
+  const env = cleanEnvironment({})
+  const configFile = join(directory, 'nats.conf')
+  const server = earlier ?? (await configureNats(programs.openssl, directory, configFile, env))
+  const group = startGroup(programs.nats, ['-c', configFile], { env, cwd: directory })
+  await untilListening(group)
+  return { ...server, group }
+}
+
+async function configureNats(
+  openssl: string,
+  directory: string,
+  configFile: string,
+  env: NodeJS.ProcessEnv,
+): Promise<Omit<NatsServer, 'group'>> {
   const [keyFile, caFile] = [join(directory, 'nats.key'), join(directory, 'nats.crt')]
   const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost', '-days', '2']
   const key = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-keyout', keyFile, '-out', caFile]
-  const env = cleanEnvironment({})
-  await runOrThrow(programs.openssl, ['req', '-x509', ...key, ...subject], { env })
+  await runOrThrow(openssl, ['req', '-x509', ...key, ...subject], { env })
   const port = await freePort()
   const [user, password] = ['coffer', randomBytes(16).toString('hex')]
   const passwordFile = join(directory, 'nats.password')
   writeFileSync(passwordFile, `${password}\n`, { mode: 0o600 })
-  const configFile = join(directory, 'nats.conf')
   writeFileSync(
     configFile,
     `host: "127.0.0.1"\nport: ${port}\n` +
@@ -36,13 +52,15 @@ export async function startNats(programs: { nats: string; openssl: string }, dir
       `authorization { users: [ { user: "${user}", password: "${password}" } ] }\n`,
     { mode: 0o600 },
   )
-  const group = startGroup(programs.nats, ['-c', configFile], { env, cwd: directory })
+  return { url: `tls://127.0.0.1:${port}`, caFile, user, password, passwordFile }
+}
+
+async function untilListening(group: ProcessGroup): Promise<void> {
   const deadline = Date.now() + 30_000
   while (!group.logs().includes('Server is ready')) {
     if (group.exited() || Date.now() > deadline) throw new Error(`nats-server did not start:\n${group.logs()}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-  return { url: `tls://127.0.0.1:${port}`, caFile, user, password, passwordFile, group }
 }
 
 export interface NatsCapture {

@@ -1,16 +1,20 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { KeyParcel, KeyRecipient, ServiceName, Services } from '@coffer/contracts'
 import { KeyCourier, Secret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
-import { type ActionHandler, ServiceBroker } from 'moleculer'
+import { type ActionHandler, type Service, ServiceBroker } from 'moleculer'
+import { failureOfCall, wasNotDelivered } from './call-failures.ts'
 import { meshError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { MeshOptions } from './mesh-options.ts'
-import { natsTransporter } from './nats-transporter.ts'
+import { NatsTransporter, natsConnectionOptions } from './nats-transporter.ts'
 import { reachNats } from './reach-nats.ts'
 import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** How often a call is sent that nobody has begun to answer. */
+const ATTEMPTS_MAX = 3
 const MESH_KEY_BYTES = 32
 
 type Method = (...args: unknown[]) => Promise<unknown>
@@ -24,7 +28,8 @@ type Methods = Readonly<Record<string, Method>>
  *     await mesh.use('iam').listAccounts()
  *
  * In one process a call is a function call (arguments are passed as they are). Between processes arguments and outcomes are
- * CBOR, errors keep their codes, and whatever takes too long is MESH_SERVICE_UNAVAILABLE.
+ * CBOR, errors keep their codes, whatever takes too long or finds no service is MESH_SERVICE_UNAVAILABLE, and any other
+ * failure MESH_CALL_FAILED.
  */
 export class Mesh {
   readonly processId: string
@@ -33,6 +38,9 @@ export class Mesh {
   readonly #logger: Logger
   readonly #offered = new Map<ServiceName, Methods>()
   readonly #clients = new Map<ServiceName, Services[ServiceName]>()
+  readonly #registered: Service[] = []
+  /** Calls of other processes that are being answered. */
+  readonly #answering = new Set<Promise<unknown>>()
 
   private constructor(options: MeshOptions, processId: string) {
     this.processId = processId
@@ -47,14 +55,14 @@ export class Mesh {
       requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       skipProcessEventRegistration: true,
       serializer: 'CBOR',
-      ...(options.nats && { transporter: natsTransporter(options.nats) }),
+      ...(options.nats && { transporter: new NatsTransporter(natsConnectionOptions(options.nats)) }),
     })
   }
 
   /** MESH_KEY_MISSING: NATS without a mesh key. MESH_NATS_REFUSED. Waits for a NATS server that is not there yet. */
   static async start(options: MeshOptions): Promise<Mesh> {
     if (options.nats !== undefined && options.meshKey === undefined) throw meshError('MESH_KEY_MISSING')
-    if (options.nats !== undefined) await reachNats(natsTransporter(options.nats).options, options.logger)
+    if (options.nats !== undefined) await reachNats(natsConnectionOptions(options.nats), options.logger)
     const mesh = new Mesh(options, options.processId ?? randomUUID())
     await mesh.#broker.start()
     return mesh
@@ -71,10 +79,10 @@ export class Mesh {
     for (const methodName of methods) {
       const method = (service[methodName] as Method).bind(service)
       offered[methodName] = method
-      actions[methodName] = { handler: (context) => this.#answer(method, context.params as { args: Uint8Array }) }
+      actions[methodName] = { handler: (context) => this.#track(method, context.params as { args: Uint8Array }) }
     }
     this.#offered.set(name, offered)
-    this.#broker.createService({ name, actions })
+    this.#registered.push(this.#broker.createService({ name, actions }))
     if (this.#broker.transit !== undefined && this.#broker.transit !== null) await this.#broker.waitForServices(name)
   }
 
@@ -116,8 +124,19 @@ export class Mesh {
     return parcel.kind === 'local' ? parcel.secret : this.#courier.open(parcel, purpose)
   }
 
-  /** Ends when the calls in flight have ended. */
+  /**
+   * Offers nothing more to other processes, and resolves when their calls in flight are answered (or have outlived their
+   * time-out). What the services stand on may be closed then; this process can still call others.
+   */
+  async withdraw(): Promise<void> {
+    for (const service of this.#registered.splice(0)) await this.#broker.destroyService(service)
+    const timeout = sleep(this.#broker.options.requestTimeout ?? REQUEST_TIMEOUT_MS, undefined, { ref: false })
+    await Promise.race([Promise.all(this.#answering), timeout])
+  }
+
+  /** Withdraws, and leaves the mesh. */
   async stop(): Promise<void> {
+    await this.withdraw()
     await this.#broker.stop()
   }
 
@@ -129,15 +148,28 @@ export class Mesh {
   }
 
   async #call(action: string, args: readonly unknown[]): Promise<unknown> {
-    const bytes = await this.#broker
-      .call<Uint8Array, { args: Uint8Array }>(action, { args: encodeWire(args) })
-      .catch((cause: unknown) => {
-        this.#logger.warn({ action, reason: cause instanceof Error ? cause.name : 'unknown' }, 'call failed')
-        throw meshError('MESH_SERVICE_UNAVAILABLE', { action }, { cause })
-      })
-    const outcome = decodeWire(bytes) as Outcome
+    const outcome = decodeWire(await this.#send(action, { args: encodeWire(args) })) as Outcome
     if ('error' in outcome) throw new CofferError(outcome.error)
     return outcome.value
+  }
+
+  async #send(action: string, params: { args: Uint8Array }): Promise<Uint8Array> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#broker.call<Uint8Array, { args: Uint8Array }>(action, params)
+      } catch (cause) {
+        // A service that has just withdrawn said no without having begun: another may offer the same.
+        if (wasNotDelivered(cause) && attempt < ATTEMPTS_MAX) continue
+        this.#logger.warn({ action, reason: cause instanceof Error ? cause.name : 'unknown' }, 'call failed')
+        throw failureOfCall(action, cause)
+      }
+    }
+  }
+
+  #track(method: Method, params: { args: Uint8Array }): Promise<Uint8Array> {
+    const answer = this.#answer(method, params)
+    this.#answering.add(answer)
+    return answer.finally(() => this.#answering.delete(answer))
   }
 
   async #answer(method: Method, { args }: { args: Uint8Array }): Promise<Uint8Array> {

@@ -1,21 +1,34 @@
 import { readFileSync } from 'node:fs'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
-import { credsAuthenticator } from 'nats'
+import { Transporters } from 'moleculer'
+import { type ConnectionOptions, credsAuthenticator } from 'nats'
 import type { NatsOptions } from './mesh-options.ts'
+import { cutIntoPieces, PieceJoiner } from './pieces.ts'
 
-/** Moleculer's NATS transporter settings out of ours. */
-export function natsTransporter(nats: NatsOptions): { type: 'NATS'; options: Record<string, unknown> } {
+/** Moleculer's transporter for NATS, which carries messages of any size: a listing of long names does not fit into one. */
+export class NatsTransporter extends Transporters.NATS {
+  readonly #joiner = new PieceJoiner()
+
+  override async send(topic: string, data: Buffer): Promise<void> {
+    for (const piece of cutIntoPieces(data)) await super.send(topic, piece)
+  }
+
+  override receive(command: string, data: Buffer): Promise<void> | void {
+    const message = this.#joiner.add(data)
+    return message && super.receive(command, message)
+  }
+}
+
+/** The settings of the NATS client out of ours. */
+export function natsConnectionOptions(nats: NatsOptions): ConnectionOptions {
   const { url, user, password, credentialsFile, tls } = nats
   return {
-    type: 'NATS',
-    options: {
-      servers: url.split(',').map((server) => server.trim().replace(/^(nats|tls):\/\//, '')),
-      ...(user !== undefined && { user }),
-      ...(password && { pass: Buffer.from(insecureExportKeyBytes(password)).toString() }),
-      ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credentialsFile)) }),
-      ...((tls !== undefined || url.includes('tls://')) && { tls: tls ?? {} }),
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-    },
+    servers: url.split(',').map((server) => server.trim().replace(/^(nats|tls):\/\//, '')),
+    ...(user !== undefined && { user }),
+    ...(password && { pass: Buffer.from(insecureExportKeyBytes(password)).toString() }),
+    ...(credentialsFile !== undefined && { authenticator: credsAuthenticator(readFileSync(credentialsFile)) }),
+    ...((tls !== undefined || url.includes('tls://')) && { tls: tls ?? {} }),
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
   }
 }

@@ -69,6 +69,8 @@ export async function runService(name: RunnableService, configuration: Configura
   const ready = await service.start({ configuration, mesh, logger, cleanup })
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
   logger.info({ signal: await stopSignal() }, 'stopping')
+  // Before what the service stands on is closed.
+  await mesh.withdraw()
 }
 
 async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {
