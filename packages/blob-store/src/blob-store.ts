@@ -1,7 +1,10 @@
 /** `<writerId, 16 hex>-<24 hex>`: chosen by the writer, never reused. The contract's names are this form only. */
 export type BlobId = string
 
-/** Something to write: the driver asks for bytes until it has them all; backpressure is the await. */
+/**
+ * Something to write: the driver asks for bytes until it has them all; backpressure is the await. A piece belongs to the driver
+ * until the write ends: the source does not change its bytes.
+ */
 export type BlobSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
 
 /**

@@ -1,18 +1,32 @@
-import { setTimeout as pause } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { newBlobId } from './blob-id.ts'
-import type { BlobStore } from './blob-store.ts'
+import { isBlobId, newBlobId } from './blob-id.ts'
+import type { BlobId, BlobStore } from './blob-store.ts'
 
 export interface BlobStoreFixture {
   readonly store: BlobStore
   dispose(): Promise<void>
 }
 
+export interface BlobStoreContractOptions {
+  /** A store with room for more than 1 MiB and less than 32 MiB; where there can be one, a full store is tested too. */
+  readonly openSmall?: () => Promise<BlobStoreFixture>
+}
+
 const WRITER = '0123456789abcdef'
 const SIZES = [0, 1, 4095, 4096, 4097, 65_536, 1_048_575, 1_048_576, 1_048_577, 5_000_001]
 
-/** What every blob store must keep, run against the real thing. */
-export function blobStoreContract(name: string, open: () => Promise<BlobStoreFixture>): void {
+/**
+ * What every {@link BlobStore} promises, as tests. `open` gives an empty store for each test.
+ *
+ * @example blobStoreContract('my driver', async () => ({ store: await openMine(), dispose: async () => {} }))
+ */
+export function blobStoreContract(
+  name: string,
+  open: () => Promise<BlobStoreFixture>,
+  options: BlobStoreContractOptions = {},
+): void {
   describe(`${name} keeps the promises of a blob store`, () => {
     let fixture: BlobStoreFixture
     let store: BlobStore
@@ -23,19 +37,8 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStoreFix
     })
     afterEach(() => fixture.dispose())
 
-    const readAll = async (blobId: string): Promise<Buffer> => {
-      const blob = await store.open(blobId)
-      try {
-        return Buffer.from(await blob.read(0, blob.sizeBytes))
-      } finally {
-        await blob.close()
-      }
-    }
-    const listed = async () => {
-      const ids: string[] = []
-      for await (const { blobId } of store.list()) ids.push(blobId)
-      return ids
-    }
+    const readAll = (blobId: BlobId) => readWhole(store, blobId)
+    const listed = () => listIds(store)
 
     it.each(SIZES)('gives back the %i bytes that it was given, in whatever pieces', async (sizeBytes) => {
       const bytes = patternOf(sizeBytes)
@@ -80,16 +83,71 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStoreFix
       expect(await readAll(blobId)).toHaveLength(10)
     })
 
-    it('leaves nothing of a write whose source fails, and passes its error on', async () => {
+    it('lets one of two writers of the same blob win, whole', async () => {
       const blobId = newBlobId(WRITER)
+      const [one, other] = [patternOf(1_500_000), patternOf(1_500_001)]
+      const ended = await Promise.allSettled([
+        store.write(blobId, piecesOf(one, 65_552)),
+        store.write(blobId, piecesOf(other, 65_552)),
+      ])
+      expect(ended.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected'])
+      expect(ended.find(({ status }) => status === 'rejected')).toMatchObject({ reason: { code: 'BLOB_EXISTS' } })
+      const winner = ended[0].status === 'fulfilled' ? one : other
+      expect((await readAll(blobId)).equals(winner)).toBe(true)
+    })
+
+    it.each([0, 1, 100_000, 1_048_576, 2_000_000, 4_200_000])(
+      'leaves nothing of a write whose source fails after %i bytes, and passes its error on',
+      async (sizeBytes) => {
+        const blobId = newBlobId(WRITER)
+        // What a socket gives when the client has gone: it looks like an error of the file system, and is not.
+        const gone = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET', syscall: 'read' })
+        async function* failing() {
+          yield* piecesOf(patternOf(sizeBytes), 65_552)
+          throw gone
+        }
+        await expect(store.write(blobId, failing())).rejects.toBe(gone)
+        await expect(store.open(blobId)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+        expect(await listed()).toEqual([])
+      },
+    )
+
+    it('is not disturbed by writes that fail beside others', async () => {
+      const whole = Array.from({ length: 30 }, () => newBlobId(WRITER))
+      const bytes = patternOf(1_300_000)
       async function* failing() {
-        yield patternOf(2_000_000)
-        await pause(1)
-        throw new RangeError('the client went away')
+        yield* piecesOf(patternOf(2_500_000), 65_552)
+        throw new Error('cut')
       }
-      await expect(store.write(blobId, failing())).rejects.toThrow(RangeError)
-      await expect(store.open(blobId)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
-      expect(await listed()).toEqual([])
+      await Promise.all([
+        ...whole.map((blobId) => store.write(blobId, piecesOf(bytes, 65_552))),
+        ...whole.map(() => expect(store.write(newBlobId(WRITER), failing())).rejects.toThrow('cut')),
+      ])
+      expect((await listed()).sort()).toEqual(whole.sort())
+      for (const blobId of whole) expect((await readAll(blobId)).equals(bytes)).toBe(true)
+    })
+
+    it('lists a blob that is still being written, and ends the write only with its source', async () => {
+      const blobId = newBlobId(WRITER)
+      const bytes = patternOf(3_000_000)
+      const gate = Promise.withResolvers<void>()
+      const halfWay = Promise.withResolvers<void>()
+      async function* slow() {
+        yield* piecesOf(bytes.subarray(0, 2_500_000), 65_552)
+        halfWay.resolve()
+        await gate.promise
+        yield bytes.subarray(2_500_000)
+      }
+      let isWritten = false
+      const writing = store.write(blobId, slow()).then(() => {
+        isWritten = true
+      })
+      await halfWay.promise
+      expect(await listed()).toEqual([blobId])
+      expect(isWritten).toBe(false)
+      gate.resolve()
+      await writing
+      expect((await readAll(blobId)).equals(bytes)).toBe(true)
     })
 
     it('lets a reader finish after a delete, and opens nothing after it', async () => {
@@ -101,6 +159,26 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStoreFix
       await expect(store.open(blobId)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
       expect(Buffer.from(await blob.read(0, bytes.length)).equals(bytes)).toBe(true)
       await blob.close()
+    })
+
+    it('gives each of many readers whole bytes or none while the blob is deleted', async () => {
+      const bytes = patternOf(1_000_000)
+      for (let round = 0; round < 10; round++) {
+        const blobId = newBlobId(WRITER)
+        await store.write(blobId, [bytes])
+        const reads = Promise.allSettled(
+          Array.from({ length: 20 }, async (_, index) => {
+            for (let waited = 0; waited < index; waited++) await turn()
+            return await readAll(blobId)
+          }),
+        )
+        await turn()
+        await store.delete(blobId)
+        for (const read of await reads) {
+          if (read.status === 'fulfilled') expect(read.value.equals(bytes)).toBe(true)
+          else expect(read.reason).toMatchObject({ code: 'BLOB_NOT_FOUND' })
+        }
+      }
     })
 
     it('deletes what is not there', async () => {
@@ -115,6 +193,36 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStoreFix
       expect([...sizes].sort()).toEqual(ids.map((id, index): [string, number] => [id, index]).sort())
     })
 
+    it('lists what is there all the time once, while others come and go', async () => {
+      const kept = Array.from({ length: 60 }, () => newBlobId(WRITER))
+      for (const blobId of kept) await store.write(blobId, [patternOf(10)])
+      let isOver = false
+      const churn = Array.from({ length: 4 }, async () => {
+        while (!isOver) {
+          const blobId = newBlobId(WRITER)
+          await store.write(blobId, [patternOf(100)])
+          await store.delete(blobId)
+        }
+      })
+      for (let round = 0; round < 5; round++) {
+        const seen = await listed()
+        expect(seen.filter((blobId) => kept.includes(blobId)).sort()).toEqual(kept.toSorted())
+        expect(seen.every(isBlobId)).toBe(true)
+      }
+      isOver = true
+      await Promise.all(churn)
+      expect((await listed()).sort()).toEqual(kept.toSorted())
+    })
+
+    it('may be stopped in the middle of a list', async () => {
+      for (let index = 0; index < 5; index++) await store.write(newBlobId(WRITER), [patternOf(1)])
+      for await (const { sizeBytes } of store.list()) {
+        expect(sizeBytes).toBe(1)
+        break
+      }
+      expect(await listed()).toHaveLength(5)
+    })
+
     it('keeps many writers apart', async () => {
       const blobs = Array.from({ length: 80 }, (_, index) => ({
         blobId: newBlobId(WRITER),
@@ -124,11 +232,76 @@ export function blobStoreContract(name: string, open: () => Promise<BlobStoreFix
       for (const { blobId, bytes } of blobs) expect((await readAll(blobId)).equals(bytes)).toBe(true)
     })
 
-    it('makes no path of anything but a blob id', async () => {
-      await expect(store.open('../../etc/passwd')).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
-      await expect(store.write('..', [])).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+    it.each(['', '.', '..', '../../etc/passwd', `${WRITER}-00/../../../../etc/passwd`, `${WRITER}-${'0'.repeat(23)}G`])(
+      'makes no path of %j, which is no blob id',
+      async (text) => {
+        await expect(store.open(text)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+        await expect(store.write(text, [])).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+        await expect(store.delete(text)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
+      },
+    )
+
+    it('keeps any bytes in any pieces, and gives back any range', async () => {
+      const pieceBytes = fc.oneof(fc.integer({ min: 0, max: 9000 }), fc.integer({ min: 0, max: 1_200_000 }))
+      await fc.assert(
+        fc.asyncProperty(fc.array(pieceBytes, { maxLength: 6 }), fc.nat(), fc.nat(), async (sizes, from, to) => {
+          const bytes = patternOf(sizes.reduce((sum, size) => sum + size, 0))
+          const blobId = newBlobId(WRITER)
+          expect(await store.write(blobId, piecesOfSizes(bytes, sizes))).toBe(bytes.length)
+          const offset = from % (bytes.length + 1)
+          const length = to % (bytes.length - offset + 1)
+          const blob = await store.open(blobId)
+          const range = Buffer.from(await blob.read(offset, length))
+          await blob.close()
+          expect(range.equals(bytes.subarray(offset, offset + length))).toBe(true)
+        }),
+        { numRuns: 40 },
+      )
     })
+
+    const { openSmall } = options
+    if (openSmall !== undefined) fullStoreContract(openSmall)
   })
+}
+
+function fullStoreContract(openSmall: () => Promise<BlobStoreFixture>): void {
+  it('refuses a write that finds no room, keeps the others whole, and goes on when there is room again', async () => {
+    const { store, dispose } = await openSmall()
+    try {
+      const bytes = patternOf(1_000_001)
+      const kept = newBlobId(WRITER)
+      await store.write(kept, [bytes])
+      const tooMuch = () => store.write(newBlobId(WRITER), piecesOf(patternOf(33_000_000), 65_552))
+      await expect(tooMuch()).rejects.toMatchObject({ code: 'BLOB_STORE_FULL' })
+      expect(await listIds(store)).toEqual([kept])
+      const together = await Promise.allSettled([tooMuch(), tooMuch(), tooMuch()])
+      expect(together.map((ended) => ended.status === 'rejected' && ended.reason.code)).toEqual(
+        Array(3).fill('BLOB_STORE_FULL'),
+      )
+      expect((await readWhole(store, kept)).equals(bytes)).toBe(true)
+      await store.delete(kept)
+      const next = newBlobId(WRITER)
+      await store.write(next, [bytes])
+      expect((await readWhole(store, next)).equals(bytes)).toBe(true)
+    } finally {
+      await dispose()
+    }
+  })
+}
+
+async function readWhole(store: BlobStore, blobId: BlobId): Promise<Buffer> {
+  const blob = await store.open(blobId)
+  try {
+    return Buffer.from(await blob.read(0, blob.sizeBytes))
+  } finally {
+    await blob.close()
+  }
+}
+
+async function listIds(store: BlobStore): Promise<BlobId[]> {
+  const ids: BlobId[] = []
+  for await (const { blobId } of store.list()) ids.push(blobId)
+  return ids
 }
 
 function patternOf(sizeBytes: number): Buffer {
@@ -139,4 +312,12 @@ function patternOf(sizeBytes: number): Buffer {
 
 async function* piecesOf(bytes: Uint8Array, pieceBytes: number): AsyncGenerator<Uint8Array> {
   for (let offset = 0; offset < bytes.length; offset += pieceBytes) yield bytes.subarray(offset, offset + pieceBytes)
+}
+
+function* piecesOfSizes(bytes: Uint8Array, sizes: readonly number[]): Generator<Uint8Array> {
+  let offset = 0
+  for (const size of sizes) {
+    yield bytes.subarray(offset, offset + size)
+    offset += size
+  }
 }

@@ -1,158 +1,154 @@
 import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, opendir, stat, unlink } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { type FileHandle, open, opendir, stat, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
 import { isBlobId } from '../blob-id.ts'
 import type { BlobId, BlobSource, BlobStore, OpenBlob } from '../blob-store.ts'
 import { blobError } from '../errors.ts'
 import { AlignedBuffers } from './fs/aligned-buffers.ts'
 import { type BlobWriter, CachedWriter } from './fs/blob-writer.ts'
+import { canWriteDirectly } from './fs/direct-io-probe.ts'
 import { DirectWriter } from './fs/direct-writer.ts'
+import { asBlobError, hasCode } from './fs/file-system-errors.ts'
+import { Folders } from './fs/folders.ts'
 import { OpenFile } from './fs/open-blob.ts'
 
 export interface FsBlobStoreOptions {
   /** Made if it is not there. */
   readonly directory: string
-  /** Write past the page cache where the file system can; on by default. */
+  /** Write past the page cache where the file system can (docs/decisions/0004); on by default. */
   readonly directIo?: boolean
 }
 
-const FANOUT = 256
+/** 1 MiB each: 24 uploads at once write one while they fill the other, the rest go through the page cache. */
 const BUFFERS_MAX = 48
 /** Of the random part: folders fill evenly whatever the writers. */
 const FOLDER_AT = 17
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
 
-/** Blobs as files: `<directory>/<2 hex>/<blob id>`, 0600 in folders of 0700. A file is synced before its folder. */
+interface BlobPath {
+  readonly folder: string
+  readonly path: string
+}
+
+/**
+ * Blobs as files: `<directory>/<2 hex>/<blob id>`, 0600 in folders of 0700. File and folder are synced before a write resolves.
+ *
+ * @example const blobs = await openFsBlobStore({ directory: 'data/blobs' })
+ */
 export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<BlobStore> {
-  const { directory } = options
-  await mkdir(directory, { recursive: true, mode: 0o700 })
-  for (let index = 0; index < FANOUT; index++) {
-    await mkdir(join(directory, folderNamed(index)), { mode: 0o700 }).catch(ignore('EEXIST'))
-  }
-  await syncFolder(directory)
-  return new FsBlobStore(directory, options.directIo ?? true)
+  const folders = await Folders.in(options.directory)
+  const buffers = new AlignedBuffers(BUFFERS_MAX)
+  const isDirect = (options.directIo ?? true) && (await canWriteDirectly(options.directory, buffers))
+  return new FsBlobStore(folders, isDirect ? buffers : undefined)
 }
 
 class FsBlobStore implements BlobStore {
-  readonly #directory: string
-  readonly #buffers = new AlignedBuffers(BUFFERS_MAX)
-  #directIo: boolean
+  readonly #folders: Folders
+  readonly #buffers: AlignedBuffers | undefined
 
-  constructor(directory: string, directIo: boolean) {
-    this.#directory = directory
-    this.#directIo = directIo && constants.O_DIRECT !== undefined
+  constructor(folders: Folders, buffers: AlignedBuffers | undefined) {
+    this.#folders = folders
+    this.#buffers = buffers
   }
 
   async write(blobId: BlobId, source: BlobSource): Promise<number> {
-    const path = this.#pathOf(blobId)
+    const { folder, path } = this.#pathOf(blobId)
     const { file, writer } = await this.#create(blobId, path)
+    let isSourceTurn = true
     try {
       let sizeBytes = 0
       for await (const piece of source) {
+        isSourceTurn = false
         sizeBytes += piece.length
         await writer.write(piece)
+        isSourceTurn = true
       }
+      isSourceTurn = false
       await writer.end()
-      await file.datasync()
+      // At once: both wait for the same journal commit.
+      await allSucceed([file.datasync(), this.#folders.sync(folder)])
       await file.close()
-      await syncFolder(dirname(path))
       return sizeBytes
     } catch (error) {
+      // Waits for writes under way.
       await file.close().catch(() => undefined)
       await unlink(path).catch(() => undefined)
-      throw storeError(error, blobId)
+      throw isSourceTurn ? error : asBlobError(error, blobId)
     } finally {
       writer.release()
     }
   }
 
   async open(blobId: BlobId): Promise<OpenBlob> {
-    const file = await open(this.#pathOf(blobId), constants.O_RDONLY).catch((cause: unknown) => {
-      throw codeOf(cause) === 'ENOENT' ? blobError('BLOB_NOT_FOUND', { blobId }) : storeError(cause, blobId)
+    const { path } = this.#pathOf(blobId)
+    const file = await open(path, constants.O_RDONLY).catch((error: unknown) => {
+      throw hasCode(error, 'ENOENT') ? blobError('BLOB_NOT_FOUND', { blobId }) : asBlobError(error, blobId)
     })
-    const { size } = await file.stat()
-    return new OpenFile(blobId, file, size)
+    try {
+      const { size } = await file.stat()
+      return new OpenFile(blobId, file, size)
+    } catch (error) {
+      await file.close().catch(() => undefined)
+      throw asBlobError(error, blobId)
+    }
   }
 
   async delete(blobId: BlobId): Promise<void> {
-    await unlink(this.#pathOf(blobId)).catch((error: unknown) => {
-      if (codeOf(error) !== 'ENOENT') throw storeError(error, blobId)
+    const { path } = this.#pathOf(blobId)
+    await unlink(path).catch((error: unknown) => {
+      if (!hasCode(error, 'ENOENT')) throw asBlobError(error, blobId)
     })
   }
 
   async *list(): AsyncGenerator<{ blobId: BlobId; sizeBytes: number }> {
-    for (let index = 0; index < FANOUT; index++) {
-      const folder = join(this.#directory, folderNamed(index))
-      for await (const { name } of await opendir(folder)) {
-        if (!isBlobId(name)) continue
-        const found = await stat(join(folder, name)).catch(ignore('ENOENT'))
-        if (found !== undefined) yield { blobId: name, sizeBytes: found.size }
-      }
+    try {
+      for (const name of this.#folders.names) yield* listFolder(this.#folders.pathOf(name))
+    } catch (error) {
+      throw asBlobError(error)
     }
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    await this.#folders.close()
+  }
 
   async #create(blobId: BlobId, path: string): Promise<{ file: FileHandle; writer: BlobWriter }> {
-    const buffer = this.#directIo ? this.#buffers.tryAcquire() : undefined
-    if (buffer !== undefined) {
-      try {
-        const file = await open(path, WRITE_FLAGS | constants.O_DIRECT, 0o600)
-        return { file, writer: new DirectWriter(file, this.#buffers, buffer) }
-      } catch (error) {
-        this.#buffers.release(buffer)
-        // tmpfs and some network file systems know no direct I/O: from now on the page cache does.
-        if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'EOPNOTSUPP') throw createError(error, blobId)
-        this.#directIo = false
-        await unlink(path).catch(() => undefined)
-      }
-    }
+    const buffer = this.#buffers?.tryAcquire()
     try {
-      const file = await open(path, WRITE_FLAGS, 0o600)
-      return { file, writer: new CachedWriter(file) }
+      if (this.#buffers === undefined || buffer === undefined) {
+        const file = await open(path, WRITE_FLAGS, 0o600)
+        return { file, writer: new CachedWriter(file) }
+      }
+      const file = await open(path, WRITE_FLAGS | constants.O_DIRECT, 0o600)
+      return { file, writer: new DirectWriter(file, this.#buffers, buffer) }
     } catch (error) {
-      throw createError(error, blobId)
+      if (buffer !== undefined) this.#buffers?.release(buffer)
+      throw hasCode(error, 'EEXIST') ? blobError('BLOB_EXISTS', { blobId }) : asBlobError(error, blobId)
     }
   }
 
-  #pathOf(blobId: BlobId): string {
+  /** BLOB_NOT_FOUND for what is no blob id: it can't be a path out of the directory. */
+  #pathOf(blobId: BlobId): BlobPath {
     if (!isBlobId(blobId)) throw blobError('BLOB_NOT_FOUND', { blobId })
-    return join(this.#directory, blobId.slice(FOLDER_AT, FOLDER_AT + 2), blobId)
+    const folder = blobId.slice(FOLDER_AT, FOLDER_AT + 2)
+    return { folder, path: join(this.#folders.pathOf(folder), blobId) }
   }
 }
 
-function folderNamed(index: number): string {
-  return index.toString(16).padStart(2, '0')
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY)
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
+async function* listFolder(folder: string): AsyncGenerator<{ blobId: BlobId; sizeBytes: number }> {
+  for await (const { name } of await opendir(folder)) {
+    if (!isBlobId(name)) continue
+    const found = await stat(join(folder, name)).catch((error: unknown) => {
+      // Deleted since its name was read.
+      if (!hasCode(error, 'ENOENT')) throw error
+    })
+    if (found !== undefined) yield { blobId: name, sizeBytes: found.size }
   }
 }
 
-function createError(error: unknown, blobId: BlobId): Error {
-  return codeOf(error) === 'EEXIST' ? blobError('BLOB_EXISTS', { blobId }) : storeError(error, blobId)
-}
-
-/** File system errors as ours; what the source of the bytes threw goes through as it is. */
-function storeError(error: unknown, blobId: BlobId): Error {
-  const code = codeOf(error)
-  if (code === 'ENOSPC' || code === 'EDQUOT') return blobError('BLOB_STORE_FULL', { blobId }, { cause: error })
-  const ofFileSystem = error instanceof Error && 'syscall' in error
-  if (ofFileSystem) return blobError('BLOB_IO_FAILED', { blobId }, { cause: error })
-  return error instanceof Error ? error : new Error('the source of a blob failed', { cause: error })
-}
-
-function codeOf(error: unknown): unknown {
-  return error instanceof Error && 'code' in error ? error.code : undefined
-}
-
-function ignore(code: string): (error: unknown) => undefined {
-  return (error) => {
-    if (codeOf(error) !== code) throw error
+/** Like Promise.all, but rejects only when all have ended: what failed is cleaned up with nothing under way. */
+async function allSucceed(promises: readonly Promise<void>[]): Promise<void> {
+  for (const result of await Promise.allSettled(promises)) {
+    if (result.status === 'rejected') throw result.reason
   }
 }

@@ -9,28 +9,37 @@ declare const WebAssembly: {
 }
 
 /**
- * A bounded pool of page-aligned 1 MiB buffers for direct I/O. WebAssembly memory is what JavaScript can have page-aligned; a
- * write that finds it otherwise falls back. Nobody waits for a buffer: who gets none writes through the page cache, so that
- * slow uploads can't hold up others.
+ * A bounded pool of page-aligned 1 MiB buffers for direct I/O. They are slices of one WebAssembly memory: the only page-aligned
+ * memory that JavaScript can have. One for all, since V8 reserves 8 GiB of address space for each. What was never used takes no
+ * room. Nobody waits for a buffer: who gets none writes through the page cache, so that slow uploads can't hold up others.
  */
 export class AlignedBuffers {
-  readonly #free: Uint8Array[] = []
   readonly #countMax: number
-  #count = 0
+  #free: Uint8Array[] | undefined
 
   constructor(countMax: number) {
     this.#countMax = countMax
   }
 
   tryAcquire(): Uint8Array | undefined {
-    const free = this.#free.pop()
-    if (free !== undefined || this.#count === this.#countMax) return free
-    this.#count++
-    const pages = BUFFER_BYTES / WASM_PAGE_BYTES
-    return new Uint8Array(new WebAssembly.Memory({ initial: pages, maximum: pages }).buffer)
+    this.#free ??= allocate(this.#countMax)
+    return this.#free.pop()
   }
 
+  /** The one released last is given out first: few uploads touch few buffers. */
   release(buffer: Uint8Array): void {
-    this.#free.push(buffer)
+    this.#free?.push(buffer)
+  }
+}
+
+/** None where the process may not have so much address space (`ulimit -v`): it goes without direct I/O. */
+function allocate(count: number): Uint8Array[] {
+  const pages = (count * BUFFER_BYTES) / WASM_PAGE_BYTES
+  try {
+    const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages })
+    return Array.from({ length: count }, (_, index) => new Uint8Array(buffer, index * BUFFER_BYTES, BUFFER_BYTES))
+  } catch (error) {
+    if (error instanceof RangeError) return []
+    throw error
   }
 }

@@ -1,10 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
+import { blobError } from '../../errors.ts'
 import { type AlignedBuffers, BLOCK_BYTES, BUFFER_BYTES } from './aligned-buffers.ts'
 import type { BlobWriter } from './blob-writer.ts'
 
 /**
- * Past the page cache (O_DIRECT): a copy into an aligned buffer costs a tenth of what the kernel's own copy and write-back cost.
- * With two buffers the next is filled while the other is written; with one they take turns.
+ * Past the page cache (O_DIRECT): a copy into an aligned buffer costs less than the kernel's own copy and write-back, and the
+ * cache keeps what is read (docs/decisions/0004). With two buffers the next is filled while the other is written; with one they
+ * take turns.
  */
 export class DirectWriter implements BlobWriter {
   readonly #file: FileHandle
@@ -34,14 +36,12 @@ export class DirectWriter implements BlobWriter {
 
   /** The last block is padded for the write and cut off again. */
   async end(): Promise<void> {
-    const totalBytes = this.#offsetBytes + this.#filledBytes
     await this.#pending
-    if (this.#filledBytes > 0) {
-      const paddedBytes = Math.ceil(this.#filledBytes / BLOCK_BYTES) * BLOCK_BYTES
-      this.#filling.fill(0, this.#filledBytes, paddedBytes)
-      await this.#writeOut(this.#filling, paddedBytes, this.#offsetBytes)
-    }
-    await this.#file.truncate(totalBytes)
+    if (this.#filledBytes === 0) return
+    const paddedBytes = Math.ceil(this.#filledBytes / BLOCK_BYTES) * BLOCK_BYTES
+    this.#filling.fill(0, this.#filledBytes, paddedBytes)
+    await this.#writeOut(this.#filling, paddedBytes, this.#offsetBytes)
+    if (paddedBytes > this.#filledBytes) await this.#file.truncate(this.#offsetBytes + this.#filledBytes)
   }
 
   release(): void {
@@ -62,6 +62,7 @@ export class DirectWriter implements BlobWriter {
     this.#offsetBytes += BUFFER_BYTES
     this.#filledBytes = 0
     this.#pending = this.#writeOut(full, BUFFER_BYTES, offsetBytes)
+    // It is awaited at the next turn; until then a failure is not an unhandled one.
     this.#pending.catch(() => undefined)
     const other = this.#idle ?? this.#buffers.tryAcquire()
     if (other === undefined) await this.#pending
@@ -71,11 +72,14 @@ export class DirectWriter implements BlobWriter {
     }
   }
 
+  /** After a short write goes on at the beginning of the block that is not whole, so that the offset stays aligned. */
   async #writeOut(buffer: Uint8Array, lengthBytes: number, offsetBytes: number): Promise<void> {
-    let written = 0
-    while (written < lengthBytes) {
-      const { bytesWritten } = await this.#file.write(buffer, written, lengthBytes - written, offsetBytes + written)
-      written += bytesWritten
+    let done = 0
+    while (done < lengthBytes) {
+      const { bytesWritten } = await this.#file.write(buffer, done, lengthBytes - done, offsetBytes + done)
+      // Less than a block and no error: what a full disk does when it has room for a part of one.
+      if (bytesWritten < BLOCK_BYTES) throw blobError('BLOB_STORE_FULL', { offsetBytes: offsetBytes + done })
+      done += bytesWritten - (bytesWritten % BLOCK_BYTES)
     }
   }
 }

@@ -1,6 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { BlobId, OpenBlob } from '../../blob-store.ts'
 import { blobError } from '../../errors.ts'
+import { asBlobError } from './file-system-errors.ts'
 
 /** A blob behind a file descriptor: deleting its name does not disturb it. */
 export class OpenFile implements OpenBlob {
@@ -20,8 +21,8 @@ export class OpenFile implements OpenBlob {
     while (filled < lengthBytes) {
       const { bytesRead } = await this.#file
         .read(buffer, filled, lengthBytes - filled, offsetBytes + filled)
-        .catch((cause: unknown) => {
-          throw blobError('BLOB_IO_FAILED', { blobId: this.#blobId }, { cause })
+        .catch((error: unknown) => {
+          throw asBlobError(error, this.#blobId)
         })
       if (bytesRead === 0) throw blobError('BLOB_TRUNCATED', { blobId: this.#blobId, offsetBytes, lengthBytes })
       filled += bytesRead
