@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync } from 'node:fs'
 import { access, constants, mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -26,45 +26,75 @@ export const DATA_DIRECTORY_ERRORS = {
   DATA_DIRECTORY_NEWER: 'the data directory was written by a newer Coffer; start that one',
   DATA_DIRECTORY_IN_USE: 'another Coffer runs on this data directory',
   DATA_DIRECTORY_UNWRITABLE: 'the data directory cannot be written',
-  DATA_DIRECTORY_DAMAGED: 'coffer.json in the data directory cannot be read',
+  DATA_DIRECTORY_DAMAGED: 'the data directory holds a store whose coffer.json is missing or cannot be read',
 } as const
 
 const FORMAT = 1
 const MARKER = 'coffer.json'
 const LOCK = 'lock'
-const FOLDERS = ['blobs', 'metadata', 'certs', 'secrets']
-/** What a first start that was cut short may have left. */
-const OURS: ReadonlySet<string> = new Set([...FOLDERS, LOCK, `${LOCK}-journal`])
+/** Filled only once the marker is there. */
+const STORE_FOLDERS = ['blobs', 'metadata']
+const FOLDERS = [...STORE_FOLDERS, 'certs', 'secrets']
+/** What a first start that was cut short may have left, and what a new file system begins with. */
+const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, LOCK, `${LOCK}-journal`, 'lost+found'])
 const UNFINISHED_MARKER = /^coffer\.json\.[0-9a-f-]{36}\.tmp$/
+/** Primary result codes of SQLite (sqlite.org/rescode.html). */
+const SQLITE_BUSY = 5
+const SQLITE_NOTADB = 26
+
+/** So that a lock lives until it is released, even if the caller forgets its directory: a collected database is closed. */
+const locks = new Set<DatabaseSync>()
 
 /**
  * Opens (or makes) a data directory. `exclusive`: as the one server that runs on it, under a lock that the kernel takes back
- * however the process ends. What is refused is left untouched.
+ * however the process ends. What is refused is left untouched. The codes are those of {@link DATA_DIRECTORY_ERRORS}.
+ *
+ * @example const directory = await openDataDirectory('data', { exclusive: true })
  */
 export async function openDataDirectory(path: string, options: { exclusive: boolean }): Promise<DataDirectory> {
   const root = resolve(path)
-  const entries = await readdir(root).catch((error: unknown): string[] => {
-    if (codeOf(error) === 'ENOENT') return []
-    throw failure('DATA_DIRECTORY_UNWRITABLE', { path: root }, error)
-  })
-  const known = entries.includes(MARKER) ? await readMarker(root) : undefined
-  if (known === undefined && !entries.every((name) => OURS.has(name) || UNFINISHED_MARKER.test(name))) {
-    throw failure('DATA_DIRECTORY_FOREIGN', { path: root })
-  }
+  const known = await recognise(root)
   try {
     await mkdir(root, { recursive: true, mode: 0o700 })
     await access(root, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw failure('DATA_DIRECTORY_UNWRITABLE', { path: root }, error)
   }
-  const lock = options.exclusive ? takeLock(root) : undefined
+  const release = options.exclusive ? takeLock(root) : () => {}
   try {
-    const id = known?.id ?? (await makeLayout(root))
-    return layoutOf(root, { id, isNew: known === undefined, release: () => lock?.close() })
+    return layoutOf(root, { ...(known ?? (await makeLayout(root))), release })
   } catch (error) {
-    lock?.close()
+    release()
     throw error
   }
+}
+
+interface Identity {
+  readonly id: string
+  readonly isNew: boolean
+}
+
+/** Whose directory it is, by looking only. Undefined: nobody's yet, or a first start's that was cut short. */
+async function recognise(root: string): Promise<Identity | undefined> {
+  const entries = await readdir(root).catch((error: unknown): string[] => {
+    if (codeOf(error) === 'ENOENT') return []
+    throw failure(
+      codeOf(error) === 'ENOTDIR' ? 'DATA_DIRECTORY_FOREIGN' : 'DATA_DIRECTORY_UNWRITABLE',
+      { path: root },
+      error,
+    )
+  })
+  if (entries.includes(MARKER)) return await readMarker(root)
+  if (!entries.every((name) => EXPECTED.has(name) || UNFINISHED_MARKER.test(name))) {
+    throw failure('DATA_DIRECTORY_FOREIGN', { path: root })
+  }
+  for (const folder of STORE_FOLDERS.filter((name) => entries.includes(name))) {
+    const isEmpty = await readdir(join(root, folder)).then(({ length }) => length === 0)
+    // Its first start may have made the marker after we looked.
+    if (!isEmpty && existsSync(join(root, MARKER))) return await readMarker(root)
+    if (!isEmpty) throw failure('DATA_DIRECTORY_DAMAGED', { path: root })
+  }
+  return undefined
 }
 
 function layoutOf(root: string, rest: Pick<DataDirectory, 'id' | 'isNew' | 'release'>): DataDirectory {
@@ -78,39 +108,62 @@ function layoutOf(root: string, rest: Pick<DataDirectory, 'id' | 'isNew' | 'rele
   }
 }
 
-async function readMarker(root: string): Promise<{ id: string }> {
-  let marker: { format?: unknown; id?: unknown }
+async function readMarker(root: string): Promise<Identity> {
+  let marker: unknown
   try {
     marker = JSON.parse(await readFile(join(root, MARKER), 'utf8'))
   } catch (error) {
     throw failure('DATA_DIRECTORY_DAMAGED', { path: root }, error)
   }
-  const { format, id } = marker
-  if (typeof format !== 'number' || typeof id !== 'string') throw failure('DATA_DIRECTORY_DAMAGED', { path: root })
-  if (format > FORMAT) throw failure('DATA_DIRECTORY_NEWER', { path: root, format })
-  return { id }
+  const { format, id } = (marker ?? {}) as { format?: unknown; id?: unknown }
+  if (typeof format === 'number' && format > FORMAT) throw failure('DATA_DIRECTORY_NEWER', { path: root, format })
+  if (format !== FORMAT || typeof id !== 'string') throw failure('DATA_DIRECTORY_DAMAGED', { path: root })
+  return { id, isNew: false }
 }
 
 /** The marker comes last: a directory without it is made again from the start. */
-async function makeLayout(root: string): Promise<string> {
+async function makeLayout(root: string): Promise<Identity> {
   const id = randomUUID()
-  for (const folder of FOLDERS) await mkdir(join(root, folder), { recursive: true, mode: 0o700 })
-  const marker = { format: FORMAT, id, createdAt: new Date().toISOString() }
-  await writeNewFile(join(root, MARKER), `${JSON.stringify(marker, undefined, 2)}\n`, 0o600)
-  return id
+  try {
+    for (const folder of [...FOLDERS, join('certs', 'CAs')]) {
+      await mkdir(join(root, folder), { recursive: true, mode: 0o700 })
+    }
+    const marker = { format: FORMAT, id, createdAt: new Date().toISOString() }
+    await writeNewFile(join(root, MARKER), `${JSON.stringify(marker, undefined, 2)}\n`, 0o600)
+    return { id, isNew: true }
+  } catch (error) {
+    // Another process was as far at the same time, and its marker came first.
+    if (codeOf(error) === 'EEXIST') return await readMarker(root)
+    throw failure('DATA_DIRECTORY_UNWRITABLE', { path: root }, error)
+  }
 }
 
-/** SQLite's exclusive lock is a POSIX lock on the file: it is gone with the process, and it holds between containers. */
-function takeLock(root: string): DatabaseSync {
+/**
+ * SQLite's exclusive lock is a POSIX lock on the file: it is gone with the process, and it holds between containers. Nothing
+ * else in this process may open that file: closing it would drop the lock (fcntl(2), "record locks").
+ */
+function takeLock(root: string): () => void {
   const path = join(root, LOCK)
-  const existed = existsSync(path)
+  const isNew = !existsSync(path)
+  let lock: DatabaseSync | undefined
   try {
-    const lock = new DatabaseSync(path, { timeout: 0 })
+    lock = new DatabaseSync(path, { timeout: 0 })
+    if (isNew) chmodSync(path, 0o600)
     lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
-    return lock
   } catch (error) {
-    throw failure(existed ? 'DATA_DIRECTORY_IN_USE' : 'DATA_DIRECTORY_UNWRITABLE', { path: root }, error)
+    lock?.close()
+    throw failure(lockFailure(error), { path: root }, error)
   }
+  locks.add(lock)
+  return () => {
+    if (locks.delete(lock)) lock.close()
+  }
+}
+
+function lockFailure(error: unknown): keyof typeof DATA_DIRECTORY_ERRORS {
+  const resultCode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
+  if (resultCode === SQLITE_BUSY) return 'DATA_DIRECTORY_IN_USE'
+  return resultCode === SQLITE_NOTADB ? 'DATA_DIRECTORY_FOREIGN' : 'DATA_DIRECTORY_UNWRITABLE'
 }
 
 function failure(
