@@ -3,9 +3,8 @@ import { rmSync } from 'node:fs'
 import type { MetadataService, RotationService, ScrubReport } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
+import { createLogger, Mesh } from '@coffer/mesh'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { createLogger } from '../../packages/mesh/src/logger.ts'
-import { Mesh } from '../../packages/mesh/src/mesh.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { temporaryDirectory } from '../harness/start-server.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
@@ -111,6 +110,12 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
     await expect(caller.use('metadata').putRecord(TABLE, 'x', unsealed)).rejects.toMatchObject({
       code: 'MESH_SECRET_IN_CALL',
     })
+  })
+
+  it('reach only what a service offers to other processes', async () => {
+    findRecord = async () => undefined
+    expect(await caller.use('metadata').findRecord(TABLE, 'x')).toBeUndefined()
+    await expect(caller.use('metadata').retireWriter('w')).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
   })
 
   it('carry a key sealed to the process that asked, which alone opens it', async () => {

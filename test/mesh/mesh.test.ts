@@ -18,7 +18,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { startGroup } from '../harness/process-group.ts'
-import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { bytesOf, type ClientTarget, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
@@ -30,6 +30,7 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
   let mesh: MeshProcesses
   let one: S3Client
   let two: S3Client
+  let secretMadeOverNats = ''
   const customerKey = randomBytes(32)
   const customer = {
     SSECustomerAlgorithm: 'AES256',
@@ -144,7 +145,11 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     expect((await bytesOf(got)).equals(plaintext)).toBe(true)
     const { code, stdout, stderr } = await coffer(['account', 'create', 'over-nats', '--json'], mesh.env)
     expect(code, stderr).toBe(0)
-    expect(stdout).toContain('over-nats')
+    const { account, accessKey } = JSON.parse(stdout)
+    expect(account.name).toBe('over-nats')
+    secretMadeOverNats = accessKey.secretAccessKey
+    const hers = s3Client({ ...(mesh.gateways[1] as ClientTarget), ...accessKey })
+    await newBucket(hers)
     const scrub = await coffer(['scrub', '--json'], mesh.env)
     expect(scrub.code, scrub.stderr).toBe(0)
     expect(JSON.parse(scrub.stdout)).toMatchObject({ damaged: [] })
@@ -159,6 +164,7 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       plaintext: plaintext.subarray(0, 40),
       'user metadata': Buffer.from(metadata.note),
       'root secret': Buffer.from(mesh.gateways[0]?.secretAccessKey ?? ''),
+      'secret made over NATS': Buffer.from(secretMadeOverNats),
       'customer key': customerKey,
       'customer key as text': Buffer.from(customer.SSECustomerKey),
       'mesh key as text': Buffer.from(mesh.meshKey),

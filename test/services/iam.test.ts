@@ -25,13 +25,30 @@ describe('iam', () => {
   })
 
   const iam = () => one.mesh.use('iam')
+  const create = async (name: string, { mesh }: ServiceProcess = one) => {
+    const { account, accessKeyId, secretAccessKey } = await mesh.use('iam').createAccount(name, mesh.recipient())
+    const secret = insecureExportKeyBytes(mesh.unparcel(secretAccessKey, 'secret-access-key'))
+    return { account, accessKey: { accessKeyId, secretAccessKey: Buffer.from(secret).toString() } }
+  }
+  /** As if the process were killed before it writes an account. */
+  const cutShort = async (making: () => Promise<unknown>) => {
+    const { store } = one
+    const putRecord = store.putRecord.bind(store)
+    let cut = true
+    store.putRecord = async (table, id, ...rest) => {
+      if (cut && id.startsWith('account/')) throw new Error('killed')
+      return putRecord(table, id, ...rest)
+    }
+    await expect(making()).rejects.toThrow('killed')
+    cut = false
+  }
   const signingKey = async (accessKeyId: string, { mesh }: ServiceProcess = one) => {
     const found = await mesh.use('iam').findSigningKey({ accessKeyId, ...SCOPE }, mesh.recipient())
     return found && { ...found, bytes: insecureExportKeyBytes(mesh.unparcel(found.signingKey, 'signing-key')) }
   }
 
   it('gives the day key of an access key, and whose it is, but never the secret', async () => {
-    const { account, accessKey } = await iam().createAccount('alice')
+    const { account, accessKey } = await create('alice')
     const found = await signingKey(accessKey.accessKeyId, another)
     const expected = deriveSigningKey(Buffer.from(accessKey.secretAccessKey), SCOPE.date, SCOPE.region, SCOPE.service)
     expect(Buffer.from(found?.bytes ?? []).equals(expected)).toBe(true)
@@ -40,7 +57,7 @@ describe('iam', () => {
   })
 
   it('knows no access key of another spelling', async () => {
-    const { accessKey } = await iam().createAccount('alice')
+    const { accessKey } = await create('alice')
     const others = [accessKey.accessKeyId.toLowerCase(), '', '../account', 'x'.repeat(5000), 'a/b', '\0']
     for (const accessKeyId of others) expect(await signingKey(accessKeyId)).toBeUndefined()
   })
@@ -63,34 +80,79 @@ describe('iam', () => {
     expect((await signingKey('root-key'))?.bytes).not.toEqual(before?.bytes)
   })
 
+  it('makes access keys of the form that AWS has, each another', async () => {
+    const made = [await create('alice'), await create('bob')]
+    for (const { account, accessKey } of made) {
+      expect(accessKey.accessKeyId).toMatch(/^AKIA[A-Z2-7]{16}$/)
+      expect(accessKey.secretAccessKey).toHaveLength(40)
+      expect(account).toMatchObject({ rootAccessKeyIds: [accessKey.accessKeyId] })
+      expect(account.canonicalId).toMatch(/^[0-9a-f]{64}$/)
+      expect(account.accountId).toMatch(/^[0-9]{12}$/)
+    }
+    expect(new Set(made.map(({ accessKey }) => accessKey.secretAccessKey)).size).toBe(2)
+  })
+
   it('refuses names and keys that are taken or malformed', async () => {
-    await iam().createAccount('alice', { accessKeyId: 'alice-key', secretAccessKey: 'alice-secret' })
+    const { accessKey } = await create('alice')
+    const root = { accessKeyId: accessKey.accessKeyId, secretAccessKey: 'roots-secret' }
     const attempts = [
-      [() => iam().createAccount('alice'), 'IAM_ACCOUNT_EXISTS'],
-      [
-        () => iam().createAccount('bob', { accessKeyId: 'alice-key', secretAccessKey: 'bobs-secret' }),
-        'IAM_ACCESS_KEY_EXISTS',
-      ],
-      [() => iam().createAccount('a/b'), 'IAM_ACCOUNT_NAME_INVALID'],
-      [() => iam().createAccount(''), 'IAM_ACCOUNT_NAME_INVALID'],
-      [
-        () => iam().createAccount('bob', { accessKeyId: 'b', secretAccessKey: 'bobs-secret' }),
-        'IAM_ACCESS_KEY_INVALID',
-      ],
-      [
-        () => iam().createAccount('bob', { accessKeyId: 'bob-key', secretAccessKey: 'short' }),
-        'IAM_ACCESS_KEY_INVALID',
-      ],
+      [() => create('alice'), 'IAM_ACCOUNT_EXISTS'],
+      [() => create('a/b'), 'IAM_ACCOUNT_NAME_INVALID'],
+      [() => create(''), 'IAM_ACCOUNT_NAME_INVALID'],
+      [() => iam().ensureRootAccount(root), 'IAM_ACCESS_KEY_EXISTS'],
+      [() => iam().ensureRootAccount({ ...ROOT, accessKeyId: 'b' }), 'IAM_ACCESS_KEY_INVALID'],
+      [() => iam().ensureRootAccount({ ...ROOT, secretAccessKey: 'short' }), 'IAM_ACCESS_KEY_INVALID'],
       [() => iam().removeAccount('nobody'), 'IAM_ACCOUNT_NOT_FOUND'],
     ] as const
     for (const [attempt, code] of attempts) await expect(attempt()).rejects.toMatchObject({ code })
     expect((await iam().listAccounts()).map(({ name }) => name)).toEqual(['alice'])
-    expect((await signingKey('alice-key'))?.principal.accountName).toBe('alice')
+  })
+
+  it("never gives one account's access key to another, not even as the root's new key", async () => {
+    const { account, accessKey } = await create('alice')
+    await iam().ensureRootAccount(ROOT)
+    const taken = iam().ensureRootAccount({ ...ROOT, accessKeyId: accessKey.accessKeyId })
+    await expect(taken).rejects.toMatchObject({ code: 'IAM_ACCESS_KEY_EXISTS' })
+    expect((await signingKey(accessKey.accessKeyId))?.principal.accountId).toBe(account.accountId)
+    expect((await signingKey(ROOT.accessKeyId))?.principal.accountName).toBe('root')
+  })
+
+  it('makes one account of a name, however many processes make it at once', async () => {
+    const attempts = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, index) => create('alice', index % 2 ? one : another)),
+    )
+    const accounts = await iam().listAccounts()
+    const made = attempts.filter((attempt) => attempt.status === 'fulfilled')
+    expect(made.length).toBeLessThanOrEqual(1)
+    expect(accounts.map(({ accountId }) => accountId)).toEqual(made.map(({ value }) => value.account.accountId))
+    if (made.length === 0) await create('alice')
+    await expect(create('alice')).rejects.toMatchObject({ code: 'IAM_ACCOUNT_EXISTS' })
+  })
+
+  it('makes one root account, even if two processes start at once', async () => {
+    const made = await Promise.all([one, another].map(({ mesh }) => mesh.use('iam').ensureRootAccount(ROOT)))
+    expect(made[0]?.accountId).toBe(made[1]?.accountId)
+    expect(await iam().listAccounts()).toHaveLength(1)
+    expect((await signingKey(ROOT.accessKeyId))?.principal.accountName).toBe('root')
+  })
+
+  it('is not blocked by the making of an account that was cut short', async () => {
+    await cutShort(() => create('alice'))
+    expect(await iam().listAccounts()).toEqual([])
+    const { accessKey } = await create('alice')
+    expect(await signingKey(accessKey.accessKeyId)).toBeDefined()
+  })
+
+  it('makes the root account after a first start that was cut short, with the same access key', async () => {
+    await cutShort(() => iam().ensureRootAccount(ROOT))
+    expect(await signingKey(ROOT.accessKeyId)).toBeUndefined()
+    await iam().ensureRootAccount(ROOT)
+    expect(await signingKey(ROOT.accessKeyId)).toBeDefined()
   })
 
   it('removes an account and its keys, but not the first one and none that owns buckets', async () => {
     const root = await iam().ensureRootAccount(ROOT)
-    const { account, accessKey } = await iam().createAccount('alice')
+    const { account, accessKey } = await create('alice')
     const bucket = {
       name: 'hers',
       id: 'd'.repeat(32),
@@ -109,7 +171,7 @@ describe('iam', () => {
   })
 
   it('keeps no secret in the clear', async () => {
-    const { accessKey } = await iam().createAccount('very-recognisable-name')
+    const { accessKey } = await create('very-recognisable-name')
     for (const name of readdirSync(directory.path)) {
       const bytes = readFileSync(join(directory.path, name))
       expect(bytes.includes(accessKey.secretAccessKey)).toBe(false)

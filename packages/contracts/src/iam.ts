@@ -34,12 +34,18 @@ export interface IamService {
     query: { accessKeyId: string; date: string; region: string; service: string },
     recipient: KeyRecipient,
   ): Promise<{ principal: Principal; signingKey: KeyParcel; leaseMs: number } | undefined>
-  /** Makes the first account (name `root`) with this root access key, or gives it that key. Used at start only. */
-  ensureRootAccount(accessKey: { accessKeyId: string; secretAccessKey: string }): Promise<Account>
+  /**
+   * Makes the first account (name `root`) with this root access key, or gives it that key. IAM_ACCESS_KEY_EXISTS,
+   * IAM_ACCESS_KEY_INVALID. Within the process of iam only, at its start: the secret is not sealed.
+   */
+  ensureRootAccount(accessKey: AccessKey): Promise<Account>
   /** Whether the first account exists. */
   hasRootAccount(): Promise<boolean>
-  /** IAM_ACCOUNT_EXISTS, IAM_ACCOUNT_NAME_INVALID. The secret is shown once. */
-  createAccount(name: string, accessKey?: AccessKey): Promise<{ account: Account; accessKey: AccessKey }>
+  /** A new account and its root access key. IAM_ACCOUNT_EXISTS, IAM_ACCOUNT_NAME_INVALID. The secret is shown this once. */
+  createAccount(
+    name: string,
+    recipient: KeyRecipient,
+  ): Promise<{ account: Account; accessKeyId: string; secretAccessKey: KeyParcel }>
   findAccount(accountId: string): Promise<Account | undefined>
   listAccounts(): Promise<readonly Account[]>
   /** IAM_ACCOUNT_NOT_FOUND, IAM_ACCOUNT_OWNS_BUCKETS, IAM_ACCOUNT_IS_ROOT. By id or name. */

@@ -40,6 +40,11 @@ describe('the mesh of one process', () => {
     await mesh.waitFor(['rotation'], 100)
   })
 
+  it('calls also what a service keeps from other processes', async () => {
+    await mesh.provide('rotation', { scrub: async () => NOTHING_DONE, removeGarbage: async () => 4 }, ['removeGarbage'])
+    expect(await mesh.use('rotation').scrub()).toBe(NOTHING_DONE)
+  })
+
   it('does not take a client for a promise', async () => {
     const rotation = mesh.use('rotation')
     expect(await rotation).toBe(rotation)

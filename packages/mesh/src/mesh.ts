@@ -18,7 +18,12 @@ const ATTEMPTS_MAX = 3
 const MESH_KEY_BYTES = 32
 
 type Method = (...args: unknown[]) => Promise<unknown>
-type Methods = Readonly<Record<string, Method>>
+
+/** A service of this process; `bound` holds its methods as they were asked for. */
+interface Offered {
+  readonly service: Readonly<Record<string, unknown>>
+  readonly bound: Map<string, Method>
+}
 
 /**
  * The typed mesh: what a service offers with `provide` others call with `use`, in one process or over NATS alike.
@@ -36,7 +41,7 @@ export class Mesh {
   readonly #broker: ServiceBroker
   readonly #courier: KeyCourier
   readonly #logger: Logger
-  readonly #offered = new Map<ServiceName, Methods>()
+  readonly #offered = new Map<ServiceName, Offered>()
   readonly #clients = new Map<ServiceName, Services[ServiceName]>()
   readonly #registered: Service[] = []
   /** Calls of other processes that are being answered. */
@@ -68,20 +73,18 @@ export class Mesh {
     return mesh
   }
 
-  /** Offers a service: each method becomes the action `<name>.<method>`. */
+  /** Offers a service: all of it to this process, and each of `methods` to others, as the action `<name>.<method>`. */
   async provide<N extends ServiceName>(
     name: N,
     service: Services[N],
     methods: readonly (keyof Services[N] & string)[],
   ): Promise<void> {
-    const offered: Record<string, Method> = {}
     const actions: Record<string, { handler: ActionHandler }> = {}
     for (const methodName of methods) {
       const method = (service[methodName] as Method).bind(service)
-      offered[methodName] = method
       actions[methodName] = { handler: (context) => this.#track(method, context.params as { args: Uint8Array }) }
     }
-    this.#offered.set(name, offered)
+    this.#offered.set(name, { service: service as unknown as Offered['service'], bound: new Map() })
     this.#registered.push(this.#broker.createService({ name, actions }))
     if (this.#broker.transit !== undefined && this.#broker.transit !== null) await this.#broker.waitForServices(name)
   }
@@ -143,8 +146,15 @@ export class Mesh {
   #method(name: ServiceName, methodName: string): Method | undefined {
     // A client must not look like a promise to whoever awaits it.
     if (methodName === 'then') return undefined
-    const local = this.#offered.get(name)?.[methodName]
-    return local ?? ((...args) => this.#call(`${name}.${methodName}`, args))
+    const offered = this.#offered.get(name)
+    if (offered === undefined) return (...args) => this.#call(`${name}.${methodName}`, args)
+    const known = offered.bound.get(methodName)
+    if (known !== undefined) return known
+    const method = offered.service[methodName]
+    if (typeof method !== 'function') return undefined
+    const bound: Method = method.bind(offered.service)
+    offered.bound.set(methodName, bound)
+    return bound
   }
 
   async #call(action: string, args: readonly unknown[]): Promise<unknown> {

@@ -24,15 +24,20 @@ export class IamRecords {
   }
 
   async find<T>(id: string): Promise<T | undefined> {
-    const record = await this.#metadata.findRecord('iam', id)
-    return record && this.#open<T>(id, record.value)
+    return (await this.findWithRevision<T>(id))?.value
   }
 
-  /** `expectedRevision` 0: must not exist yet (META_RECORD_CHANGED). */
-  async put(id: string, value: unknown, expectedRevision?: number): Promise<void> {
+  async findWithRevision<T>(id: string): Promise<{ value: T; revision: number } | undefined> {
+    const record = await this.#metadata.findRecord('iam', id)
+    return record && { value: await this.#open<T>(id, record.value), revision: record.revision }
+  }
+
+  /** Returns the new revision. `expectedRevision` 0: must not exist yet. META_RECORD_CHANGED. */
+  async put(id: string, value: unknown, expectedRevision?: number): Promise<number> {
     const key = await this.#openKey()
     const sealed = key.sealRecord(Buffer.from(JSON.stringify(value)), encodeFields('iam', id))
-    await this.#metadata.putRecord('iam', id, sealed, expectedRevision)
+    const { revision } = await this.#metadata.putRecord('iam', id, sealed, expectedRevision)
+    return revision
   }
 
   async remove(id: string): Promise<void> {

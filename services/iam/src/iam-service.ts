@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AccessKey, Account, IamService } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
+import { claim } from './claim.ts'
 import { assertAccessKey, isAccessKeyId, newAccessKey, newAccountId, newCanonicalId } from './credentials.ts'
 import { iamError } from './errors.ts'
 import { IamRecords } from './iam-records.ts'
@@ -19,6 +21,8 @@ const ROOT_NAME = 'root'
 const ACCOUNT_NAME = /^[A-Za-z0-9._@+-]{1,64}$/
 /** How long a gateway may rely on a signing key: the longest that a removed access key goes on working. */
 const LEASE_MS = 1000
+const ROOT_ATTEMPTS_MAX = 5
+const ROOT_RETRY_PAUSE_MS = 100
 
 /** Accounts and their root access keys. Users, groups and roles will live beside them. */
 export function createIamService(options: IamServiceOptions): IamService {
@@ -30,39 +34,52 @@ export function createIamService(options: IamServiceOptions): IamService {
     const named = await records.find<{ accountId: string }>(nameRecord(name))
     return named && records.find<Account>(accountRecord(named.accountId))
   }
-  const claim = async (id: string, value: unknown, taken: 'IAM_ACCOUNT_EXISTS' | 'IAM_ACCESS_KEY_EXISTS') => {
-    await records.put(id, value, 0).catch((error: unknown) => {
-      throw isCofferError(error, 'META_RECORD_CHANGED') ? iamError(taken) : error
-    })
-  }
-  /** The name is claimed first and the account written last: an account that is cut short in the making never shows. */
+  const accountExists = async ({ accountId }: { accountId: string }): Promise<boolean> =>
+    (await records.find<Account>(accountRecord(accountId))) !== undefined
+
+  /** The account is written last: one that is cut short in the making never shows. */
   const create = async (name: string, accessKey: AccessKey): Promise<Account> => {
     assertAccessKey(accessKey)
-    const account: Account = {
-      accountId: newAccountId(),
-      name,
-      canonicalId: newCanonicalId(),
-      createdAt: Date.now(),
-      rootAccessKeyIds: [accessKey.accessKeyId],
-    }
+    const { accessKeyId } = accessKey
+    const accountId = newAccountId()
     if ((await findByName(name)) !== undefined) throw iamError('IAM_ACCOUNT_EXISTS', { name })
-    const stored: StoredAccessKey = { ...accessKey, accountId: account.accountId }
-    await claim(accessKeyRecord(accessKey.accessKeyId), stored, 'IAM_ACCESS_KEY_EXISTS')
-    // A claim of this name without its account is left of an attempt that was cut short: it is taken over.
-    await records.put(nameRecord(name), { accountId: account.accountId })
-    await claim(accountRecord(account.accountId), account, 'IAM_ACCOUNT_EXISTS')
-    return account
+    const stored: StoredAccessKey = { ...accessKey, accountId }
+    const keyClaim = await claim(records, accessKeyRecord(accessKeyId), stored, accountExists)
+    if (keyClaim === undefined) throw iamError('IAM_ACCESS_KEY_EXISTS', { accessKeyId })
+    const nameClaim = await claim(records, nameRecord(name), { accountId }, accountExists)
+    if (nameClaim === undefined) throw iamError('IAM_ACCOUNT_EXISTS', { name })
+    const createdAt = Date.now()
+    const account = { accountId, name, canonicalId: newCanonicalId(), createdAt, rootAccessKeyIds: [accessKeyId] }
+    await records.put(accountRecord(accountId), account, 0)
+    if ((await nameClaim.confirm()) && (await keyClaim.confirm())) return account
+    await records.remove(accountRecord(accountId))
+    throw iamError('IAM_ACCOUNT_EXISTS', { name })
   }
   const replaceRootKey = async (account: Account, accessKey: AccessKey): Promise<Account> => {
     assertAccessKey(accessKey)
-    const stored: StoredAccessKey = { ...accessKey, accountId: account.accountId }
-    await records.put(accessKeyRecord(accessKey.accessKeyId), stored)
-    const replaced = { ...account, rootAccessKeyIds: [accessKey.accessKeyId] }
-    await records.put(accountRecord(account.accountId), replaced)
+    const { accountId } = account
+    const { accessKeyId } = accessKey
+    const isAnothers = async (held: StoredAccessKey): Promise<boolean> =>
+      held.accountId !== accountId && (await accountExists(held))
+    const stored: StoredAccessKey = { ...accessKey, accountId }
+    const claimed = await claim(records, accessKeyRecord(accessKeyId), stored, isAnothers)
+    if (claimed === undefined) throw iamError('IAM_ACCESS_KEY_EXISTS', { accessKeyId })
+    const replaced = { ...account, rootAccessKeyIds: [accessKeyId] }
+    await records.put(accountRecord(accountId), replaced)
     for (const id of account.rootAccessKeyIds) {
-      if (id !== accessKey.accessKeyId) await records.remove(accessKeyRecord(id))
+      if (id !== accessKeyId) await records.remove(accessKeyRecord(id))
     }
     return replaced
+  }
+  const ensureRoot = async (accessKey: AccessKey): Promise<Account> => {
+    const account = await findByName(ROOT_NAME)
+    if (account === undefined) return create(ROOT_NAME, accessKey)
+    const stored = await records.find<StoredAccessKey>(accessKeyRecord(accessKey.accessKeyId))
+    const same =
+      stored?.accountId === account.accountId &&
+      account.rootAccessKeyIds.includes(accessKey.accessKeyId) &&
+      Secret.copyOf(Buffer.from(stored.secretAccessKey)).equals(Secret.copyOf(Buffer.from(accessKey.secretAccessKey)))
+    return same ? account : replaceRootKey(account, accessKey)
   }
 
   return {
@@ -70,7 +87,8 @@ export function createIamService(options: IamServiceOptions): IamService {
       if (!isAccessKeyId(accessKeyId)) return undefined
       const stored = await records.find<StoredAccessKey>(accessKeyRecord(accessKeyId))
       const account = stored && (await records.find<Account>(accountRecord(stored.accountId)))
-      if (stored === undefined || account === undefined) return undefined
+      // A key that its account does not name is left of a replacement or of a making that was cut short.
+      if (stored === undefined || !account?.rootAccessKeyIds.includes(accessKeyId)) return undefined
       const signingKey = deriveDayKey(stored.secretAccessKey, date, region, service)
       const { accountId, name: accountName, canonicalId } = account
       return {
@@ -83,18 +101,24 @@ export function createIamService(options: IamServiceOptions): IamService {
       return (await findByName(ROOT_NAME)) !== undefined
     },
     async ensureRootAccount(accessKey) {
-      const account = await findByName(ROOT_NAME)
-      if (account === undefined) return create(ROOT_NAME, accessKey)
-      const stored = await records.find<StoredAccessKey>(accessKeyRecord(accessKey.accessKeyId))
-      const same =
-        stored?.accountId === account.accountId &&
-        account.rootAccessKeyIds.includes(accessKey.accessKeyId) &&
-        Secret.copyOf(Buffer.from(stored.secretAccessKey)).equals(Secret.copyOf(Buffer.from(accessKey.secretAccessKey)))
-      return same ? account : replaceRootKey(account, accessKey)
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await ensureRoot(accessKey)
+        } catch (error) {
+          // Another process makes the first account at the same time.
+          const mayPass = isCofferError(error, 'IAM_ACCOUNT_EXISTS') || isCofferError(error, 'IAM_ACCESS_KEY_EXISTS')
+          if (!mayPass || attempt === ROOT_ATTEMPTS_MAX) throw error
+          await sleep(ROOT_RETRY_PAUSE_MS * (attempt + Math.random()))
+        }
+      }
     },
-    async createAccount(name, accessKey = newAccessKey()) {
+    async createAccount(name, recipient) {
       if (!ACCOUNT_NAME.test(name)) throw iamError('IAM_ACCOUNT_NAME_INVALID', { name: name.slice(0, 100) })
-      return { account: await create(name, accessKey), accessKey }
+      const accessKey = newAccessKey()
+      const account = await create(name, accessKey)
+      const secret = Secret.take(Buffer.from(accessKey.secretAccessKey))
+      const secretAccessKey = mesh.parcel(secret, recipient, 'secret-access-key')
+      return { account, accessKeyId: accessKey.accessKeyId, secretAccessKey }
     },
     findAccount: (accountId) => records.find<Account>(accountRecord(accountId)),
     listAccounts: () => records.list<Account>(ACCOUNT_PREFIX),

@@ -1,11 +1,12 @@
 import type { IamService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 
+export { IAM_ERRORS } from './errors.ts'
 export { createIamService, type IamServiceOptions } from './iam-service.ts'
 
+/** Not `ensureRootAccount`: who replaces the root access key is the process that keeps it, never a call over NATS. */
 const METHODS = [
   'createAccount',
-  'ensureRootAccount',
   'findAccount',
   'findSigningKey',
   'hasRootAccount',

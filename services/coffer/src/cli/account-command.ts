@@ -1,4 +1,5 @@
 import type { Account } from '@coffer/contracts'
+import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
@@ -16,7 +17,9 @@ function createCommand(): Command {
   const command = storeCommand('create', 'make an account and show its access key, once').argument('<name>')
   return command.action(async (name: string, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
-      const { account, accessKey } = await mesh.use('iam').createAccount(name)
+      const { account, accessKeyId, secretAccessKey } = await mesh.use('iam').createAccount(name, mesh.recipient())
+      const secret = mesh.unparcel(secretAccessKey, 'secret-access-key')
+      const accessKey = { accessKeyId, secretAccessKey: Buffer.from(insecureExportKeyBytes(secret)).toString() }
       if (json) return print(JSON.stringify({ account, accessKey }, undefined, 2))
       print(`Account ${account.name} (${account.accountId}) is made. Its secret is shown this once.`)
       print(`  access key id:     ${accessKey.accessKeyId}`)
