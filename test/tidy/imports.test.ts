@@ -104,7 +104,12 @@ describe('imports', () => {
       const own = manifestOf(folder.includes('/') || folder === 'test' ? `${folder}/package.json` : 'package.json')
       const root = manifestOf('package.json')
       const declared = { ...own.dependencies, ...own.devDependencies, ...own.optionalDependencies }
-      const forTests = isTest(file) || file.startsWith('test/') || file.endsWith('contract.ts') || !file.includes('/')
+      const forTests =
+        isTest(file) ||
+        file.startsWith('test/') ||
+        file.endsWith('contract.ts') ||
+        file.includes('/contract/') ||
+        !file.includes('/')
       return !(name in declared) && name !== own.name && !(forTests && name in (root.devDependencies ?? {}))
     })
     expect(wrong).toEqual([])
