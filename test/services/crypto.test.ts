@@ -79,6 +79,17 @@ describe('the crypto engine', () => {
     expect(another.mesh.unparcel(parcel, 'object-key').equals(today.objectKey)).toBe(true)
   })
 
+  it('names a bucket key for the version that wraps it, even in the moment of a rotation', async () => {
+    await issue(one, 'k')
+    await another.mesh.use('kms').rotateKey('coffer')
+    const context = { ...contextOf('k'), bucketId: 'c'.repeat(32) }
+    const { stored } = await one.mesh.use('crypto').issueObjectKey(context, one.mesh.recipient())
+    const record = await one.store.findRecord('bucket-keys', stored.keyRef.slice('bk:'.length))
+    expect(JSON.parse(Buffer.from(record?.value ?? []).toString())).toMatchObject({ keyVersion: 2 })
+    expect(stored.keyRef).toMatch(/-2$/)
+    await one.mesh.use('crypto').openObjectKey(stored, context, one.mesh.recipient())
+  })
+
   it('re-seals an object key for another version without changing it', async () => {
     const { objectKey, stored } = await issue(one, 'k')
     const crypto = one.mesh.use('crypto')

@@ -28,6 +28,11 @@ export class MasterKeyVersion {
     return this.#asking
   }
 
+  /** The next answer is asked for anew. */
+  forget(): void {
+    this.#untilMs = 0
+  }
+
   async #ask(): Promise<number> {
     const { currentVersion } = await describeOrCreate(this.#kms)
     this.#version = currentVersion
