@@ -1,4 +1,4 @@
-import { Secret } from '@coffer/crypto-core'
+import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
 import { describe, expect, it } from 'vitest'
 import { kmsConnectorContract } from '../contract.ts'
@@ -55,5 +55,43 @@ describe('the local connector and its root key', () => {
     const row = records.rows.get('key/k1')
     records.rows.set('key/k1', { value: (row?.value ?? new Uint8Array(9)).subarray(3), revision: 1 })
     await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+  })
+
+  it('refuses to begin anew where master keys are, but not the record that checks the root key', async () => {
+    const records = new MemoryRecords()
+    const connector = await openLocalConnector({ rootKey: Secret.copyOf(ROOT_BYTES) }, { name: 'local', records })
+    await connector.createKey('k1')
+    records.rows.delete('root-check')
+    const before = new Map(records.rows)
+    const wrong = openLocalConnector({ rootKey: Secret.random(32) }, { name: 'local', records })
+    await expect(wrong).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+    expect(records.rows).toEqual(before)
+  })
+
+  it('finds out the record of another key, and versions of one key in another order', async () => {
+    const records = new MemoryRecords()
+    const connector = await openLocalConnector({ rootKey: Secret.copyOf(ROOT_BYTES) }, { name: 'local', records })
+    await connector.createKey('k1')
+    await connector.createKey('k2')
+    await connector.rotateKey('k2')
+    const row = records.rows.get('key/k2') ?? { value: new Uint8Array(0), revision: 1 }
+    records.rows.set('key/k1', row)
+    await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+    const key = JSON.parse(Buffer.from(row.value).toString())
+    const reordered = Buffer.from(JSON.stringify({ ...key, versions: key.versions.toReversed() }))
+    records.rows.set('key/k2', { ...row, value: reordered })
+    await expect(connector.generateDataKey('k2', {})).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+  })
+
+  it('keeps no master key and no data key in the clear', async () => {
+    const records = new MemoryRecords()
+    const connector = await openLocalConnector({ rootKey: Secret.copyOf(ROOT_BYTES) }, { name: 'local', records })
+    await connector.createKey('k1')
+    const { plaintext, wrapped } = await connector.generateDataKey('k1', {})
+    const stored = Buffer.concat([...[...records.rows.values()].map(({ value }) => value), wrapped.ciphertext])
+    for (const key of [ROOT_BYTES, insecureExportKeyBytes(plaintext)]) {
+      expect(stored.includes(key)).toBe(false)
+      expect(stored.includes(Buffer.from(key).toString('base64'))).toBe(false)
+    }
   })
 })

@@ -44,6 +44,9 @@ async function checkRootKey(rootKey: Secret, records: KmsRecords): Promise<void>
       )
     }
   }
+  // Master keys without it: somebody removed the record, and a wrong root key would pass for the first one.
+  const keys = await records.list({ prefix: KEY_PREFIX, afterId: '', limit: 1 })
+  if (keys.length > 0) throw kmsError('KMS_RECORD_DAMAGED', { id: ROOT_CHECK_ID })
   const check = wrapSecret(Secret.random(KEY_BYTES), rootKey, ROOT_CHECK_PURPOSE, {})
   await records.put(ROOT_CHECK_ID, check, 0).catch(async (error: unknown) => {
     if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
@@ -151,7 +154,10 @@ class LocalConnector implements KmsConnector {
   async #read(keyId: string): Promise<{ key: StoredMasterKey; revision: number }> {
     const record = await this.#records.find(KEY_PREFIX + keyId)
     if (record === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
-    return { key: decodeMasterKey(record.value), revision: record.revision }
+    const key = decodeMasterKey(record.value)
+    // Another key's record, put in the place of this one.
+    if (key.keyId !== keyId) throw kmsError('KMS_RECORD_DAMAGED', { keyId })
+    return { key, revision: record.revision }
   }
 
   #newVersion(keyId: string, version: number): StoredMasterKey['versions'][number] {
@@ -165,8 +171,8 @@ class LocalConnector implements KmsConnector {
   #openVersion(key: StoredMasterKey, version: number): Secret {
     const stored = key.versions[version - 1]
     if (stored === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId: key.keyId, version })
-    const sealed = Buffer.from(stored.sealed, 'base64')
     try {
+      const sealed = Buffer.from(stored.sealed, 'base64')
       return unwrapSecret(sealed, this.#rootKey, MASTER_KEY_PURPOSE, { keyId: key.keyId, version: String(version) })
     } catch (cause) {
       throw kmsError('KMS_RECORD_DAMAGED', { keyId: key.keyId }, { cause })
