@@ -1,15 +1,21 @@
-import { constants } from 'node:fs'
-import { type FileHandle, mkdir, open, readdir } from 'node:fs/promises'
+import { close, fsync, open } from 'node:fs'
+import { mkdir, readdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { promisify } from 'node:util'
 import { hasCode } from './file-system-errors.ts'
 
 const FANOUT = 256
 const NAMES: readonly string[] = Array.from({ length: FANOUT }, (_, index) => index.toString(16).padStart(2, '0'))
 
+/** Numbers, not FileHandles: Node ends the process for a FileHandle that is collected while open, and a folder is no loss. */
+const openDescriptor = promisify(open)
+const syncDescriptor = promisify(fsync)
+const closeDescriptor = promisify(close)
+
 /** The fan-out folders below a blob directory, 0700. Each stays open from its first sync on: opening costs as much as syncing. */
 export class Folders {
   readonly #directory: string
-  readonly #handles = new Map<string, Promise<FileHandle>>()
+  readonly #descriptors = new Map<string, Promise<number>>()
 
   private constructor(directory: string) {
     this.#directory = directory
@@ -44,20 +50,19 @@ export class Folders {
 
   /** Names made or removed in a folder are on stable storage when this resolves. */
   async sync(name: string): Promise<void> {
-    const known = this.#handles.get(name)
-    const opening = known ?? open(this.pathOf(name), constants.O_RDONLY)
+    const known = this.#descriptors.get(name)
+    const opening = known ?? openDescriptor(this.pathOf(name), 'r')
     if (known === undefined) {
-      this.#handles.set(name, opening)
-      opening.catch(() => this.#handles.delete(name))
+      this.#descriptors.set(name, opening)
+      opening.catch(() => this.#descriptors.delete(name))
     }
-    const handle = await opening
-    await handle.sync()
+    await syncDescriptor(await opening)
   }
 
   async close(): Promise<void> {
-    const handles = await Promise.allSettled(this.#handles.values())
-    this.#handles.clear()
-    for (const opened of handles) if (opened.status === 'fulfilled') await opened.value.close()
+    const descriptors = await Promise.allSettled(this.#descriptors.values())
+    this.#descriptors.clear()
+    for (const opened of descriptors) if (opened.status === 'fulfilled') await closeDescriptor(opened.value)
   }
 }
 
@@ -69,10 +74,10 @@ async function makeFolder(path: string): Promise<void> {
 }
 
 async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, constants.O_RDONLY)
+  const descriptor = await openDescriptor(path, 'r')
   try {
-    await folder.sync()
+    await syncDescriptor(descriptor)
   } finally {
-    await folder.close()
+    await closeDescriptor(descriptor)
   }
 }
