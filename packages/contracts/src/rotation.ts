@@ -4,8 +4,8 @@ export interface ScrubReport {
   readonly orphansRemoved: number
   /** Blobs that commits had dropped, now removed. */
   readonly garbageRemoved: number
-  /** Referenced blobs that are missing or have another size than the record says. */
-  readonly damaged: readonly { readonly blobId: string; readonly problem: 'missing' | 'size' }[]
+  /** Referenced blobs that are missing, can't be opened, or have another size than the record says. */
+  readonly damaged: readonly { readonly blobId: string; readonly problem: 'missing' | 'unreadable' | 'size' }[]
 }
 
 /** Queued jobs. Today: the scrubber; key rotation jobs come with the KMS connectors. */

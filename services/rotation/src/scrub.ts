@@ -1,8 +1,10 @@
-import { type BlobStore, writerOf } from '@coffer/blob-store'
+import { type BlobId, type BlobStore, writerOf } from '@coffer/blob-store'
 import type { MetadataService, ScrubReport } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 
 const PAGE = 1000
+/** Blobs that are looked up at once: over a network the answers overlap, and memory stays bounded. */
+const BATCH = 256
 /** Damaged blobs that a report names; more are counted by the next run. */
 const DAMAGED_MAX = 1000
 
@@ -35,18 +37,39 @@ export async function removeGarbage(metadata: MetadataService, blobs: BlobStore)
 async function removeOrphans(metadata: MetadataService, blobs: BlobStore) {
   let blobsSeen = 0
   let orphansRemoved = 0
-  for await (const { blobId } of blobs.list()) {
-    blobsSeen++
-    if (await metadata.isReferenced(blobId)) continue
-    // Asked after the look at the blob: a writer that registers later can't have written it.
-    const writers = await metadata.listWriters()
-    if (writers.includes(writerOf(blobId))) continue
-    // Its writer may have committed it just before it was retired.
-    if (await metadata.isReferenced(blobId)) continue
-    await blobs.delete(blobId)
-    orphansRemoved++
+  let batch: BlobId[] = []
+  const examine = async () => {
+    blobsSeen += batch.length
+    orphansRemoved += await removeOrphansAmong(batch, metadata, blobs)
+    batch = []
   }
+  for await (const { blobId } of blobs.list()) {
+    batch.push(blobId)
+    if (batch.length === BATCH) await examine()
+  }
+  await examine()
   return { blobsSeen, orphansRemoved }
+}
+
+async function removeOrphansAmong(
+  blobIds: readonly BlobId[],
+  metadata: MetadataService,
+  blobs: BlobStore,
+): Promise<number> {
+  const unreferenced = await unreferencedOf(blobIds, metadata)
+  if (unreferenced.length === 0) return 0
+  // Asked after the look at the blobs: a writer that registers later can't have written them.
+  const writers = new Set(await metadata.listWriters())
+  const ofTheDead = unreferenced.filter((blobId) => !writers.has(writerOf(blobId)))
+  // Their writers may have committed some just before they were retired; now they can't any more.
+  const orphans = await unreferencedOf(ofTheDead, metadata)
+  for (const blobId of orphans) await blobs.delete(blobId)
+  return orphans.length
+}
+
+async function unreferencedOf(blobIds: readonly BlobId[], metadata: MetadataService): Promise<BlobId[]> {
+  const referenced = await Promise.all(blobIds.map((blobId) => metadata.isReferenced(blobId)))
+  return blobIds.filter((_, index) => !referenced[index])
 }
 
 async function findDamaged(metadata: MetadataService, blobs: BlobStore): Promise<Damaged[]> {
@@ -77,6 +100,7 @@ async function problemOf(
     return blob.sizeBytes === storedSizeBytes ? undefined : 'size'
   } catch (error) {
     if (isCofferError(error, 'BLOB_NOT_FOUND')) return 'missing'
+    if (isCofferError(error, 'BLOB_IO_FAILED')) return 'unreadable'
     throw error
   }
 }
