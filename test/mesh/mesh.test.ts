@@ -106,6 +106,21 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     expect(versions.Versions).toHaveLength(31)
   })
 
+  it('lists a page that is larger than what NATS takes as one message', async () => {
+    const bucket = await newBucket(one)
+    const keys = Array.from({ length: 1_000 }, (_, index) => `${String(index).padStart(4, '0')}${'n'.repeat(1_020)}`)
+    const left = [...keys]
+    const writer = async (client: S3Client): Promise<void> => {
+      for (let Key = left.pop(); Key !== undefined; Key = left.pop()) {
+        await client.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+      }
+    }
+    await Promise.all([one, two, one, two, one, two, one, two].map(writer))
+    const page = await two.send(new ListObjectsV2Command({ Bucket: bucket }))
+    expect(page.IsTruncated).toBe(false)
+    expect(page.Contents?.map(({ Key }) => Key)).toEqual(keys)
+  })
+
   it('joins parts that came through different gateways', async () => {
     const bucket = await newBucket(one)
     const { UploadId } = await one.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: 'k' }))
