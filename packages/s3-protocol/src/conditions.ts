@@ -1,3 +1,5 @@
+import { parseHttpDate } from './dates.ts'
+
 /** Preconditions of a read or of the source of a copy (RFC 9110, section 13.1). */
 export interface Conditions {
   readonly ifMatch?: string
@@ -15,13 +17,13 @@ export function parseConditions(
 ): Conditions {
   const ifMatch = headers[`${prefix}if-match`]
   const ifNoneMatch = headers[`${prefix}if-none-match`]
-  const ifModifiedSinceMs = Date.parse(headers[`${prefix}if-modified-since`] ?? '')
-  const ifUnmodifiedSinceMs = Date.parse(headers[`${prefix}if-unmodified-since`] ?? '')
+  const ifModifiedSinceMs = parseHttpDate(headers[`${prefix}if-modified-since`] ?? '')
+  const ifUnmodifiedSinceMs = parseHttpDate(headers[`${prefix}if-unmodified-since`] ?? '')
   return {
     ...(ifMatch !== undefined && { ifMatch }),
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
-    ...(!Number.isNaN(ifModifiedSinceMs) && { ifModifiedSinceMs }),
-    ...(!Number.isNaN(ifUnmodifiedSinceMs) && { ifUnmodifiedSinceMs }),
+    ...(ifModifiedSinceMs !== undefined && { ifModifiedSinceMs }),
+    ...(ifUnmodifiedSinceMs !== undefined && { ifUnmodifiedSinceMs }),
   }
 }
 
