@@ -7,7 +7,10 @@ export interface CopySourceName {
   readonly versionId?: string
 }
 
-/** x-amz-copy-source (S3 API, CopyObject): `bucket/key`, URL-encoded, with or without a leading slash, `?versionId=` after. */
+/**
+ * x-amz-copy-source (S3 API, CopyObject): `bucket/key`, URL-encoded, with or without a leading slash, `?versionId=` after.
+ * A `+` is a space, as S3 reads it. InvalidArgument, KeyTooLongError.
+ */
 export function parseCopySource(header: string): CopySourceName {
   const [encodedPath = '', versionId] = splitVersion(header)
   const path = decode(encodedPath, header).replace(/^\//, '')
@@ -32,7 +35,7 @@ function splitVersion(header: string): [path: string, versionId?: string] {
 
 function decode(text: string, header: string): string {
   try {
-    return decodeURIComponent(text)
+    return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
     throw invalidArgument('x-amz-copy-source', header, 'Copy Source must be URL-encoded.')
   }
