@@ -17,7 +17,9 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 const SSE = 'x-amz-server-side-encryption'
 const CUSTOMER_KEY_BYTES = 32
-const CUSTOMER_HEADERS = [`${SSE}-customer-algorithm`, `${SSE}-customer-key`, `${SSE}-customer-key-md5`]
+const COPY_SOURCE_SSE = 'x-amz-copy-source-server-side-encryption'
+const CUSTOMER_HEADERS = customerHeaders(SSE)
+const COPY_SOURCE_HEADERS = customerHeaders(COPY_SOURCE_SSE)
 const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-key-enabled`]
 
 /**
@@ -26,11 +28,7 @@ const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-k
  */
 export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' | 'read' | 'copy-source'): SseRequest {
   assertAllKnown(headers)
-  const customer = parseCustomerKey(
-    headers,
-    secure,
-    use === 'copy-source' ? 'x-amz-copy-source-server-side-encryption' : SSE,
-  )
+  const customer = parseCustomerKey(headers, secure, use === 'copy-source' ? COPY_SOURCE_SSE : SSE)
   if (use === 'copy-source') return customer ?? { kind: 'default' }
   const algorithm = headers[SSE]
   if (use === 'read') {
@@ -45,11 +43,17 @@ export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' 
   return parseWrite(headers, algorithm, customer)
 }
 
-/** A header of this family that we do not know asks for something that we would not do. */
+function customerHeaders(prefix: string): readonly string[] {
+  return [`${prefix}-customer-algorithm`, `${prefix}-customer-key`, `${prefix}-customer-key-md5`]
+}
+
+/** A header of these families that we do not know asks for something that we would not do. */
 function assertAllKnown(headers: Headers): void {
   for (const name in headers) {
-    if (!name.startsWith(SSE) || name === SSE || KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)) continue
-    throw invalidArgument(name, headers[name] ?? '', 'An encryption header of the request is not known.')
+    const known = name.startsWith(SSE)
+      ? name === SSE || KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)
+      : !name.startsWith(COPY_SOURCE_SSE) || COPY_SOURCE_HEADERS.includes(name)
+    if (!known) throw invalidArgument(name, '', 'An encryption header of the request is not known.')
   }
 }
 
@@ -111,11 +115,11 @@ function parseCustomerKey(headers: Headers, secure: boolean, prefix: string): Ss
       details: { ArgumentName: `${prefix}-customer-key` },
     })
   }
-  assertKeyMd5(key, keyMd5, prefix)
-  return { kind: 'SSE-C', key, keyMd5 }
+  return { kind: 'SSE-C', key, keyMd5: checkedMd5(key, keyMd5, prefix) }
 }
 
-function assertKeyMd5(key: Uint8Array, keyMd5: string, prefix: string): void {
+/** The MD5 of the key in our own base64: it goes into the response. */
+function checkedMd5(key: Uint8Array, keyMd5: string, prefix: string): string {
   const computed = hash('md5', key, 'buffer')
   const given = Buffer.from(keyMd5, 'base64')
   if (given.length !== computed.length || !timingSafeEqual(given, computed)) {
@@ -124,6 +128,7 @@ function assertKeyMd5(key: Uint8Array, keyMd5: string, prefix: string): void {
       details: { ArgumentName: `${prefix}-customer-key-md5` },
     })
   }
+  return computed.toString('base64')
 }
 
 function missing(what: string, name: string) {
