@@ -1,10 +1,12 @@
+import { toEncodedWords } from './encoded-words.ts'
 import { invalidArgument, s3Error } from './errors.ts'
+import { parseTagging } from './object-tags.ts'
 
 /** The headers and metadata that are kept with an object and given back with it. */
 export interface ObjectHeaders {
   /** Standard headers that the client gave, by lower-case name. */
   readonly standard: Readonly<Record<string, string>>
-  /** User metadata, by lower-case name without `x-amz-meta-`. */
+  /** User metadata, by lower-case name without `x-amz-meta-`; a character of a value is a byte as it came. */
   readonly user: Readonly<Record<string, string>>
   /** From x-amz-tagging. */
   readonly tags?: Readonly<Record<string, string>>
@@ -14,13 +16,10 @@ type Headers = Readonly<Record<string, string | undefined>>
 
 /** S3 User Guide, "Working with object metadata": names and values of user metadata together. */
 export const USER_METADATA_BYTES_MAX = 2048
-/** S3 User Guide, "Categorizing your storage using tags". */
-const TAGS_MAX = 10
-const TAG_KEY_CHARS_MAX = 128
-const TAG_VALUE_CHARS_MAX = 256
 const STANDARD_VALUE_BYTES_MAX = 4096
 const META = 'x-amz-meta-'
 const DEFAULT_CONTENT_TYPE = 'binary/octet-stream'
+const REDIRECT = 'x-amz-website-redirect-location'
 const STANDARD = [
   'cache-control',
   'content-disposition',
@@ -28,14 +27,15 @@ const STANDARD = [
   'content-language',
   'content-type',
   'expires',
-  'x-amz-website-redirect-location',
+  REDIRECT,
 ]
 
-/** MetadataTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument. */
+/** MetadataTooLarge, InvalidStorageClass, InvalidRedirectLocation, InvalidTag, InvalidArgument, NotImplemented for ACLs. */
 export function parseObjectHeaders(headers: Headers): ObjectHeaders {
   assertStorageClass(headers['x-amz-storage-class'])
   assertAclIsOwners(headers)
   assertNoObjectLock(headers)
+  assertRedirectLocation(headers[REDIRECT])
   const standard: Record<string, string> = {}
   for (const name of STANDARD) {
     const value = name === 'content-encoding' ? withoutAwsChunked(headers[name]) : headers[name]
@@ -47,14 +47,14 @@ export function parseObjectHeaders(headers: Headers): ObjectHeaders {
   return {
     standard,
     user: parseUserMetadata(headers),
-    ...(tagging !== undefined && tagging !== '' && { tags: parseTags(tagging) }),
+    ...(tagging !== undefined && tagging !== '' && { tags: parseTagging(tagging) }),
   }
 }
 
 /** Response headers of an object: what was kept with it. */
 export function objectResponseHeaders(object: ObjectHeaders): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': DEFAULT_CONTENT_TYPE, ...object.standard }
-  for (const [name, value] of Object.entries(object.user)) headers[META + name] = value
+  for (const [name, value] of Object.entries(object.user)) headers[META + name] = toEncodedWords(value)
   if (object.tags !== undefined) headers['x-amz-tagging-count'] = String(Object.keys(object.tags).length)
   return headers
 }
@@ -84,21 +84,22 @@ export function responseOverrides(query: ReadonlyMap<string, string>): Record<st
 }
 
 function parseUserMetadata(headers: Headers): Record<string, string> {
-  const user: Record<string, string> = {}
+  const user: [name: string, value: string][] = []
   let sizeBytes = 0
   for (const name in headers) {
     const value = headers[name]
     if (!name.startsWith(META) || value === undefined) continue
     const bare = name.slice(META.length)
     sizeBytes += bare.length + value.length
-    user[bare] = value
+    user.push([bare, value])
   }
   if (sizeBytes > USER_METADATA_BYTES_MAX) {
     throw s3Error('MetadataTooLarge', {
       details: { Size: String(sizeBytes), MaxSizeAllowed: String(USER_METADATA_BYTES_MAX) },
     })
   }
-  return user
+  // As own properties, whatever their names: `x-amz-meta-__proto__` is one like any other.
+  return Object.fromEntries(user)
 }
 
 /** aws-chunked is the framing of this upload, not an encoding of the object. */
@@ -112,6 +113,12 @@ function withoutAwsChunked(value: string | undefined): string | undefined {
 
 function assertStorageClass(storageClass: string | undefined): void {
   if (storageClass !== undefined && storageClass !== 'STANDARD') throw s3Error('InvalidStorageClass')
+}
+
+/** S3 API, PutObject: an object of the same bucket, or another site. */
+function assertRedirectLocation(location: string | undefined): void {
+  if (location === undefined || location === '' || /^(?:\/|https?:\/\/)/.test(location)) return
+  throw s3Error('InvalidRedirectLocation')
 }
 
 /** With bucket-owner-enforced ownership (S3's default) only the ACL that changes nothing is accepted. */
@@ -136,25 +143,4 @@ function assertNoObjectLock(headers: Headers): void {
       throw s3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
     }
   }
-}
-
-function parseTags(tagging: string): Record<string, string> {
-  const tags: Record<string, string> = {}
-  const parameters = [...new URLSearchParams(tagging)]
-  if (parameters.length > TAGS_MAX) {
-    throw s3Error('InvalidTag', { message: 'Object tags cannot be greater than 10' })
-  }
-  for (const [key, value] of parameters) {
-    if (key === '' || key.length > TAG_KEY_CHARS_MAX) {
-      throw s3Error('InvalidTag', { message: 'The TagKey you have provided is invalid' })
-    }
-    if (value.length > TAG_VALUE_CHARS_MAX) {
-      throw s3Error('InvalidTag', { message: 'The TagValue you have provided is invalid' })
-    }
-    if (Object.hasOwn(tags, key)) {
-      throw s3Error('InvalidTag', { message: 'Cannot provide multiple Tags with the same key' })
-    }
-    tags[key] = value
-  }
-  return tags
 }
