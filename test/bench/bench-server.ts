@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { Secret } from '@coffer/crypto-core'
-import type { LoadEndpoint } from '../../services/coffer/src/bench/run-load.ts'
+import type { LoadEndpoint } from '@coffer/service-coffer/bench'
 import { freePort } from '../harness/free-port.ts'
 
 const COFFER = resolve(import.meta.dirname, '../../services/coffer/bin/coffer.js')

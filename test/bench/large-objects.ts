@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { generateObjectKey, newStreamHeader, StreamOpener, StreamSealer } from '@coffer/crypto-core'
-import { runLoad } from '../../services/coffer/src/bench/run-load.ts'
+import { runLoad } from '@coffer/service-coffer/bench'
 import { startCoffer } from './bench-server.ts'
 
 const OBJECT_BYTES = 32 * 1024 * 1024

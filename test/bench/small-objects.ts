@@ -3,7 +3,7 @@
  * `node test/bench/small-objects.ts [seconds for each]`
  */
 import { availableParallelism } from 'node:os'
-import { runLoad } from '../../services/coffer/src/bench/run-load.ts'
+import { runLoad } from '@coffer/service-coffer/bench'
 import { startBareServer, startCoffer } from './bench-server.ts'
 
 const SIZE_BYTES = 4096

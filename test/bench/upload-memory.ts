@@ -2,7 +2,7 @@
  * 64 uploads of 32 MiB at once, again and again: the resident memory of all processes at its highest, and whether it grows.
  * `node test/bench/upload-memory.ts [seconds]`
  */
-import { runLoad } from '../../services/coffer/src/bench/run-load.ts'
+import { runLoad } from '@coffer/service-coffer/bench'
 import { startCoffer } from './bench-server.ts'
 
 const MIB = 1024 * 1024

@@ -2,6 +2,7 @@ import type { CryptoService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 
 export { type CryptoServiceOptions, createCryptoService } from './crypto-service.ts'
+export { ENGINE_ERRORS } from './errors.ts'
 
 const METHODS = [
   'issueMetadataKey',
