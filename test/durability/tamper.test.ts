@@ -38,8 +38,8 @@ import { findBucketId, swapRecords } from './swap-records.ts'
 
 const CI = process.env.CI === 'true'
 /** Bytes flipped in the metadata file below a running server, and before a start. */
-const METADATA_FLIPS = CI ? 300 : 120
-const METADATA_FLIPS_BEFORE_START = CI ? 12 : 5
+const METADATA_FLIPS = CI ? 240 : 120
+const METADATA_FLIPS_BEFORE_START = CI ? 6 : 4
 const BLOB_FLIPS = 24
 const RECORD_NEIGHBOURHOOD_BYTES = 700
 
