@@ -15,7 +15,9 @@ export interface BlobStoreContractOptions {
 }
 
 const WRITER = '0123456789abcdef'
-const SIZES = [0, 1, 4095, 4096, 4097, 65_536, 1_048_575, 1_048_576, 1_048_577, 5_000_001]
+const SIZES = [
+  0, 1, 4095, 4096, 4097, 65_536, 1_048_575, 1_048_576, 1_048_577, 1_114_111, 1_114_112, 1_114_113, 5_000_001,
+]
 
 /**
  * What every {@link BlobStore} promises, as tests. `open` gives an empty store for each test.
@@ -49,30 +51,55 @@ export function blobStoreContract(
       }
     })
 
-    it('reads any range, several at once', async () => {
-      const bytes = patternOf(300_000)
+    it('reads any range, several at once, again and again', async () => {
+      const bytes = patternOf(2_300_001)
       const blobId = newBlobId(WRITER)
       await store.write(blobId, [bytes])
       const blob = await store.open(blobId)
       const ranges = [
         [0, 1],
-        [299_999, 1],
+        [2_300_000, 1],
         [4095, 2],
-        [100_000, 150_000],
-        [0, 300_000],
+        [100_000, 350_000],
+        [0, 1_048_880],
+        [1_048_880, 1_048_832],
+        [2_000_001, 300_000],
+        [4096, 1_048_576],
+        [1, 2_300_000],
       ] as const
-      const read = await Promise.all(ranges.map(([offset, length]) => blob.read(offset, length)))
-      for (const [index, [offset, length]] of ranges.entries()) {
-        expect(Buffer.from(read[index] ?? []).equals(bytes.subarray(offset, offset + length))).toBe(true)
+      for (let round = 0; round < 3; round++) {
+        const read = await Promise.all(ranges.map(([offset, length]) => blob.read(offset, length)))
+        for (const [index, [offset, length]] of ranges.entries()) {
+          expect(Buffer.from(read[index] ?? []).equals(bytes.subarray(offset, offset + length))).toBe(true)
+        }
       }
       await blob.close()
     })
 
-    it('refuses to read past the end', async () => {
+    it.each([
+      [100, 50, 51],
+      [600_000, 200_000, 400_001],
+      [600_000, 600_000, 300_000],
+      [600_000, 700_000, 300_000],
+    ])('refuses to read past the end: of %i bytes, from %i, %i', async (sizeBytes, offsetBytes, lengthBytes) => {
       const blobId = newBlobId(WRITER)
-      await store.write(blobId, [patternOf(100)])
+      await store.write(blobId, [patternOf(sizeBytes)])
       const blob = await store.open(blobId)
-      await expect(blob.read(50, 51)).rejects.toMatchObject({ code: 'BLOB_TRUNCATED' })
+      await expect(blob.read(offsetBytes, lengthBytes)).rejects.toMatchObject({ code: 'BLOB_TRUNCATED' })
+      await blob.close()
+    })
+
+    it('gives each read bytes of its own, which later reads and writes leave alone', async () => {
+      const bytes = patternOf(1_000_000)
+      const blobId = newBlobId(WRITER)
+      await store.write(blobId, [bytes])
+      const blob = await store.open(blobId)
+      const kept = await blob.read(0, 900_000)
+      const changed = await blob.read(0, 900_000)
+      changed.fill(0)
+      await store.write(newBlobId(WRITER), [Buffer.alloc(3_000_000, 0xff)])
+      expect(Buffer.from(kept).equals(bytes.subarray(0, 900_000))).toBe(true)
+      expect(Buffer.from(await blob.read(0, 900_000)).equals(bytes.subarray(0, 900_000))).toBe(true)
       await blob.close()
     })
 
@@ -158,6 +185,7 @@ export function blobStoreContract(
       await store.delete(blobId)
       await expect(store.open(blobId)).rejects.toMatchObject({ code: 'BLOB_NOT_FOUND' })
       expect(Buffer.from(await blob.read(0, bytes.length)).equals(bytes)).toBe(true)
+      expect(Buffer.from(await blob.read(1, 1_000_000)).equals(bytes.subarray(1, 1_000_001))).toBe(true)
       await blob.close()
     })
 

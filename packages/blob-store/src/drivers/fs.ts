@@ -6,21 +6,25 @@ import type { BlobId, BlobSource, BlobStore, OpenBlob } from '../blob-store.ts'
 import { blobError } from '../errors.ts'
 import { AlignedBuffers } from './fs/aligned-buffers.ts'
 import { type BlobWriter, CachedWriter } from './fs/blob-writer.ts'
+import { DirectFile } from './fs/direct-file.ts'
 import { canWriteDirectly } from './fs/direct-io-probe.ts'
 import { DirectWriter } from './fs/direct-writer.ts'
 import { asBlobError, hasCode } from './fs/file-system-errors.ts'
 import { Folders } from './fs/folders.ts'
 import { OpenFile } from './fs/open-blob.ts'
+import { RecentChunks } from './fs/recent-chunks.ts'
 
 export interface FsBlobStoreOptions {
   /** Made if it is not there. */
   readonly directory: string
-  /** Write past the page cache where the file system can (docs/decisions/0004); on by default. */
+  /** Write, and read for the first time, past the page cache where the file system can (docs/decisions/0004); on by default. */
   readonly directIo?: boolean
 }
 
-/** 1 MiB each: 24 uploads at once write one while they fill the other, the rest go through the page cache. */
+/** About 1 MiB each: 24 uploads at once write one while they fill the other, the rest go through the page cache. */
 const BUFFERS_MAX = 48
+/** Of 1 MiB: what was read since this many chunks ago is kept by the page cache when it is read again. */
+const RECENT_CHUNKS_MAX = 8192
 /** Of the random part: folders fill evenly whatever the writers. */
 const FOLDER_AT = 17
 const WRITE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL
@@ -45,6 +49,7 @@ export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<Blob
 class FsBlobStore implements BlobStore {
   readonly #folders: Folders
   readonly #buffers: AlignedBuffers | undefined
+  readonly #recent = new RecentChunks(RECENT_CHUNKS_MAX)
 
   constructor(folders: Folders, buffers: AlignedBuffers | undefined) {
     this.#folders = folders
@@ -86,7 +91,8 @@ class FsBlobStore implements BlobStore {
     })
     try {
       const { size } = await file.stat()
-      return new OpenFile(blobId, file, size)
+      const direct = this.#buffers && { file: new DirectFile(path, this.#buffers), recent: this.#recent }
+      return new OpenFile(blobId, file, size, direct)
     } catch (error) {
       await file.close().catch(() => undefined)
       throw asBlobError(error, blobId)
