@@ -47,11 +47,20 @@ if (!existsSync('/proc/net/tcp')) {
       for (let index = 0; index < 20; index++) {
         const path = `/fresh-${index}`
         expect((await sendSigned(server, { method: 'PUT', path, agent: one })).status).toBe(200)
+        const versioning = { method: 'GET', path, query: { versioning: '' }, agent: one }
+        expect((await sendSigned(server, versioning)).body.toString()).not.toContain('Enabled')
         const body = '<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>'
         const set = await sendSigned(server, { method: 'PUT', path, query: { versioning: '' }, body, agent: two })
         expect(set.status).toBe(200)
+        expect((await sendSigned(server, versioning)).body.toString()).toContain('Enabled')
         const put = await sendSigned(server, { method: 'PUT', path: `${path}/k`, body: 'x', agent: one })
         expect(put.headers['x-amz-version-id']).toMatch(/^\S{8,}$/)
+        const versionId = String(put.headers['x-amz-version-id'])
+        const gone = { method: 'DELETE', path: `${path}/k`, query: { versionId }, agent: two }
+        expect((await sendSigned(server, gone)).status).toBe(204)
+        expect((await sendSigned(server, { method: 'DELETE', path, agent: two })).status).toBe(204)
+        const late = await sendSigned(server, { method: 'PUT', path: `${path}/k`, body: 'x', agent: one })
+        expect([late.status, late.code]).toEqual([404, 'NoSuchBucket'])
       }
       for (const agent of [one, two]) agent.destroy()
     }, 60_000)
