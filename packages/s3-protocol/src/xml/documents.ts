@@ -1,9 +1,11 @@
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../checksums.ts'
-import { s3Error } from '../errors.ts'
-import { findChild, findText, parseXml, type XmlElement } from './parse-xml.ts'
+import { invalidArgument, s3Error } from '../errors.ts'
+import { assertKey } from '../request.ts'
+import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 
 const PARTS_MAX = 10_000
 const DELETED_OBJECTS_MAX = 1000
+const PART_CHECKSUMS = CHECKSUM_ALGORITHMS.map((algorithm) => `Checksum${algorithm}`)
 
 export interface CompletedPart {
   /** 1 to 10,000. */
@@ -14,25 +16,35 @@ export interface CompletedPart {
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly value: string }
 }
 
-/** CompleteMultipartUpload: the parts in the client's order. MalformedXML. */
+/** CompleteMultipartUpload: the parts in the client's order. MalformedXML, InvalidArgument, InvalidRequest. */
 export function parseCompleteMultipartUpload(bytes: Uint8Array): CompletedPart[] {
-  const parts = parseXml(bytes, 'CompleteMultipartUpload').children.filter(({ name }) => name === 'Part')
+  const parts = knownChildren(parseXml(bytes, 'CompleteMultipartUpload'), ['Part'])
   if (parts.length === 0 || parts.length > PARTS_MAX) throw s3Error('MalformedXML')
-  return parts.map((part) => {
-    const number = findText(part, 'PartNumber')?.trim() ?? ''
-    const etag = findText(part, 'ETag')?.trim()
-    if (!/^\d{1,5}$/.test(number) || etag === undefined) throw s3Error('MalformedXML')
-    const checksum = checksumOf(part)
-    return { partNumber: Number(number), etag, ...(checksum && { checksum }) }
-  })
+  return parts.map(parsePart)
 }
 
-function checksumOf(part: XmlElement): CompletedPart['checksum'] {
-  for (const algorithm of CHECKSUM_ALGORITHMS) {
-    const value = findText(part, `Checksum${algorithm}`)?.trim()
-    if (value !== undefined && value !== '') return { algorithm, value }
+function parsePart(part: XmlElement): CompletedPart {
+  knownChildren(part, ['PartNumber', 'ETag', ...PART_CHECKSUMS])
+  const number = findText(part, 'PartNumber')?.trim() ?? ''
+  const etag = findText(part, 'ETag')?.trim()
+  if (!/^\d{1,9}$/.test(number) || etag === undefined) throw s3Error('MalformedXML')
+  const partNumber = Number(number)
+  if (partNumber < 1 || partNumber > PARTS_MAX) {
+    const message = `Part number must be an integer between 1 and ${PARTS_MAX}, inclusive`
+    throw invalidArgument('partNumber', number, message)
   }
-  return undefined
+  const [checksum, another] = checksumsOf(part)
+  if (another !== undefined) {
+    throw s3Error('InvalidRequest', { message: 'A part can have a checksum of one algorithm only.' })
+  }
+  return { partNumber, etag, ...(checksum && { checksum }) }
+}
+
+function checksumsOf(part: XmlElement): NonNullable<CompletedPart['checksum']>[] {
+  return CHECKSUM_ALGORITHMS.flatMap((algorithm) => {
+    const value = findText(part, `Checksum${algorithm}`)?.trim()
+    return value ? [{ algorithm, value }] : []
+  })
 }
 
 export interface DeleteRequest {
@@ -40,48 +52,58 @@ export interface DeleteRequest {
   readonly objects: readonly { readonly key: string; readonly versionId?: string; readonly etag?: string }[]
 }
 
-/** DeleteObjects: 1 to 1,000 keys. MalformedXML. */
+/** DeleteObjects: 1 to 1,000 keys. MalformedXML, KeyTooLongError, NotImplemented for conditions that only directory buckets have. */
 export function parseDelete(bytes: Uint8Array): DeleteRequest {
   const root = parseXml(bytes, 'Delete')
-  const objects = root.children.filter(({ name }) => name === 'Object')
+  const objects = knownChildren(root, ['Object', 'Quiet']).filter(({ name }) => name === 'Object')
   if (objects.length === 0 || objects.length > DELETED_OBJECTS_MAX) throw s3Error('MalformedXML')
-  return {
-    quiet: findText(root, 'Quiet')?.trim() === 'true',
-    objects: objects.map((object) => {
-      const key = findText(object, 'Key')
-      const versionId = findText(object, 'VersionId')?.trim()
-      const etag = findText(object, 'ETag')?.trim()
-      if (findChild(object, 'LastModifiedTime') !== undefined || findChild(object, 'Size') !== undefined) {
-        // Conditions that would be passed over: refused, since what they guard against would be deleted.
-        throw s3Error('NotImplemented', {
-          message: 'Deletes conditional on LastModifiedTime or Size are not available.',
-        })
-      }
-      if (key === undefined || key === '') throw s3Error('MalformedXML')
-      return { key, ...(versionId && { versionId }), ...(etag && { etag }) }
-    }),
-  }
+  return { quiet: findBoolean(root, 'Quiet') ?? false, objects: objects.map(parseDeletedObject) }
 }
 
-/** CreateBucket. MalformedXML. */
+function parseDeletedObject(object: XmlElement): DeleteRequest['objects'][number] {
+  knownChildren(object, ['Key', 'VersionId', 'ETag', 'LastModifiedTime', 'Size'])
+  const key = findText(object, 'Key')
+  const versionId = findText(object, 'VersionId')?.trim()
+  const etag = findText(object, 'ETag')?.trim()
+  if (findChild(object, 'LastModifiedTime') !== undefined || findChild(object, 'Size') !== undefined) {
+    // Conditions that would be passed over: refused, since what they guard against would be deleted.
+    throw s3Error('NotImplemented', {
+      message: 'Deletes conditional on LastModifiedTime or Size are not available.',
+    })
+  }
+  if (key === undefined || key === '') throw s3Error('MalformedXML')
+  assertKey(key)
+  return { key, ...(versionId && { versionId }), ...(etag && { etag }) }
+}
+
+/** CreateBucket. MalformedXML; NotImplemented for directory buckets and tags. */
 export function parseCreateBucketConfiguration(bytes: Uint8Array): { locationConstraint?: string } {
   const root = parseXml(bytes, 'CreateBucketConfiguration')
+  const [asked] = knownChildren(root, ['LocationConstraint', 'Location', 'Bucket', 'Tags']).filter(
+    ({ name }) => name !== 'LocationConstraint',
+  )
+  if (asked !== undefined) {
+    throw s3Error('NotImplemented', { message: `${asked.name} of a new bucket is not available on this server.` })
+  }
   const location = findText(root, 'LocationConstraint')?.trim()
   if (location === undefined || location === '') return {}
   if (!/^[A-Za-z0-9-]{1,64}$/.test(location)) throw s3Error('MalformedXML')
   return { locationConstraint: location }
 }
 
-/** PutBucketVersioning. IllegalVersioningConfigurationException; NotImplemented for MFA delete. */
+/** PutBucketVersioning. MalformedXML, IllegalVersioningConfigurationException; NotImplemented for MFA delete. */
 export function parseVersioningConfiguration(bytes: Uint8Array): { status: 'enabled' | 'suspended' } {
   const root = parseXml(bytes, 'VersioningConfiguration')
+  knownChildren(root, ['Status', 'MfaDelete'])
   const mfaDelete = findText(root, 'MfaDelete')?.trim()
-  if (mfaDelete !== undefined && mfaDelete !== 'Disabled')
+  if (mfaDelete !== undefined && mfaDelete !== 'Disabled') {
     throw s3Error('NotImplemented', { message: 'MFA delete is not available.' })
+  }
   const status = findText(root, 'Status')?.trim()
   if (status === 'Enabled') return { status: 'enabled' }
   if (status === 'Suspended') return { status: 'suspended' }
-  throw s3Error('IllegalVersioningConfigurationException')
+  if (status !== undefined) throw s3Error('MalformedXML')
+  throw s3Error('IllegalVersioningConfigurationException', { message: 'The Versioning element must be specified' })
 }
 
 /** PutBucketEncryption: one rule, SSE-S3. MalformedXML; NotImplemented for KMS keys. */
@@ -105,10 +127,11 @@ export function parseServerSideEncryptionConfiguration(bytes: Uint8Array): {
     })
   }
   if (byDefault === undefined || algorithm !== 'AES256') throw s3Error('MalformedXML')
+  knownChildren(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID'])
   if (findChild(byDefault, 'KMSMasterKeyID') !== undefined) {
     throw s3Error('InvalidArgument', {
       message: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
     })
   }
-  return { algorithm: 'AES256', bucketKeyEnabled: findText(rule, 'BucketKeyEnabled')?.trim() !== 'false' }
+  return { algorithm: 'AES256', bucketKeyEnabled: findBoolean(rule, 'BucketKeyEnabled') ?? true }
 }
