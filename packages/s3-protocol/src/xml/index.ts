@@ -1,5 +1,5 @@
 export * from './documents.ts'
-export { parseXml, type XmlElement } from './parse-xml.ts'
+export type { Owner } from './owner.ts'
 export { renderError } from './render-error.ts'
 export * from './render-listings.ts'
 export * from './render-results.ts'

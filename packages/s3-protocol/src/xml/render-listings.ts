@@ -1,11 +1,7 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
-import { element, urlEncode, xmlDocument } from './write-xml.ts'
-
-export interface Owner {
-  readonly id: string
-  readonly displayName: string
-}
+import { type Owner, ownerElement } from './owner.ts'
+import { element, escapeXml, urlEncode, xmlDocument } from './write-xml.ts'
 
 export interface ListedObject {
   readonly key: string
@@ -71,119 +67,141 @@ export interface ListMultipartUploadsPage extends Page {
     readonly initiatedAt: number
     readonly owner: Owner
     readonly initiator: Owner
+    readonly checksumAlgorithm?: ChecksumAlgorithm
+    readonly checksumType?: ChecksumType
   }[]
 }
 
+/** A name as element content: escaped, or URL-encoded, which leaves nothing to escape. */
 type Encode = (name: string) => string
 
+/** ListObjects, version 1. */
 export function renderListObjects(page: ListObjectsPage): string {
   const encode = encoderOf(page)
   return xmlDocument(
     'ListBucketResult',
     element('Name', page.bucket) +
-      element('Prefix', encode(page.prefix)) +
-      element('Marker', encode(page.marker)) +
-      element('NextMarker', page.nextMarker && encode(page.nextMarker)) +
+      named('Prefix', page.prefix, encode) +
+      named('Marker', page.marker, encode) +
+      named('NextMarker', page.nextMarker, encode) +
       element('MaxKeys', page.maxKeys) +
-      sharedEnd(page, encode) +
-      page.entries.map((entry) => contents(entry, encode)).join('') +
+      delimiterOf(page, encode) +
+      encodingAndTruncation(page) +
+      allContents(page.entries, encode) +
       commonPrefixes(page, encode),
   )
 }
 
+/** ListObjectsV2. */
 export function renderListObjectsV2(page: ListObjectsV2Page): string {
   const encode = encoderOf(page)
   return xmlDocument(
     'ListBucketResult',
     element('Name', page.bucket) +
-      element('Prefix', encode(page.prefix)) +
-      element('StartAfter', page.startAfter && encode(page.startAfter)) +
+      named('Prefix', page.prefix, encode) +
+      named('StartAfter', page.startAfter, encode) +
       element('ContinuationToken', page.continuationToken) +
       element('NextContinuationToken', page.nextContinuationToken) +
       element('KeyCount', page.entries.length + page.commonPrefixes.length) +
       element('MaxKeys', page.maxKeys) +
-      sharedEnd(page, encode) +
-      page.entries.map((entry) => contents(entry, encode)).join('') +
+      delimiterOf(page, encode) +
+      encodingAndTruncation(page) +
+      allContents(page.entries, encode) +
       commonPrefixes(page, encode),
   )
 }
 
+/** ListObjectVersions: versions and delete markers in the order of the page. */
 export function renderListObjectVersions(page: ListObjectVersionsPage): string {
   const encode = encoderOf(page)
   return xmlDocument(
     'ListVersionsResult',
     element('Name', page.bucket) +
-      element('Prefix', encode(page.prefix)) +
-      element('KeyMarker', encode(page.keyMarker)) +
+      named('Prefix', page.prefix, encode) +
+      named('KeyMarker', page.keyMarker, encode) +
       element('VersionIdMarker', page.versionIdMarker) +
-      element('NextKeyMarker', page.nextKeyMarker && encode(page.nextKeyMarker)) +
+      named('NextKeyMarker', page.nextKeyMarker, encode) +
       element('NextVersionIdMarker', page.nextVersionIdMarker) +
       element('MaxKeys', page.maxKeys) +
-      sharedEnd(page, encode) +
+      delimiterOf(page, encode) +
+      encodingAndTruncation(page) +
       page.entries.map((entry) => version(entry, encode)).join('') +
       commonPrefixes(page, encode),
   )
 }
 
+/** ListMultipartUploads: the order of the samples of its API page. */
 export function renderListMultipartUploads(page: ListMultipartUploadsPage): string {
   const encode = encoderOf(page)
   const uploads = page.uploads.map(
     (upload) =>
-      `<Upload>${element('Key', encode(upload.key))}${element('UploadId', upload.uploadId)}` +
-      `${owner('Initiator', upload.initiator)}${owner('Owner', upload.owner)}` +
-      `<StorageClass>STANDARD</StorageClass>${element('Initiated', iso8601(upload.initiatedAt))}</Upload>`,
+      `<Upload><Key>${encode(upload.key)}</Key>${element('UploadId', upload.uploadId)}` +
+      `${ownerElement('Initiator', upload.initiator)}${ownerElement('Owner', upload.owner)}` +
+      `<StorageClass>STANDARD</StorageClass>${element('Initiated', iso8601(upload.initiatedAt))}` +
+      `${element('ChecksumAlgorithm', upload.checksumAlgorithm)}${element('ChecksumType', upload.checksumType)}</Upload>`,
   )
   return xmlDocument(
     'ListMultipartUploadsResult',
     element('Bucket', page.bucket) +
-      element('Prefix', encode(page.prefix)) +
-      element('KeyMarker', encode(page.keyMarker)) +
+      named('KeyMarker', page.keyMarker, encode) +
       element('UploadIdMarker', page.uploadIdMarker) +
-      element('NextKeyMarker', page.nextKeyMarker && encode(page.nextKeyMarker)) +
+      named('NextKeyMarker', page.nextKeyMarker, encode) +
       element('NextUploadIdMarker', page.nextUploadIdMarker) +
+      delimiterOf(page, encode) +
+      named('Prefix', page.prefix, encode) +
       element('MaxUploads', page.maxUploads) +
-      sharedEnd(page, encode) +
+      encodingAndTruncation(page) +
       uploads.join('') +
       commonPrefixes(page, encode),
   )
 }
 
 function encoderOf(page: Page): Encode {
-  return page.encodingType === 'url' ? urlEncode : (name) => name
+  return page.encodingType === 'url' ? urlEncode : escapeXml
 }
 
-function sharedEnd(page: Page, encode: Encode): string {
-  const delimiter = page.delimiter === '' ? '' : element('Delimiter', encode(page.delimiter))
-  return delimiter + element('EncodingType', page.encodingType) + element('IsTruncated', page.isTruncated)
+function named(element: string, name: string | undefined, encode: Encode): string {
+  return name === undefined ? '' : `<${element}>${encode(name)}</${element}>`
 }
 
-function contents(entry: ListedObject, encode: Encode): string {
-  return `<Contents>${shownObject(entry, encode)}</Contents>`
+function delimiterOf(page: Page, encode: Encode): string {
+  return named('Delimiter', page.delimiter || undefined, encode)
+}
+
+function encodingAndTruncation(page: Page): string {
+  return element('EncodingType', page.encodingType) + element('IsTruncated', page.isTruncated)
+}
+
+function allContents(entries: readonly ListedObject[], encode: Encode): string {
+  let text = ''
+  for (const entry of entries) {
+    text += `<Contents><Key>${encode(entry.key)}</Key>${keptObject(entry)}</Contents>`
+  }
+  return text
 }
 
 function version(entry: ListedObjectVersion, encode: Encode): string {
-  const named = `${element('VersionId', entry.versionId)}${element('IsLatest', entry.isLatest)}`
-  if (!entry.isDeleteMarker) return `<Version>${named}${shownObject(entry, encode)}</Version>`
-  const at = element('LastModified', iso8601(entry.lastModifiedAt))
-  return `<DeleteMarker>${element('Key', encode(entry.key))}${named}${at}${owner('Owner', entry.owner)}</DeleteMarker>`
+  const shown =
+    `<Key>${encode(entry.key)}</Key>${element('VersionId', entry.versionId)}` + `<IsLatest>${entry.isLatest}</IsLatest>`
+  if (!entry.isDeleteMarker) return `<Version>${shown}${keptObject(entry)}</Version>`
+  const at = `<LastModified>${iso8601(entry.lastModifiedAt)}</LastModified>`
+  return `<DeleteMarker>${shown}${at}${ownerElement('Owner', entry.owner)}</DeleteMarker>`
 }
 
-function shownObject(entry: ListedObject, encode: Encode): string {
+function keptObject(entry: ListedObject): string {
+  const { checksumAlgorithm, checksumType } = entry
+  const checksum =
+    checksumAlgorithm === undefined && checksumType === undefined
+      ? ''
+      : element('ChecksumAlgorithm', checksumAlgorithm) + element('ChecksumType', checksumType)
   return (
-    `${element('Key', encode(entry.key))}${element('LastModified', iso8601(entry.lastModifiedAt))}` +
-    `${element('ETag', entry.etag)}${element('ChecksumAlgorithm', entry.checksumAlgorithm)}` +
-    `${element('ChecksumType', entry.checksumType)}${element('Size', entry.sizeBytes)}` +
-    `${owner('Owner', entry.owner)}<StorageClass>STANDARD</StorageClass>`
+    `<LastModified>${iso8601(entry.lastModifiedAt)}</LastModified><ETag>${escapeXml(entry.etag)}</ETag>${checksum}` +
+    `<Size>${entry.sizeBytes}</Size>${ownerElement('Owner', entry.owner)}<StorageClass>STANDARD</StorageClass>`
   )
-}
-
-function owner(name: 'Owner' | 'Initiator', who: Owner | undefined): string {
-  if (who === undefined) return ''
-  return `<${name}>${element('ID', who.id)}${element('DisplayName', who.displayName)}</${name}>`
 }
 
 function commonPrefixes(page: Page, encode: Encode): string {
   return page.commonPrefixes
-    .map((prefix) => `<CommonPrefixes>${element('Prefix', encode(prefix))}</CommonPrefixes>`)
+    .map((prefix) => `<CommonPrefixes><Prefix>${encode(prefix)}</Prefix></CommonPrefixes>`)
     .join('')
 }

@@ -1,6 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
-import type { Owner } from './render-listings.ts'
+import { type Owner, ownerElement } from './owner.ts'
 import { element, xmlDocument } from './write-xml.ts'
 
 interface PartChecksum {
@@ -24,7 +24,7 @@ export function renderListBuckets(result: {
   )
   return xmlDocument(
     'ListAllMyBucketsResult',
-    `${ownerElement(result.owner)}<Buckets>${buckets.join('')}</Buckets>` +
+    `${ownerElement('Owner', result.owner)}<Buckets>${buckets.join('')}</Buckets>` +
       element('ContinuationToken', result.continuationToken) +
       element('Prefix', result.prefix),
   )
@@ -161,15 +161,13 @@ export function renderListParts(result: {
       `<Part>${element('PartNumber', part.partNumber)}${element('LastModified', iso8601(part.lastModifiedAt))}` +
       `${element('ETag', part.etag)}${element('Size', part.sizeBytes)}${partChecksum(part.checksum)}</Part>`,
   )
-  const { id, displayName } = result.owner
-  const initiator = `<Initiator>${element('ID', id)}${element('DisplayName', displayName)}</Initiator>`
   return xmlDocument(
     'ListPartsResult',
     element('Bucket', result.bucket) +
       element('Key', result.key) +
       element('UploadId', result.uploadId) +
-      initiator +
-      ownerElement(result.owner) +
+      ownerElement('Initiator', result.owner) +
+      ownerElement('Owner', result.owner) +
       '<StorageClass>STANDARD</StorageClass>' +
       element('PartNumberMarker', result.partNumberMarker) +
       element('NextPartNumberMarker', result.nextPartNumberMarker) +
@@ -223,10 +221,6 @@ export function renderObjectAttributes(result: {
       element('StorageClass', result.storageClass) +
       element('ObjectSize', result.sizeBytes),
   )
-}
-
-function ownerElement({ id, displayName }: Owner): string {
-  return `<Owner>${element('ID', id)}${element('DisplayName', displayName)}</Owner>`
 }
 
 function partChecksum(checksum: PartChecksum | undefined): string {

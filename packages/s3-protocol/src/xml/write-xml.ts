@@ -1,11 +1,9 @@
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
-const SPECIAL = /[&<>"'\r\n\t]/
-const SPECIALS = /[&<>"'\r\n\t]/g
-/** XML 1.0, section 2.2, turned round: what no document may hold, not even as a reference (lone surrogates among it). */
-const FORBIDDEN = /[^\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10ffff}]/u
-const FORBIDDEN_ALL = new RegExp(FORBIDDEN, 'gu')
+/** What must not stand in a document as it is; most names have nothing of it, so one test is all that they cost. */
+const UNSAFE = /[^ !#-%(-;=?-~\u{a0}-\u{2027}\u{202a}-\u{d7ff}\u{e000}-\u{fffd}]/u
+const UNSAFE_ALL = new RegExp(UNSAFE, 'gu')
 
 const ESCAPES: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -13,20 +11,21 @@ const ESCAPES: Readonly<Record<string, string>> = {
   '>': '&gt;',
   '"': '&quot;',
   "'": '&#39;',
-  '\r': '&#13;',
-  '\n': '&#10;',
-  '\t': '&#9;',
 }
+const FIRST_ASTRAL = 0x1_0000
 
 /**
- * Text as XML content. What XML 1.0 cannot hold is written as the reference that S3 writes for it (`&#x1;`), which clients
- * read; `encoding-type=url` is the clean way for such keys.
+ * Text as XML content. Line ends and control characters are written as references, which a parser gives back unchanged (XML
+ * 1.0, section 2.11). Those that XML 1.0 can't hold (section 2.2) are written as S3 writes them (`&#x1;`): many clients read
+ * that, `encoding-type=url` is the clean way. A lone surrogate, which no UTF-8 has, becomes U+FFFD.
  */
 export function escapeXml(text: string): string {
-  const escaped = SPECIAL.test(text) ? text.replaceAll(SPECIALS, (mark) => ESCAPES[mark] ?? mark) : text
-  return FORBIDDEN.test(escaped)
-    ? escaped.replaceAll(FORBIDDEN_ALL, (mark) => `&#x${mark.charCodeAt(0).toString(16)};`)
-    : escaped
+  return UNSAFE.test(text) ? text.toWellFormed().replaceAll(UNSAFE_ALL, reference) : text
+}
+
+function reference(character: string): string {
+  const code = character.codePointAt(0) ?? 0
+  return ESCAPES[character] ?? (code >= FIRST_ASTRAL ? character : `&#x${code.toString(16)};`)
 }
 
 /** `<name>text</name>`, or nothing where there is no value. */
@@ -45,10 +44,14 @@ export function plainDocument(root: string, content: string): string {
   return `${DECLARATION}<${root}>${content}</${root}>`
 }
 
-/** `encoding-type=url`: as S3 encodes names in listings; a slash stays. */
+const PLAIN_NAME = /^[\w./~-]*$/
+/** What encodeURI leaves and a form field does not; and its space. */
+const NOT_OF_FORMS = /%20|[!#$&'()*+,:;=?@]/g
+
+/** `encoding-type=url`: as S3 encodes names in listings, like a form field but for the slash, which stays. */
 export function urlEncode(text: string): string {
-  return encodeURIComponent(text.isWellFormed() ? text : text.toWellFormed())
-    .replaceAll('%2F', '/')
-    .replaceAll(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`)
-    .replaceAll('%20', '+')
+  if (PLAIN_NAME.test(text)) return text
+  return encodeURI(text.toWellFormed()).replaceAll(NOT_OF_FORMS, (character) =>
+    character === '%20' ? '+' : `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  )
 }
