@@ -38,7 +38,7 @@ export function openInline(objectKey: Secret, sealed: Uint8Array, salt: string, 
 
 /**
  * Opens the blobs that hold a range of an object. BLOB_NOT_FOUND before anything is read: the version was deleted after it
- * was looked up. The stream yields verified plaintext only.
+ * was looked up. The stream yields verified plaintext only; `return()` closes what is open, read or not.
  */
 export async function openBlobs(
   context: GatewayContext,
@@ -47,26 +47,19 @@ export async function openBlobs(
   manifest: readonly ManifestPart[],
   range: ByteRange,
 ): Promise<ReplyStream> {
-  const partRanges = partsOf(body, manifest, range)
+  const stream = readParts(context, objectKey, partsOf(body, manifest, range))
+  // Up to its first, empty batch: from then on the generator cleans up after itself.
+  await stream.next()
+  return stream
+}
+
+async function* readParts(context: GatewayContext, objectKey: Secret, partRanges: readonly PartRange[]): ReplyStream {
   const opened = new Map<PartRange, OpenBlob>()
   try {
     for (const partRange of partRanges.slice(0, EAGER_BLOBS_MAX)) {
       opened.set(partRange, await context.options.blobs.open(partRange.blobId))
     }
-  } catch (error) {
-    await closeAll(opened.values())
-    throw error
-  }
-  return readParts(context, objectKey, partRanges, opened)
-}
-
-async function* readParts(
-  context: GatewayContext,
-  objectKey: Secret,
-  partRanges: readonly PartRange[],
-  opened: Map<PartRange, OpenBlob>,
-): ReplyStream {
-  try {
+    yield []
     for (const partRange of partRanges) {
       const blob = opened.get(partRange) ?? (await context.options.blobs.open(partRange.blobId))
       opened.set(partRange, blob)

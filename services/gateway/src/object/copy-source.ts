@@ -1,3 +1,4 @@
+import { isCofferError } from '@coffer/errors'
 import { decide } from '@coffer/policy'
 import {
   evaluateRead,
@@ -7,11 +8,14 @@ import {
   type SseRequest,
   s3Error,
 } from '@coffer/s3-protocol'
+import type { ByteRange } from '../body/read-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import type { Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { type FoundObject, findObject } from './find-object.ts'
 import { etagOf } from './object-attributes.ts'
+import { openKeyOf, readRange } from './read-object.ts'
 
 export interface CopySource {
   readonly bucket: OpenBucket
@@ -21,8 +25,32 @@ export interface CopySource {
   readonly versionNamed: boolean
 }
 
+/** Looked up again when a blob was deleted between look-up and opening: the source was overwritten just then. */
+const LOOKUPS_MAX = 4
+
+/**
+ * Finds the source and opens its plaintext for reading. `plan` says which range, and refuses what is not possible: before
+ * anything is opened.
+ */
+export async function openCopySource(
+  request: AuthorizedRequest,
+  context: GatewayContext,
+  plan: (source: CopySource) => ByteRange,
+): Promise<{ source: CopySource; range: ByteRange; plain: Pick<Reply, 'body' | 'stream'> }> {
+  for (let lookup = 1; ; lookup++) {
+    const source = await findCopySource(request, context)
+    const range = plan(source)
+    const objectKey = await openKeyOf(context, source.bucket, source.object, source.sse)
+    try {
+      return { source, range, plain: await readRange(context, source.bucket, source.object, objectKey, range) }
+    } catch (error) {
+      if (!isCofferError(error, 'BLOB_NOT_FOUND') || lookup === LOOKUPS_MAX) throw error
+    }
+  }
+}
+
 /** The object that x-amz-copy-source names: found, readable by the principal, and fitting x-amz-copy-source-if-*. */
-export async function findCopySource(request: AuthorizedRequest, context: GatewayContext): Promise<CopySource> {
+async function findCopySource(request: AuthorizedRequest, context: GatewayContext): Promise<CopySource> {
   const { headers, secure } = request.parsed
   const source = parseCopySource(headers['x-amz-copy-source'] ?? '')
   const sse = parseSseRequest(headers, secure, 'copy-source')

@@ -22,6 +22,7 @@ const CERTAIN_REFUSALS: ReadonlySet<string> = new Set([
   'META_UPLOAD_NOT_FOUND',
   'META_UPLOAD_CHANGED',
   'META_WRITER_RETIRED',
+  'META_STORE_FULL',
 ])
 
 /**

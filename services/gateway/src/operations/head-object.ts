@@ -1,6 +1,6 @@
 import { parseSseRequest, responseOverrides } from '@coffer/s3-protocol'
 import { findObject } from '../object/find-object.ts'
-import { openKeyOf } from './get-object.ts'
+import { openKeyOf } from '../object/read-object.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { assertReadConditions, planRange } from './read-plan.ts'
 import { objectHeaders } from './response-headers.ts'
