@@ -14,7 +14,7 @@ import { count } from './testing/count.ts'
 
 const ROUNDS = 10_000
 const VERSION_ID_CHARACTERS = 32
-const WRITER_PROCESS = join(import.meta.dirname, 'testing/writer-process.ts')
+const WRITER_PROCESS = join(import.meta.dirname, './testing/writer-process.ts')
 
 describe('a store that two processes share', () => {
   let directory: string
