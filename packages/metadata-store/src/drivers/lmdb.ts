@@ -37,11 +37,7 @@ export interface LmdbStoreOptions {
   readonly directory: string
   /** Refuses every change: to look into a store beside the server that writes it. Default false. */
   readonly readOnly?: boolean
-  /** Address space kept for the map, in bytes: the store cannot grow past it (META_STORE_FULL). Default 1 TiB. */
-  readonly mapSizeBytesMax?: number
 }
-
-const MAP_SIZE_BYTES_DEFAULT = 2 ** 40
 
 /**
  * The metadata store of one machine: an LMDB environment that all its processes share. META_FORMAT_NEWER if a newer Coffer
@@ -51,9 +47,8 @@ const MAP_SIZE_BYTES_DEFAULT = 2 ** 40
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<MetadataStore> {
   const readOnly = options.readOnly ?? false
-  const mapSizeBytesMax = options.mapSizeBytesMax ?? MAP_SIZE_BYTES_DEFAULT
   try {
-    return new LmdbStore(await openEnvironment({ directory: options.directory, readOnly, mapSizeBytesMax }), readOnly)
+    return new LmdbStore(await openEnvironment({ directory: options.directory, readOnly }), readOnly)
   } catch (error) {
     throw asMetadataError(error)
   }

@@ -1,4 +1,5 @@
-import { mkdir } from 'node:fs/promises'
+import { mkdir, open as openFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { invariant } from '@coffer/errors'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
@@ -9,6 +10,8 @@ const FORMAT_KEY = Buffer.from('coffer-metadata-format')
 /** One or two per process that shares the environment (LMDB, mdb_env_set_maxreaders). */
 const READERS_MAX = 512
 const DATABASES_MAX = 32
+/** Address space reserved at once, no memory and no disk; lmdb-js maps more for a file that outgrows it. */
+const MAP_SIZE_BYTES = 2 ** 40
 
 export type Table = Database<Buffer, Buffer>
 
@@ -34,6 +37,7 @@ export type DatabaseName = (typeof DATABASE_NAMES)[number]
 export type Databases = Readonly<Record<DatabaseName, Table>>
 
 export interface Environment {
+  readonly directory: string
   readonly root: RootDatabase<Buffer, Buffer>
   readonly databases: Databases
 }
@@ -45,14 +49,10 @@ export interface Environment {
  * a descriptor opened with O_DSYNC, and only then becomes visible and resolves. lmdb-js' default shows a commit to readers
  * before it is durable; its throughput is the same once commits are grouped.
  *
- * `eventTurnBatching: false`: lmdb-js' batch of an event turn has a promise of its own that nobody can wait for; when a
- * commit fails (a full disk), its rejection would end the process. `GroupCommit` makes the batches here.
+ * Nothing may use lmdb-js' asynchronous writes: when their commit fails (a full disk), a promise that nobody can wait for is
+ * rejected, and that ends the process.
  */
-export async function openEnvironment(options: {
-  directory: string
-  readOnly: boolean
-  mapSizeBytesMax: number
-}): Promise<Environment> {
+export async function openEnvironment(options: { directory: string; readOnly: boolean }): Promise<Environment> {
   if (!options.readOnly) await mkdir(options.directory, { recursive: true, mode: 0o700 })
   const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const
   const root: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>({
@@ -61,20 +61,19 @@ export async function openEnvironment(options: {
     noSubdir: false,
     readOnly: options.readOnly,
     overlappingSync: false,
-    eventTurnBatching: false,
-    mapSize: options.mapSizeBytesMax,
+    mapSize: MAP_SIZE_BYTES,
     maxDbs: DATABASES_MAX,
     maxReaders: READERS_MAX,
   })
   try {
-    await checkFormat(root, options.readOnly)
+    if (checkFormat(root, options.readOnly) === 'new') await syncNames(options.directory)
     const databases: Partial<Record<DatabaseName, Table>> = {}
     for (const name of DATABASE_NAMES) {
       const database: Table | undefined = root.openDB<Buffer, Buffer>({ ...encoding, name })
       if (!database) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: `no database ${name}` })
       databases[name] = database
     }
-    return { root, databases: databases as Databases }
+    return { directory: options.directory, root, databases: databases as Databases }
   } catch (error) {
     await root.close()
     throw error
@@ -82,7 +81,7 @@ export async function openEnvironment(options: {
 }
 
 /** Refuses a store of a newer format or one that is not ours, before anything is written to it. */
-async function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): Promise<void> {
+function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): 'new' | 'known' {
   root.resetReadTxn()
   const stored = root.getBinary(FORMAT_KEY)
   if (stored) {
@@ -90,7 +89,7 @@ async function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean
     const format = stored.readUInt32BE(0)
     if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
     if (format < 1) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'zero' })
-    return
+    return 'known'
   }
   for (const _ of root.getKeys({ limit: 1, start: Buffer.from([1]) })) {
     throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'missing from a store that is not empty' })
@@ -98,5 +97,14 @@ async function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean
   invariant(!readOnly, 'a store that is opened for reading exists')
   const format = Buffer.alloc(4)
   format.writeUInt32BE(STORE_FORMAT)
-  await root.put(FORMAT_KEY, format)
+  root.transactionSync(() => void root.put(FORMAT_KEY, format))
+  return 'new'
+}
+
+/** LMDB syncs its file, not the names of the file and the directory, without which a new store is lost with the power. */
+async function syncNames(directory: string): Promise<void> {
+  for (const name of [directory, dirname(directory)]) {
+    const handle = await openFile(name, 'r')
+    await handle.sync().finally(() => handle.close())
+  }
 }

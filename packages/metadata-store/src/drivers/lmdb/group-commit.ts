@@ -1,12 +1,10 @@
 import { invariant } from '@coffer/errors'
 import type { Environment } from './environment.ts'
-import { asMetadataError, commitFailure, isCommitFailure } from './lmdb-errors.ts'
+import { asCommitError, asMetadataError, BATCH_BYTES_MAX } from './lmdb-errors.ts'
 import { RowWriter } from './row.ts'
 import { WriteBatch } from './write-batch.ts'
 
-/** Limits of one write transaction: other processes wait for it. */
 const BATCH_CHANGES_MAX = 1_000
-const BATCH_BYTES_MAX = 32 * 1024 * 1024
 
 /** Checks and applies one change. It throws before its first write, or not at all. */
 export type Change<Result> = (batch: WriteBatch) => Result
@@ -64,7 +62,7 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       // Whatever has come from the network is handled first: what it submits shares the transaction.
       await new Promise((resolve) => setImmediate(resolve))
-      await this.#commit(this.#takeBatch())
+      this.#commit(this.#takeBatch())
     }
     this.#running = undefined
   }
@@ -80,13 +78,15 @@ export class GroupCommit {
     return this.#queue.splice(0, count)
   }
 
-  async #commit(pending: readonly Pending[]): Promise<void> {
+  #commit(pending: readonly Pending[]): void {
+    let outcomes: readonly Outcome[]
     try {
-      const outcomes = this.#environment.root.transactionSync(() => this.#apply(pending))
-      for (const [index, change] of pending.entries()) change.settle(outcomes[index] as Outcome)
+      outcomes = this.#environment.root.transactionSync(() => this.#apply(pending))
     } catch (error) {
-      await this.#recover(pending, error)
+      this.#recover(pending, error)
+      return
     }
+    for (const [index, change] of pending.entries()) change.settle(outcomes[index] as Outcome)
   }
 
   /** Runs in the write transaction; throwing aborts all of it. */
@@ -98,17 +98,17 @@ export class GroupCommit {
   }
 
   /**
-   * Nothing of the batch was kept. If one change was at fault (it does not fit, say), the others must not fail with it:
-   * halves are tried again. A transaction that could not be committed at all fails for everybody.
+   * Nothing of the batch was kept. If one change was at fault (it does not fit on the disk, say), the others must not fail
+   * with it: halves are tried again.
    */
-  async #recover(pending: readonly Pending[], error: unknown): Promise<void> {
-    if (pending.length > 1 && !isCommitFailure(error)) {
+  #recover(pending: readonly Pending[], error: unknown): void {
+    if (pending.length > 1) {
       const middle = pending.length >> 1
-      await this.#commit(pending.slice(0, middle))
-      await this.#commit(pending.slice(middle))
+      this.#commit(pending.slice(0, middle))
+      this.#commit(pending.slice(middle))
       return
     }
-    const refused = asMetadataError(await commitFailure(error))
+    const refused = asCommitError(error, this.#environment.directory)
     for (const change of pending) change.settle({ refused })
   }
 }

@@ -1,7 +1,12 @@
+import { statfsSync } from 'node:fs'
 import { isCofferError } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
 
+/** What one write transaction may bring; other processes wait for it. */
+export const BATCH_BYTES_MAX = 32 * 1024 * 1024
+
 /** errno and LMDB result codes (lmdb.h, "Return Codes") that have a meaning for callers. */
+const EIO = 5
 const ENOSPC = 28
 const EDQUOT = 122
 const EFBIG = 27
@@ -26,19 +31,16 @@ export function asMetadataError(error: unknown): unknown {
   return error
 }
 
-/** A failed commit of lmdb-js says why only in the promise `commitError`, which nobody else awaits. */
-export async function commitFailure(error: unknown): Promise<unknown> {
-  const commitError = error instanceof Error && 'commitError' in error ? error.commitError : undefined
-  if (!(commitError instanceof Promise)) return error
-  return commitError.then(
-    () => error,
-    (cause: unknown) => cause,
-  )
-}
-
-/** Whether the write transaction as a whole failed to commit, rather than a change within it. */
-export function isCommitFailure(error: unknown): boolean {
-  return error instanceof Error && 'commitError' in error
+/**
+ * An error of a commit. LMDB (mdb.c, mdb_page_flush) reports a write that a full disk cut short as EIO: where there is no
+ * room left for a batch, that is what it was.
+ */
+export function asCommitError(error: unknown, directory: string): unknown {
+  if (error instanceof Error && resultCode(error) === EIO) {
+    const { bavail, bsize } = statfsSync(directory)
+    if (bavail * bsize < BATCH_BYTES_MAX) return metadataError('META_STORE_FULL', {}, { cause: error })
+  }
+  return asMetadataError(error)
 }
 
 function resultCode(error: Error): number | undefined {
