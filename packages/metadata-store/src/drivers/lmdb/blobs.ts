@@ -1,9 +1,9 @@
 import { invariant } from '@coffer/errors'
 import type { BlobId, BlobRef, WriterId } from '../../records.ts'
-import type { Databases, Table } from './environment.ts'
+import type { Databases } from './environment.ts'
 import { blobIdOf, blobKey, justAfter, writerKey } from './keys.ts'
 import { RowReader } from './row.ts'
-import { scan } from './scan.ts'
+import { scan, type Table } from './table.ts'
 import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
 

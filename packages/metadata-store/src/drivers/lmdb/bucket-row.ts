@@ -3,6 +3,7 @@ import type { BucketId, BucketRecord, VersioningState } from '../../records.ts'
 import type { Databases } from './environment.ts'
 import { ID_BYTES, idBytes, nameKey } from './keys.ts'
 import { RowReader, type RowWriter } from './row.ts'
+import { readRow } from './table.ts'
 
 /*
  * Row of `buckets` (by name): id (16), revision (4), created (6), versioning (1), owner (2 + n), wrapped metadata key
@@ -25,7 +26,7 @@ export function encodeBucket(writer: RowWriter, bucket: BucketRecord): Buffer {
 
 export function readBucket(databases: Databases, name: string): BucketRecord | undefined {
   const key = nameKey(name)
-  const row = databases.buckets.getBinary(key)
+  const row = readRow(databases.buckets, key)
   if (!row) return undefined
   const reader = new RowReader('bucket', row, key)
   const id = reader.hex(ID_BYTES)
@@ -45,7 +46,7 @@ export function encodeBucketId(writer: RowWriter, bucket: BucketRecord): Buffer 
 
 export function readBucketRevision(databases: Databases, id: BucketId): number | undefined {
   const key = idBytes(id)
-  const row = databases['bucket-ids'].getBinary(key)
+  const row = readRow(databases['bucket-ids'], key)
   if (!row) return undefined
   const reader = new RowReader('bucket', row, key)
   const revision = reader.uint32()

@@ -5,7 +5,7 @@ import { bucketMissing, encodeBucket, encodeBucketId, readBucket } from './bucke
 import { usageKey } from './counters.ts'
 import type { Databases } from './environment.ts'
 import { idBytes, nameKey } from './keys.ts'
-import { scan } from './scan.ts'
+import { scan } from './table.ts'
 import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
 

@@ -3,6 +3,7 @@ import type { BucketId } from '../../records.ts'
 import type { Databases } from './environment.ts'
 import { idBytes } from './keys.ts'
 import { RowReader, type RowWriter } from './row.ts'
+import { readRow } from './table.ts'
 import { KEY_REF_BYTES_MAX } from './version-row.ts'
 
 /** Rows of `counters`: 'u' | bucket id: versions, delete markers, bytes. 'k' | key reference: object keys. Six bytes each. */
@@ -33,7 +34,7 @@ export function encodeCounters(writer: RowWriter, values: readonly number[], key
 
 export function readUsage(databases: Databases, bucketId: BucketId): Usage {
   const key = usageKey(bucketId)
-  const row = databases.counters.getBinary(key)
+  const row = readRow(databases.counters, key)
   if (!row) return { versionCount: 0, deleteMarkerCount: 0, sizeBytes: 0 }
   const reader = new RowReader('counter', row, key)
   const usage = { versionCount: reader.uint48(), deleteMarkerCount: reader.uint48(), sizeBytes: reader.uint48() }
@@ -43,7 +44,7 @@ export function readUsage(databases: Databases, bucketId: BucketId): Usage {
 
 export function readKeyUse(databases: Databases, keyRef: string): number {
   const key = keyUseKey(keyRef)
-  const row = databases.counters.getBinary(key)
+  const row = readRow(databases.counters, key)
   if (!row) return 0
   const reader = new RowReader('counter', row, key)
   const count = reader.uint48()

@@ -20,10 +20,11 @@ import { forgetGarbage, isReferenced, listReferencedBlobs, registerWriter } from
 import { readBucket } from './bucket-row.ts'
 import { createBucket } from './buckets.ts'
 import { readKeyUse, readUsage } from './counters.ts'
-import { DATABASE_NAMES, type DatabaseName, type Environment, openEnvironment, type Table } from './environment.ts'
+import { DATABASE_NAMES, type DatabaseName, type Environment, openEnvironment } from './environment.ts'
 import { headKey, idBytes, objectName } from './keys.ts'
 import { findRecord, putRecord } from './records.ts'
 import { RowWriter } from './row.ts'
+import { readRow, type Table } from './table.ts'
 import { createUpload, findUpload, listParts, putPart } from './uploads.ts'
 import { listCurrent, listVersions } from './version-listing.ts'
 import { findVersion } from './version-reads.ts'
@@ -124,7 +125,7 @@ describe('damaged rows', () => {
   test('any byte changed in a list of blobs is found out, and so is a body that is gone', () => {
     const versionId = listVersions(environment.databases, query(bucket)).entries[0]?.versionId ?? ''
     const key = idBytes(versionId)
-    const value = environment.databases.bodies.getBinary(key) as Buffer
+    const value = readRow(environment.databases.bodies, key) as Buffer
     for (let index = 0; index < value.length; index += 1) {
       const changed = Buffer.from(value)
       changed[index] = (changed[index] as number) ^ 0x10
@@ -139,9 +140,9 @@ describe('damaged rows', () => {
     const { current, versions } = environment.databases
     const name = objectName(bucket.id, KEY)
     const head = headKey(name)
-    const old = { current: current.getBinary(name), head: versions.getBinary(head) }
+    const old = { current: readRow(current, name), head: readRow(versions, head) }
     write((batch) => void commitVersion(batch, commitOf(bucket, KEY)))
-    const fresh = { current: current.getBinary(name), head: versions.getBinary(head) }
+    const fresh = { current: readRow(current, name), head: readRow(versions, head) }
     const attempts = [
       [old.current, fresh.head],
       [fresh.current, old.head],
@@ -160,10 +161,10 @@ describe('damaged rows', () => {
     const { current, versions } = environment.databases
     const [one, two] = [objectName(bucket.id, KEY), objectName(bucket.id, 'other')]
     const rows = [
-      current.getBinary(one),
-      current.getBinary(two),
-      versions.getBinary(headKey(one)),
-      versions.getBinary(headKey(two)),
+      readRow(current, one),
+      readRow(current, two),
+      readRow(versions, headKey(one)),
+      readRow(versions, headKey(two)),
     ]
     overwrite(current, one, rows[1])
     overwrite(current, two, rows[0])
@@ -199,7 +200,7 @@ describe('damaged rows', () => {
 
   test('a commit on a damaged object is refused and changes nothing', async () => {
     const head = headKey(objectName(bucket.id, KEY))
-    const value = environment.databases.versions.getBinary(head) as Buffer
+    const value = readRow(environment.databases.versions, head) as Buffer
     overwrite(environment.databases.versions, head, Buffer.concat([value, value]))
     const usage = readUsage(environment.databases, bucket.id)
     const commit = async () => write((batch) => void commitVersion(batch, commitOf(bucket, KEY)))

@@ -1,8 +1,9 @@
 import { mkdir, open as openFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { invariant } from '@coffer/errors'
-import { type Database, open, type RootDatabase } from 'lmdb'
+import { open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
+import { TABLE_ENCODING, type Table } from './table.ts'
 
 /** Version of everything under the directory; a store of a newer one is refused untouched. */
 export const STORE_FORMAT = 1
@@ -12,8 +13,6 @@ const READERS_MAX = 512
 const DATABASES_MAX = 32
 /** Address space reserved at once, no memory and no disk; lmdb-js maps more for a file that outgrows it. */
 const MAP_SIZE_BYTES = 2 ** 40
-
-export type Table = Database<Buffer, Buffer>
 
 export const DATABASE_NAMES = [
   'buckets',
@@ -54,9 +53,9 @@ export interface Environment {
  */
 export async function openEnvironment(options: { directory: string; readOnly: boolean }): Promise<Environment> {
   if (!options.readOnly) await mkdir(options.directory, { recursive: true, mode: 0o700 })
-  const encoding = { encoding: 'binary', keyEncoding: 'binary' } as const
   const root: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>({
-    ...encoding,
+    encoding: 'binary',
+    keyEncoding: 'binary',
     path: options.directory,
     noSubdir: false,
     readOnly: options.readOnly,
@@ -69,7 +68,8 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
     if (checkFormat(root, options.readOnly) === 'new') await syncNames(options.directory)
     const databases: Partial<Record<DatabaseName, Table>> = {}
     for (const name of DATABASE_NAMES) {
-      const database: Table | undefined = root.openDB<Buffer, Buffer>({ ...encoding, name })
+      const table = { ...TABLE_ENCODING, name }
+      const database: Table | undefined = root.openDB<Buffer, Buffer>(table)
       if (!database) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: `no database ${name}` })
       databases[name] = database
     }

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { objectName } from './keys.ts'
 import { type PageQuery, type RowSource, readPage } from './listing.ts'
-import type { Row } from './scan.ts'
+import type { Row } from './table.ts'
 
 const NAMES = 100_000
 const bucketId = randomBytes(16).toString('hex')

@@ -8,7 +8,7 @@ import {
   objectKeyIn,
   objectNameBytes,
 } from './keys.ts'
-import type { Row } from './scan.ts'
+import type { Row } from './table.ts'
 
 export const PAGE_ENTRIES_MAX = 1_000
 

@@ -3,7 +3,7 @@ import type { TableName, TableRecord } from '../../records.ts'
 import type { Databases } from './environment.ts'
 import { justAfter, nameKey } from './keys.ts'
 import { RowReader } from './row.ts'
-import { scan } from './scan.ts'
+import { readRow, scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /** Rows of `records`: key: number of the table (1), id; value: revision (4), value to the end. Numbers are never reused. */
@@ -11,7 +11,7 @@ const TABLE_NUMBERS: Readonly<Record<TableName, number>> = { iam: 1, keys: 2, 'b
 
 export function findRecord(databases: Databases, table: TableName, id: string): TableRecord | undefined {
   const key = recordKey(table, id)
-  const row = databases.records.getBinary(key)
+  const row = readRow(databases.records, key)
   return row && decodeRecord(row, key)
 }
 

@@ -2,7 +2,7 @@ import type { MetadataStore, UploadPage } from '../../metadata-store.ts'
 import type { Databases } from './environment.ts'
 import { objectName, uploadKey } from './keys.ts'
 import { readPage, resumeAfter } from './listing.ts'
-import { scan } from './scan.ts'
+import { scan } from './table.ts'
 import { decodeUpload } from './upload-row.ts'
 
 export function listUploads(databases: Databases, query: Parameters<MetadataStore['listUploads']>[0]): UploadPage {

@@ -5,7 +5,7 @@ import type { BlobId, BucketId, PartRecord, UploadRecord, VersionBody } from '..
 import { addReference, assertBlob, dropReference, requireNewBlob } from './blobs.ts'
 import type { Databases } from './environment.ts'
 import { objectName, partKey, uploadKey, uploadParts } from './keys.ts'
-import { scan } from './scan.ts'
+import { readRow, scan } from './table.ts'
 import { decodePart, decodeUpload, encodePart, encodeUpload } from './upload-row.ts'
 import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -38,7 +38,7 @@ export function findUpload(
   uploadId: string,
 ): UploadRecord | undefined {
   const rowKey = uploadKey(objectName(bucketId, key), uploadId)
-  const row = databases.uploads.getBinary(rowKey)
+  const row = readRow(databases.uploads, rowKey)
   return row && decodeUpload(row, key, rowKey)
 }
 
@@ -59,7 +59,7 @@ export function putPart(
   const { parts } = batch.databases
   requireUpload(batch.databases, bucketId, key, uploadId)
   const rowKey = partKey(uploadParts(bucketId, uploadId), part.partNumber)
-  const row = parts.getBinary(rowKey)
+  const row = readRow(parts, rowKey)
   const replaced = row && decodePart(row, rowKey).blob.blobId
   // The same part again is a call that was repeated because its answer was lost.
   const isNewBlob = replaced !== part.blob.blobId

@@ -4,7 +4,7 @@ import type { ListedVersion, VersionId } from '../../records.ts'
 import type { Databases } from './environment.ts'
 import { headKey, objectName, olderVersionKey, versionIdIn } from './keys.ts'
 import { type Page, readPage, resumeAfter } from './listing.ts'
-import { type Row, scan } from './scan.ts'
+import { type Row, readRow, scan } from './table.ts'
 import { readHead } from './version-reads.ts'
 import { decodeCurrent, decodeVersion } from './version-row.ts'
 
@@ -82,7 +82,7 @@ function headIds(
 }
 
 function listedFromHead(databases: Databases, key: string, name: Buffer): ListedVersion | undefined {
-  const row = databases.versions.getBinary(headKey(name))
+  const row = readRow(databases.versions, headKey(name))
   if (!row) return undefined
   try {
     const { versionId, isNull, lastModifiedAt, sizeBytes, summary } = decodeVersion(row, key, name).record
@@ -94,7 +94,7 @@ function listedFromHead(databases: Databases, key: string, name: Buffer): Listed
 }
 
 function listedFromCurrent(databases: Databases, key: string, name: Buffer): ListedVersion | undefined {
-  const row = databases.current.getBinary(name)
+  const row = readRow(databases.current, name)
   return row && decodeCurrent(row, key, name)
 }
 

@@ -4,6 +4,7 @@ import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
 import type { Databases } from './environment.ts'
 import { headKey, idBytes, objectName, olderVersionKey } from './keys.ts'
 import { damaged } from './row.ts'
+import { readRow } from './table.ts'
 import { agrees, decodeCurrent, decodeVersion, type StoredVersion } from './version-row.ts'
 
 /**
@@ -16,13 +17,13 @@ export interface PlacedVersion extends StoredVersion {
 
 export function readHead(databases: Databases, name: Buffer, key: string): PlacedVersion | undefined {
   const rowKey = headKey(name)
-  const row = databases.versions.getBinary(rowKey)
+  const row = readRow(databases.versions, rowKey)
   return row && { ...decodeVersion(row, key, name), rowKey }
 }
 
 function readOlder(databases: Databases, name: Buffer, key: string, versionId: string): PlacedVersion | undefined {
   const rowKey = olderVersionKey(name, versionId)
-  const row = databases.versions.getBinary(rowKey)
+  const row = readRow(databases.versions, rowKey)
   if (!row) return undefined
   const stored = decodeVersion(row, key, name)
   if (stored.record.versionId !== versionId) throw damaged('version', 'under another version id')
@@ -51,7 +52,7 @@ export function selectVersion(
  */
 function readCheckedHead(databases: Databases, name: Buffer, key: string): PlacedVersion | undefined {
   const head = readHead(databases, name, key)
-  const currentRow = databases.current.getBinary(name)
+  const currentRow = readRow(databases.current, name)
   if (!head && !currentRow) return undefined
   if (!head) throw damaged('current', 'of a key without versions')
   if (!currentRow) {
@@ -81,7 +82,7 @@ export function readBody(databases: Databases, stored: StoredVersion): VersionBo
   if (stored.record.bodyKind === 'none') return { kind: 'none' }
   if (stored.record.bodyKind === 'inline') return { kind: 'inline', bytes: readInlineBody(databases, stored) }
   const rowKey = idBytes(stored.record.versionId)
-  const row = databases.bodies.getBinary(rowKey)
+  const row = readRow(databases.bodies, rowKey)
   if (!row) throw damaged('body', 'missing')
   return decodeBlobs(row, rowKey)
 }

@@ -5,7 +5,7 @@ import type { BlobId, VersionBody, VersionId, VersionRecord } from '../../record
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
 import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
-import { scan } from './scan.ts'
+import { scan } from './table.ts'
 import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, decodeVersion, encodeCurrent, encodeVersion, type StoredVersion } from './version-row.ts'

@@ -2,9 +2,10 @@ import { metadataError } from '../../errors.ts'
 import type { BlobId, BucketId } from '../../records.ts'
 import { readBucketRevision } from './bucket-row.ts'
 import { encodeCounters, keyUseKey, readKeyUse, readUsage, type Usage, usageKey } from './counters.ts'
-import type { Databases, Table } from './environment.ts'
+import type { Databases } from './environment.ts'
 import { writerKey, writerOf } from './keys.ts'
 import type { RowWriter } from './row.ts'
+import type { Table } from './table.ts'
 
 type Counters = { versionCount: number; deleteMarkerCount: number; sizeBytes: number }
 
