@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { invariant } from '@coffer/errors'
 import { open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
+import { checkMetaPages } from './meta-pages.ts'
 import { TABLE_ENCODING, type Table } from './table.ts'
 
 /** Version of everything under the directory; a store of a newer one is refused untouched. */
@@ -53,6 +54,7 @@ export interface Environment {
  */
 export async function openEnvironment(options: { directory: string; readOnly: boolean }): Promise<Environment> {
   if (!options.readOnly) await mkdir(options.directory, { recursive: true, mode: 0o700 })
+  await checkMetaPages(options.directory)
   const root: RootDatabase<Buffer, Buffer> = open<Buffer, Buffer>({
     encoding: 'binary',
     keyEncoding: 'binary',

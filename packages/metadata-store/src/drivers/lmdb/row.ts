@@ -16,7 +16,17 @@ const SCRATCH_BYTES = 64 * 1024
 /** 2^48 - 1: sizes and times are kept in six bytes. */
 export const UINT48_MAX = 281_474_976_710_655
 
-export type RowKind = 'bucket' | 'version' | 'current' | 'body' | 'upload' | 'part' | 'blob' | 'counter' | 'record'
+export type RowKind =
+  | 'bucket'
+  | 'version'
+  | 'current'
+  | 'body'
+  | 'upload'
+  | 'part'
+  | 'blob'
+  | 'counter'
+  | 'record'
+  | 'commit'
 
 export function damaged(row: RowKind, reason: string): Error {
   return metadataError('META_RECORD_DAMAGED', { row, reason })
