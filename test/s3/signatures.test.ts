@@ -33,6 +33,23 @@ describe('presigned requests', () => {
     expect((await sendUrl('GET', getUrl)).body.toString()).toBe('by url')
   })
 
+  it('keep the metadata that an SDK moves into the URL', async () => {
+    const put = new PutObjectCommand({ Bucket: bucket, Key: 'by-url', Metadata: { colour: 'blue' } })
+    const url = await getSignedUrl(s3, put)
+    expect(new URL(url).searchParams.get('x-amz-meta-colour')).toBe('blue')
+    expect((await sendUrl('PUT', url, 'x')).status).toBe(200)
+    const { Metadata } = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'by-url' }))
+    expect(Metadata).toEqual({ colour: 'blue' })
+  })
+
+  it('whose URL asks for an encryption that is not there are refused, and store nothing', async () => {
+    const put = new PutObjectCommand({ Bucket: bucket, Key: 'never', ServerSideEncryption: 'aws:kms' })
+    const url = await getSignedUrl(s3, put, { hoistableHeaders: new Set(['x-amz-server-side-encryption']) })
+    expect(new URL(url).searchParams.get('x-amz-server-side-encryption')).toBe('aws:kms')
+    expect((await sendUrl('PUT', url, 'x')).status).toBe(501)
+    expect(await isAbsent('never')).toBe(true)
+  })
+
   it('carry overrides of response headers', async () => {
     const get = new GetObjectCommand({ Bucket: bucket, Key: 'k', ResponseContentDisposition: 'attachment' })
     expect((await sendUrl('GET', await getSignedUrl(s3, get))).headers['content-disposition']).toBe('attachment')

@@ -1,4 +1,10 @@
-import { parseAuthentication, type SignedAuthentication, s3Error, verifySignature } from '@coffer/s3-protocol'
+import {
+  parseAuthentication,
+  type SignedAuthentication,
+  s3Error,
+  verifySignature,
+  withSignedParameters,
+} from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
 
@@ -12,6 +18,7 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
   const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
   return {
     ...request,
+    parsed: authentication.kind === 'presigned' ? withSignedParameters(request.parsed) : request.parsed,
     authentication,
     principal: signingKey.principal,
     signing: { keyBytes: signingKey.keyBytes, seedSignature },
