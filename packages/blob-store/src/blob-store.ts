@@ -13,8 +13,11 @@ export type BlobSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
  */
 export interface OpenBlob {
   readonly sizeBytes: number
-  /** Exactly `lengthBytes` bytes from `offsetBytes`; BLOB_TRUNCATED if the blob ends before. The caller owns the buffer. */
-  read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array>
+  /**
+   * Exactly `lengthBytes` bytes from `offsetBytes`; BLOB_TRUNCATED if the blob ends before. They stand at the beginning of `into`,
+   * at least as long, which is the driver's until the read ends; without it in a new buffer, which is the caller's.
+   */
+  read(offsetBytes: number, lengthBytes: number, into?: Uint8Array): Promise<Uint8Array>
   close(): Promise<void>
 }
 

@@ -7,9 +7,11 @@ import { reportFailure } from './cli/report-failure.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
 import { serverCommand } from './cli/server-command.ts'
 import { serviceCommand } from './cli/service-command.ts'
+import { countBuffersInHeapLimit } from './heap.ts'
 
 /** The command line of Coffer. Sets the process's exit code; never rejects. */
 export async function main(processArguments: readonly string[]): Promise<void> {
+  countBuffersInHeapLimit()
   const program = new Command('coffer')
     .description('S3-compatible object store that encrypts everything it keeps')
     .addCommand(serverCommand(), { isDefault: false })

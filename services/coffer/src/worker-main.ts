@@ -1,3 +1,5 @@
+import { countBuffersInHeapLimit } from './heap.ts'
 import { obeySupervisor } from './worker.ts'
 
+countBuffersInHeapLimit()
 obeySupervisor()

@@ -18,7 +18,7 @@ function createCommand(): Command {
   return command.action(async (name: string, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
       const { account, accessKeyId, secretAccessKey } = await mesh.use('iam').createAccount(name, mesh.recipient())
-      const secret = mesh.unparcel(secretAccessKey, 'secret-access-key')
+      const secret = mesh.unparcel(secretAccessKey, 'secret-access-key', name)
       const accessKey = { accessKeyId, secretAccessKey: Buffer.from(insecureExportKeyBytes(secret)).toString() }
       if (json) return print(JSON.stringify({ account, accessKey }, undefined, 2))
       print(`Account ${account.name} (${account.accountId}) is made. Its secret is shown this once.`)

@@ -76,6 +76,7 @@ async function* readPart(objectKey: Secret, blob: OpenBlob, { part, range }: Par
   const sealed = sealedRangeOf(part.sizeBytes, range)
   const endBytes = sealed.offsetBytes + sealed.lengthBytes
   const [header, first] = await readBeginning(blob, sealed.offsetBytes, endBytes)
+  const buffers = new AlternatingBuffers(Math.min(READ_BYTES, endBytes - sealed.offsetBytes - first.length))
   const opener = new StreamOpener(objectKey, header, {
     plainTotalBytes: part.sizeBytes,
     expectedPartNumber: part.number,
@@ -89,7 +90,7 @@ async function* readPart(objectKey: Secret, blob: OpenBlob, { part, range }: Par
   while (leftBytes > 0) {
     const nextOffsetBytes = offsetBytes + chunk.length
     // Read ahead: the disk works while the cipher does.
-    const next = nextOffsetBytes < endBytes ? readChunk(blob, nextOffsetBytes, endBytes) : undefined
+    const next = nextOffsetBytes < endBytes ? readChunk(blob, nextOffsetBytes, endBytes, buffers.next()) : undefined
     next?.catch(() => undefined)
     const batch = trim(opener.openSegments(segmentIndex, chunk), skipBytes, leftBytes)
     leftBytes -= sizeOf(batch)
@@ -115,8 +116,27 @@ async function readBeginning(
   return Promise.all([blob.read(0, STREAM_HEADER_SIZE_BYTES), readChunk(blob, offsetBytes, endBytes)])
 }
 
-function readChunk(blob: OpenBlob, offsetBytes: number, endBytes: number): Promise<Uint8Array> {
-  return blob.read(offsetBytes, Math.min(READ_BYTES, endBytes - offsetBytes))
+function readChunk(blob: OpenBlob, offsetBytes: number, endBytes: number, into?: Uint8Array): Promise<Uint8Array> {
+  return blob.read(offsetBytes, Math.min(READ_BYTES, endBytes - offsetBytes), into)
+}
+
+/** Two buffers for ciphertext: one is read into while the other is opened, for the whole of a part. */
+class AlternatingBuffers {
+  readonly #sizeBytes: number
+  #free: Uint8Array | undefined
+  #busy: Uint8Array | undefined
+
+  constructor(sizeBytes: number) {
+    this.#sizeBytes = sizeBytes
+  }
+
+  /** What the call before the last returned, or a new one. */
+  next(): Uint8Array {
+    const buffer = this.#free ?? Buffer.allocUnsafeSlow(this.#sizeBytes)
+    this.#free = this.#busy
+    this.#busy = buffer
+    return buffer
+  }
 }
 
 /** Which parts a range touches, and which range of each. */

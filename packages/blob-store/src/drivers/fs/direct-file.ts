@@ -15,27 +15,27 @@ export class DirectFile {
   }
 
   /**
-   * Undefined: read it another way. The range is larger than a buffer, none is free, the file's name is gone, its end is nearer,
+   * Fills `into`. False: read it another way. The range is larger than a buffer, none is free, the file's name is gone, its end is nearer,
    * or the disk fails: the other way finds out what is wrong.
    */
-  async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array | undefined> {
+  async read(offsetBytes: number, into: Uint8Array): Promise<boolean> {
+    const lengthBytes = into.length
     const fromBytes = offsetBytes - (offsetBytes % BLOCK_BYTES)
     const spanBytes = Math.ceil((offsetBytes + lengthBytes) / BLOCK_BYTES) * BLOCK_BYTES - fromBytes
-    if (this.#hasFailed || spanBytes > BUFFER_BYTES) return undefined
+    if (this.#hasFailed || spanBytes > BUFFER_BYTES) return false
     const buffer = this.#buffers.tryAcquire()
-    if (buffer === undefined) return undefined
+    if (buffer === undefined) return false
     try {
       this.#opening ??= open(this.#path, constants.O_RDONLY | constants.O_DIRECT)
       const file = await this.#opening
       const { bytesRead } = await file.read(buffer, 0, spanBytes, fromBytes)
       const skipBytes = offsetBytes - fromBytes
-      if (bytesRead < skipBytes + lengthBytes) return undefined
-      const range = Buffer.allocUnsafeSlow(lengthBytes)
-      range.set(buffer.subarray(skipBytes, skipBytes + lengthBytes))
-      return range
+      if (bytesRead < skipBytes + lengthBytes) return false
+      into.set(buffer.subarray(skipBytes, skipBytes + lengthBytes))
+      return true
     } catch {
       this.#hasFailed = true
-      return undefined
+      return false
     } finally {
       this.#buffers.release(buffer)
     }

@@ -28,13 +28,14 @@ export class OpenFile implements OpenBlob {
     this.#direct = direct
   }
 
-  async read(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
+  async read(offsetBytes: number, lengthBytes: number, into?: Uint8Array): Promise<Uint8Array> {
+    const buffer = into?.subarray(0, lengthBytes) ?? Buffer.allocUnsafeSlow(lengthBytes)
     const direct = lengthBytes < DIRECT_READ_BYTES_MIN ? undefined : this.#direct
     if (direct !== undefined && !direct.recent.wasRead(this.#blobId, offsetBytes)) {
-      const range = await direct.file.read(offsetBytes, lengthBytes)
-      if (range !== undefined) return range
+      if (await direct.file.read(offsetBytes, buffer)) return buffer
     }
-    return await this.#readCached(offsetBytes, lengthBytes)
+    await this.#readCached(offsetBytes, buffer)
+    return buffer
   }
 
   async close(): Promise<void> {
@@ -42,18 +43,17 @@ export class OpenFile implements OpenBlob {
     await this.#file.close()
   }
 
-  async #readCached(offsetBytes: number, lengthBytes: number): Promise<Uint8Array> {
-    const buffer = Buffer.allocUnsafeSlow(lengthBytes)
+  async #readCached(offsetBytes: number, into: Uint8Array): Promise<void> {
+    const lengthBytes = into.length
     let filled = 0
     while (filled < lengthBytes) {
       const { bytesRead } = await this.#file
-        .read(buffer, filled, lengthBytes - filled, offsetBytes + filled)
+        .read(into, filled, lengthBytes - filled, offsetBytes + filled)
         .catch((error: unknown) => {
           throw asBlobError(error, this.#blobId)
         })
       if (bytesRead === 0) throw blobError('BLOB_TRUNCATED', { blobId: this.#blobId, offsetBytes, lengthBytes })
       filled += bytesRead
     }
-    return buffer
   }
 }
