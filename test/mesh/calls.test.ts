@@ -123,6 +123,10 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
     const parcel = provider.parcel(Secret.copyOf(key), caller.recipient(), 'object-key')
     expect(parcel.kind).toBe('sealed')
     expect(caller.unparcel(parcel, 'object-key').equals(Secret.copyOf(key))).toBe(true)
+    const ofAnother = provider.parcel(Secret.copyOf(key), caller.recipient(), 'object-key', { key: 'a' })
+    expect(() => caller.unparcel(ofAnother, 'object-key', { key: 'b' })).toThrow(
+      expect.objectContaining({ code: 'CRYPTO_PARCEL_REFUSED' }),
+    )
     expect(() => caller.unparcel(parcel, 'data-key')).toThrow(
       expect.objectContaining({ code: 'CRYPTO_PARCEL_REFUSED' }),
     )

@@ -25,6 +25,9 @@ interface Offered {
   readonly bound: Map<string, Method>
 }
 
+/** What kind of key, then what it is for: names, or a context. Both sides build it alike, in the same order. */
+export type KeyPurpose = readonly [kind: string, ...what: (string | object)[]]
+
 /**
  * The typed mesh: what a service offers with `provide` others call with `use`, in one process or over NATS alike.
  *
@@ -113,18 +116,19 @@ export class Mesh {
 
   /**
    * Packs a key for the process that asked: for this one as it is (the receiver owns it from then on), else sealed to its
-   * session.
+   * session. The purpose, what kind of key and what it is for, is authenticated: who carries parcels can't hand one object's
+   * key out for another's.
    */
-  parcel(secret: Secret, recipient: KeyRecipient, purpose: string): KeyParcel {
+  parcel(secret: Secret, recipient: KeyRecipient, ...purpose: KeyPurpose): KeyParcel {
     if (recipient.processId === this.processId) return { kind: 'local', secret }
-    const sealed = this.#courier.seal(secret, recipient.publicKey, purpose)
+    const sealed = this.#courier.seal(secret, recipient.publicKey, JSON.stringify(purpose))
     secret.wipe()
     return sealed
   }
 
-  /** CRYPTO_PARCEL_REFUSED. */
-  unparcel(parcel: KeyParcel, purpose: string): Secret {
-    return parcel.kind === 'local' ? parcel.secret : this.#courier.open(parcel, purpose)
+  /** CRYPTO_PARCEL_REFUSED: not for this process, or not for this purpose. */
+  unparcel(parcel: KeyParcel, ...purpose: KeyPurpose): Secret {
+    return parcel.kind === 'local' ? parcel.secret : this.#courier.open(parcel, JSON.stringify(purpose))
   }
 
   /**

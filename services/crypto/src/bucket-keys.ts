@@ -59,7 +59,7 @@ export class BucketKeys {
   /** Undefined: the master key has been rotated since `version` was asked for. */
   async #make(id: string, version: number): Promise<NamedKey | undefined> {
     const made = await this.#kms.generateDataKey(SERVICE_KEY_ID, contextOf(id), this.#mesh.recipient())
-    const key = this.#mesh.unparcel(made.plaintext, 'data-key')
+    const key = this.#mesh.unparcel(made.plaintext, 'data-key', contextOf(id))
     if (made.wrapped.keyVersion !== version) {
       key.wipe()
       return undefined
@@ -80,7 +80,7 @@ export class BucketKeys {
     if (record === undefined) return undefined
     const wrapped = decodeWrappedKey(record.value)
     const parcel = await this.#kms.decrypt(wrapped, contextOf(id), this.#mesh.recipient())
-    return { id, key: this.#mesh.unparcel(parcel, 'data-key') }
+    return { id, key: this.#mesh.unparcel(parcel, 'data-key', contextOf(id)) }
   }
 }
 

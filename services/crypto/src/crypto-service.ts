@@ -37,10 +37,10 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     async issueObjectKey(context, recipient) {
       const objectKey = generateObjectKey()
       const stored = await sealUnderCurrent(objectKey, context)
-      return { objectKey: mesh.parcel(objectKey, recipient, 'object-key'), stored }
+      return { objectKey: mesh.parcel(objectKey, recipient, 'object-key', context), stored }
     },
     async openObjectKey(stored, context, recipient) {
-      return mesh.parcel(await open(stored, context), recipient, 'object-key')
+      return mesh.parcel(await open(stored, context), recipient, 'object-key', context)
     },
     async resealObjectKey(stored, from, to) {
       const objectKey = await open(stored, from)
@@ -54,12 +54,16 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
       // The newest version is asked for first, which also makes the master key at its first use.
       await bucketKeys.current(bucketId)
       const made = await kms.generateDataKey(SERVICE_KEY_ID, metadataKeyContext(bucketId), mesh.recipient())
-      const key = mesh.unparcel(made.plaintext, 'data-key')
-      return { metadataKey: mesh.parcel(key, recipient, 'metadata-key'), wrapped: encodeWrappedKey(made.wrapped) }
+      const key = mesh.unparcel(made.plaintext, 'data-key', metadataKeyContext(bucketId))
+      return {
+        metadataKey: mesh.parcel(key, recipient, 'metadata-key', bucketId),
+        wrapped: encodeWrappedKey(made.wrapped),
+      }
     },
     async openMetadataKey(bucketId, wrapped, recipient) {
       const parcel = await kms.decrypt(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), mesh.recipient())
-      return mesh.parcel(mesh.unparcel(parcel, 'data-key'), recipient, 'metadata-key')
+      const key = mesh.unparcel(parcel, 'data-key', metadataKeyContext(bucketId))
+      return mesh.parcel(key, recipient, 'metadata-key', bucketId)
     },
   }
 }

@@ -38,7 +38,9 @@ export class SigningKeys {
       this.#cached.delete(name)
       return undefined
     }
-    const keyBytes = insecureExportKeyBytes(this.#mesh.unparcel(found.signingKey, 'signing-key'))
+    const keyBytes = insecureExportKeyBytes(
+      this.#mesh.unparcel(found.signingKey, 'signing-key', accessKeyId, date, region, service),
+    )
     const key = { principal: found.principal, keyBytes }
     if (this.#cached.size >= CACHED_KEYS_MAX) this.#cached.clear()
     this.#cached.set(name, { key, untilMs: Date.now() + found.leaseMs })

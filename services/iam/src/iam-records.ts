@@ -82,7 +82,7 @@ export class IamRecords {
       if (!isCofferError(error, 'KMS_KEY_EXISTS')) throw error
     })
     const made = await this.#kms.generateDataKey(IAM_KEY_ID, CONTEXT, this.#mesh.recipient())
-    this.#mesh.unparcel(made.plaintext, 'data-key').wipe()
+    this.#mesh.unparcel(made.plaintext, 'data-key', CONTEXT).wipe()
     const { ciphertext, ...rest } = made.wrapped
     const value = Buffer.from(JSON.stringify({ ...rest, ciphertext: Buffer.from(ciphertext).toString('base64') }))
     await this.#metadata.putRecord('iam', IAM_KEY_RECORD, value, 0).catch((error: unknown) => {
@@ -97,6 +97,6 @@ export class IamRecords {
     const { ciphertext, ...rest } = JSON.parse(Buffer.from(value).toString())
     const wrapped: WrappedKey = { ...rest, ciphertext: Buffer.from(ciphertext, 'base64') }
     const parcel = await this.#kms.decrypt(wrapped, CONTEXT, this.#mesh.recipient())
-    return new MetadataKey(this.#mesh.unparcel(parcel, 'data-key'))
+    return new MetadataKey(this.#mesh.unparcel(parcel, 'data-key', CONTEXT))
   }
 }

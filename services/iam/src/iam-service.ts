@@ -93,7 +93,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       const { accountId, name: accountName, canonicalId } = account
       return {
         principal: { kind: 'account-root', accountId, accountName, canonicalId, accessKeyId },
-        signingKey: mesh.parcel(Secret.take(signingKey), recipient, 'signing-key'),
+        signingKey: mesh.parcel(Secret.take(signingKey), recipient, 'signing-key', accessKeyId, date, region, service),
         leaseMs: LEASE_MS,
       }
     },
@@ -117,7 +117,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       const accessKey = newAccessKey()
       const account = await create(name, accessKey)
       const secret = Secret.take(Buffer.from(accessKey.secretAccessKey))
-      const secretAccessKey = mesh.parcel(secret, recipient, 'secret-access-key')
+      const secretAccessKey = mesh.parcel(secret, recipient, 'secret-access-key', name)
       return { account, accessKeyId: accessKey.accessKeyId, secretAccessKey }
     },
     findAccount: (accountId) => records.find<Account>(accountRecord(accountId)),

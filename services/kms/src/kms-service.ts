@@ -24,11 +24,11 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {
       const { connector, key } = locate(keyId)
       const { plaintext, wrapped } = await connector.generateDataKey(key, context)
-      return { plaintext: mesh.parcel(plaintext, recipient, 'data-key'), wrapped }
+      return { plaintext: mesh.parcel(plaintext, recipient, 'data-key', context), wrapped }
     },
     async decrypt(wrapped: WrappedKey, context: EncryptionContext, recipient: KeyRecipient) {
       const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
-      return mesh.parcel(plaintext, recipient, 'data-key')
+      return mesh.parcel(plaintext, recipient, 'data-key', context)
     },
     async rewrap(wrapped, context, keyId) {
       const { connector, key } = locate(keyId)

@@ -37,7 +37,11 @@ export class ObjectKeys {
       return { objectKey, stored: { keyRef: '', sealed }, sse: 'SSE-C' }
     }
     const issued = await this.#crypto.issueObjectKey(context, this.#recipient())
-    return { objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key'), stored: issued.stored, sse: 'SSE-S3' }
+    return {
+      objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key', context),
+      stored: issued.stored,
+      sse: 'SSE-S3',
+    }
   }
 
   /** Opens the key of a stored object; `presented` is what the request says of SSE-C, checked against how it is stored. */
@@ -49,7 +53,7 @@ export class ObjectKeys {
     assertPresentedKeyFits(held.sse, presented)
     if (presented.kind !== 'SSE-C') {
       const parcel = await this.#crypto.openObjectKey(held.stored, context, this.#recipient())
-      return this.#mesh.unparcel(parcel, 'object-key')
+      return this.#mesh.unparcel(parcel, 'object-key', context)
     }
     try {
       return openObjectKeyForCustomer(held.stored.sealed, Secret.copyOf(presented.key), context)
