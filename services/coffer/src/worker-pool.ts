@@ -24,6 +24,9 @@ export function newWriterId(): string {
   return randomBytes(8).toString('hex')
 }
 
+/** One heap for all threads (mallopt(3), M_ARENA_MAX): several hold on to more of what was freed. Costs no speed that was seen. */
+const WORKER_ENVIRONMENT = { MALLOC_ARENA_MAX: '1' }
+
 /**
  * The worker processes: forked while the supervisor still opens the store, told to start when it has, replaced when they
  * die, told to stop at the end.
@@ -44,7 +47,7 @@ export class WorkerPool {
       args: [],
       serialization: 'advanced',
     })
-    for (let index = 0; index < count; index++) this.#workers.add(cluster.fork())
+    for (let index = 0; index < count; index++) this.#workers.add(cluster.fork(WORKER_ENVIRONMENT))
   }
 
   /** Resolves with the port when all workers listen; rejects with the first failure. */
@@ -96,7 +99,7 @@ export class WorkerPool {
 
   #forkReplacement(options: WorkerPoolOptions): void {
     if (this.#isStopping || this.#workers.size >= this.#count) return
-    const worker = cluster.fork()
+    const worker = cluster.fork(WORKER_ENVIRONMENT)
     this.#workers.add(worker)
     const startedAt = Date.now()
     this.#startWorker(worker, options).then(

@@ -21,8 +21,8 @@ export interface FsBlobStoreOptions {
   readonly directIo?: boolean
 }
 
-/** About 1 MiB each: 24 uploads at once write one while they fill the other, the rest go through the page cache. */
-const BUFFERS_MAX = 48
+/** About 1 MiB each: 16 uploads at once write one while they fill the other, the rest go through the page cache. */
+const BUFFERS_MAX = 32
 /** Of 1 MiB: what was read since this many chunks ago is kept by the page cache when it is read again. */
 const RECENT_CHUNKS_MAX = 8192
 /** Of the random part: folders fill evenly whatever the writers. */
