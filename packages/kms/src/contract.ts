@@ -1,5 +1,6 @@
+import { Secret } from '@coffer/crypto-core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { KmsConnector } from './kms-connector.ts'
+import type { KmsConnector, WrappedKey } from './kms-connector.ts'
 
 /** A connector under test; `another` is a second instance on the same keys, as another process would have. */
 export interface KmsFixture {
@@ -7,6 +8,8 @@ export interface KmsFixture {
   readonly another: KmsConnector
   dispose(): Promise<void>
 }
+
+const DAY_MS = 24 * 3600 * 1000
 
 /** What every KMS connector must keep, run against the real thing. */
 export function kmsConnectorContract(name: string, open: () => Promise<KmsFixture>): void {
@@ -100,8 +103,69 @@ export function kmsConnectorContract(name: string, open: () => Promise<KmsFixtur
       await expect(fixture.connector.generateDataKey('none', {})).rejects.toMatchObject({ code: 'KMS_KEY_NOT_FOUND' })
     })
 
+    it('stops using a key that is disabled, in other processes too, until it is enabled', async () => {
+      const { plaintext, wrapped } = await fixture.connector.generateDataKey('k1', context)
+      expect(await fixture.connector.disableKey('k1')).toMatchObject({ keyId: 'k1', state: 'disabled' })
+      for (const connector of [fixture.connector, fixture.another]) {
+        expect(await connector.describeKey('k1')).toMatchObject({ state: 'disabled' })
+        for (const use of usesOf(connector, wrapped)) {
+          await expect(use()).rejects.toMatchObject({ code: 'KMS_KEY_DISABLED' })
+        }
+      }
+      expect(await fixture.connector.enableKey('k1')).toMatchObject({ state: 'enabled' })
+      expect((await fixture.another.decrypt(wrapped, context)).equals(plaintext)).toBe(true)
+    })
+
+    it('schedules a deletion, refuses the key from then on, and brings it back when the deletion is cancelled', async () => {
+      const { plaintext, wrapped } = await fixture.connector.generateDataKey('k1', context)
+      const scheduled = await fixture.connector.scheduleKeyDeletion('k1', 7)
+      expect(scheduled.state).toBe('pending-deletion')
+      expect(Math.abs((scheduled.deletionAt ?? 0) - Date.now() - 7 * DAY_MS)).toBeLessThan(DAY_MS)
+      for (const use of usesOf(fixture.another, wrapped)) {
+        await expect(use()).rejects.toMatchObject({ code: 'KMS_KEY_PENDING_DELETION' })
+      }
+      for (const change of [
+        () => fixture.connector.enableKey('k1'),
+        () => fixture.connector.disableKey('k1'),
+        () => fixture.connector.scheduleKeyDeletion('k1', 8),
+      ]) {
+        await expect(change()).rejects.toMatchObject({ code: 'KMS_KEY_PENDING_DELETION' })
+      }
+      expect(await fixture.connector.cancelKeyDeletion('k1')).toMatchObject({ state: 'disabled' })
+      await fixture.connector.enableKey('k1')
+      expect((await fixture.connector.decrypt(wrapped, context)).equals(plaintext)).toBe(true)
+    })
+
+    it('refuses a waiting time of less than 7 or more than 30 days, and to cancel what was not scheduled', async () => {
+      for (const days of [6, 31, 7.5, Number.NaN]) {
+        const scheduling = fixture.connector.scheduleKeyDeletion('k1', days)
+        await expect(scheduling).rejects.toMatchObject({ code: 'KMS_PENDING_DAYS_INVALID' })
+      }
+      await expect(fixture.connector.cancelKeyDeletion('k1')).rejects.toMatchObject({
+        code: 'KMS_KEY_NOT_PENDING_DELETION',
+      })
+    })
+
+    it('encrypts up to 4,096 given bytes', async () => {
+      for (const size of [1, 32, 4096]) {
+        const plaintext = Secret.random(size)
+        const wrapped = await fixture.connector.encrypt(plaintext, 'k1', context)
+        expect((await fixture.another.decrypt(wrapped, context)).equals(plaintext)).toBe(true)
+      }
+      await expect(fixture.connector.encrypt(Secret.random(4097), 'k1', context)).rejects.toMatchObject({
+        code: 'KMS_PLAINTEXT_SIZE_INVALID',
+      })
+    })
+
     it('passes its own self-test', async () => {
       await expect(fixture.connector.selfTest()).resolves.toBeUndefined()
     })
+
+    const usesOf = (connector: KmsConnector, wrapped: WrappedKey) => [
+      () => connector.generateDataKey('k1', context),
+      () => connector.encrypt(Secret.random(32), 'k1', context),
+      () => connector.decrypt(wrapped, context),
+      () => connector.rewrap(wrapped, context, 'k1'),
+    ]
   })
 }

@@ -1,4 +1,5 @@
 import type { Secret } from '@coffer/crypto-core'
+import type { ZodType } from 'zod'
 
 /** Authenticated with every wrapped key: what a data key is for. The same context must be given to unwrap it. */
 export type EncryptionContext = Readonly<Record<string, string>>
@@ -19,6 +20,8 @@ export interface KeyDescription {
   readonly keyId: string
   readonly state: KeyState
   readonly createdAt: number
+  /** When it is destroyed, milliseconds since 1970; only while its deletion is pending. */
+  readonly deletionAt?: number
   /** The version that new wraps use. */
   readonly currentVersion: number
   readonly versions: readonly { readonly version: number; readonly createdAt: number }[]
@@ -31,6 +34,9 @@ export interface KeyDescription {
  * 2. The encryption context is authenticated: another context, key, version or a changed byte fails closed.
  * 3. After `rotateKey` resolves, every new wrap uses the new version, also those of other processes on the same store.
  * 4. No secret is in an error, a log or a description.
+ * 5. A key that is disabled or awaits its deletion neither wraps nor unwraps, at once and in every process; enabling it or
+ *    cancelling the deletion (after which it is disabled, as in AWS KMS) brings it back as it was.
+ * 6. When the KMS does not answer, every call rejects with KMS_UNAVAILABLE within the connector's time-out.
  *
  * Failures are CofferErrors with the codes in `errors.ts`. The contract suite is `@coffer/kms/contract`.
  */
@@ -41,10 +47,20 @@ export interface KmsConnector {
   /** KMS_KEY_NOT_FOUND. */
   describeKey(keyId: string): Promise<KeyDescription>
   listKeys(query: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]>
+  /** A new version for new wraps. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION; KMS_NOT_SUPPORTED. */
   rotateKey(keyId: string): Promise<KeyDescription>
+  /** Of an enabled or disabled key. KMS_KEY_NOT_FOUND, KMS_KEY_PENDING_DELETION. */
+  enableKey(keyId: string): Promise<KeyDescription>
+  disableKey(keyId: string): Promise<KeyDescription>
+  /** 7 to 30 days (KMS_PENDING_DAYS_INVALID). KMS_KEY_NOT_FOUND, KMS_KEY_PENDING_DELETION. */
+  scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription>
+  /** The key is disabled afterwards. KMS_KEY_NOT_FOUND, KMS_KEY_NOT_PENDING_DELETION. */
+  cancelKeyDeletion(keyId: string): Promise<KeyDescription>
   /** A fresh 256-bit key and its wrapped form. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED. The caller wipes the plaintext. */
   generateDataKey(keyId: string, context: EncryptionContext): Promise<{ plaintext: Secret; wrapped: WrappedKey }>
-  /** KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_CIPHERTEXT_REFUSED. */
+  /** Wraps 1 to 4,096 given bytes (KMS_PLAINTEXT_SIZE_INVALID) under the newest version. The caller keeps and wipes them. */
+  encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey>
+  /** KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_CIPHERTEXT_REFUSED. */
   decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret>
   /** The same data key wrapped under the newest version of `keyId`, without its leaving the connector. */
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
@@ -64,4 +80,16 @@ export interface KmsRecords {
   /** `expectedRevision` 0: must not exist yet. Rejects with META_RECORD_CHANGED if it changed. */
   put(id: string, value: Uint8Array, expectedRevision: number): Promise<void>
   list(query: { prefix: string; afterId: string; limit: number }): Promise<readonly { id: string; value: Uint8Array }[]>
+}
+
+/**
+ * A kind of connector, `vault` for example: what a configuration names as its `type`. Built-in ones are loaded when they are
+ * first used; a third party's is the default export of an npm package.
+ */
+export interface KmsConnectorPlugin<Options = unknown> {
+  readonly type: string
+  /** The options as a configuration file writes them, checked; the messages of a refusal name the option, never its value. */
+  readonly options: ZodType<Options>
+  /** Opens lazily: it resolves without the KMS being there; `selfTest` and the first use say whether it is. */
+  open(options: Options, context: KmsContext): Promise<KmsConnector>
 }

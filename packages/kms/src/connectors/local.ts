@@ -1,6 +1,8 @@
 import { Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import { kmsError } from '../errors.ts'
+import { assertKeyId } from '../key-id.ts'
+import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
 import type {
   EncryptionContext,
   KeyDescription,
@@ -12,10 +14,10 @@ import type {
 import { decodeMasterKey, encodeMasterKey, type StoredMasterKey } from './local/master-key-record.ts'
 
 const KEY_BYTES = 32
-const KEY_ID = /^[A-Za-z0-9._-]{1,64}$/
 const ROOT_CHECK_ID = 'root-check'
 const KEY_PREFIX = 'key/'
 const ATTEMPTS_MAX = 16
+const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_PURPOSE = 'kms data key'
 const MASTER_KEY_PURPOSE = 'kms master key'
 const ROOT_CHECK_PURPOSE = 'kms root check'
@@ -66,7 +68,7 @@ class LocalConnector implements KmsConnector {
   }
 
   async createKey(keyId: string): Promise<KeyDescription> {
-    if (!KEY_ID.test(keyId)) throw kmsError('KMS_KEY_ID_INVALID', { keyId })
+    assertKeyId(keyId)
     const key: StoredMasterKey = {
       keyId,
       state: 'enabled',
@@ -90,19 +92,26 @@ class LocalConnector implements KmsConnector {
   }
 
   async rotateKey(keyId: string): Promise<KeyDescription> {
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
-      const { key, revision } = await this.#read(keyId)
-      if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
-      const rotated = { ...key, versions: [...key.versions, this.#newVersion(keyId, key.versions.length + 1)] }
-      try {
-        await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(rotated), revision)
-        return describe(rotated)
-      } catch (error) {
-        // Somebody else rotated it meanwhile: this rotation comes on top of theirs.
-        if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
-      }
-    }
-    throw kmsError('KMS_UNAVAILABLE', { keyId })
+    return this.#change(keyId, (key) => {
+      assertUsable(key, keyId)
+      return { ...key, versions: [...key.versions, this.#newVersion(keyId, key.versions.length + 1)] }
+    })
+  }
+
+  async enableKey(keyId: string): Promise<KeyDescription> {
+    return this.#changeLife(keyId, enabled)
+  }
+
+  async disableKey(keyId: string): Promise<KeyDescription> {
+    return this.#changeLife(keyId, disabled)
+  }
+
+  async scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription> {
+    return this.#changeLife(keyId, pendingDeletion(pendingDays, Date.now()))
+  }
+
+  async cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
+    return this.#changeLife(keyId, deletionCancelled)
   }
 
   async generateDataKey(keyId: string, context: EncryptionContext) {
@@ -110,9 +119,15 @@ class LocalConnector implements KmsConnector {
     return { plaintext, wrapped: await this.#wrap(plaintext, keyId, context) }
   }
 
+  async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
+    const { lengthBytes } = plaintext
+    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    return this.#wrap(plaintext, keyId, context)
+  }
+
   async decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret> {
     const { key } = await this.#read(wrapped.keyId)
-    if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId: wrapped.keyId })
+    assertUsable(key, wrapped.keyId)
     const master = this.#openVersion(key, wrapped.keyVersion)
     try {
       return unwrapSecret(wrapped.ciphertext, master, DATA_KEY_PURPOSE, context)
@@ -143,12 +158,36 @@ class LocalConnector implements KmsConnector {
   async #wrap(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
     // Read each time: what another process has rotated counts from the next wrap on.
     const { key } = await this.#read(keyId)
-    if (key.state !== 'enabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
+    assertUsable(key, keyId)
     const keyVersion = key.versions.length
     const master = this.#openVersion(key, keyVersion)
     const ciphertext = wrapSecret(plaintext, master, DATA_KEY_PURPOSE, context)
     master.wipe()
     return { connector: this.name, keyId, keyVersion, ciphertext }
+  }
+
+  #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
+    return this.#change(keyId, ({ keyId: id, createdAt, versions, ...life }) => ({
+      keyId: id,
+      createdAt,
+      versions,
+      ...change(life, keyId),
+    }))
+  }
+
+  /** What another process changes meanwhile is not lost: this change is made on top of it. */
+  async #change(keyId: string, change: (key: StoredMasterKey) => StoredMasterKey): Promise<KeyDescription> {
+    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+      const { key, revision } = await this.#read(keyId)
+      const changed = change(key)
+      try {
+        await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(changed), revision)
+        return describe(changed)
+      } catch (error) {
+        if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+      }
+    }
+    throw kmsError('KMS_UNAVAILABLE', { keyId })
   }
 
   async #read(keyId: string): Promise<{ key: StoredMasterKey; revision: number }> {
@@ -185,6 +224,7 @@ function describe(key: StoredMasterKey): KeyDescription {
     keyId: key.keyId,
     state: key.state,
     createdAt: key.createdAt,
+    ...(key.deletionAt !== undefined && { deletionAt: key.deletionAt }),
     currentVersion: key.versions.length,
     versions: key.versions.map(({ createdAt }, index) => ({ version: index + 1, createdAt })),
   }

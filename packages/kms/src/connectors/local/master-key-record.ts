@@ -6,6 +6,7 @@ export interface StoredMasterKey {
   readonly keyId: string
   readonly state: KeyState
   readonly createdAt: number
+  readonly deletionAt?: number
   readonly versions: readonly { readonly createdAt: number; readonly sealed: string }[]
 }
 
