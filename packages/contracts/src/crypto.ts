@@ -3,22 +3,41 @@ import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 
 /** An object key sealed for storage: what the version record keeps. */
 export interface StoredObjectKey {
-  /** Names the key that seals it: `bk:<bucket key id>` for a bucket key. Counted by the metadata store. */
+  /**
+   * Names the key that seals it: `bk:<bucket key id>` for a bucket key, `kms:<connector>/<key>/<version>` for a master key's
+   * own data key. Counted by the metadata store.
+   */
   readonly keyRef: string
   readonly sealed: Uint8Array
 }
 
+/** The master key that seals an object key (SSE-KMS): `key` of the default connector, or `connector/key`. */
+export interface MasterKeyUse {
+  readonly keyName: string
+  /** Through a bucket key, which costs no KMS call for an object; else the KMS wraps a key for each object. */
+  readonly bucketKeyEnabled: boolean
+}
+
 /** The crypto engine: issues, seals and opens object keys and bucket metadata keys; keeps bucket keys. */
 export interface CryptoService {
-  /** A fresh object key for one version, sealed under the bucket's current bucket key (SSE-S3). */
+  /**
+   * A fresh object key for one version, sealed under a bucket key of the server's own master key (SSE-S3) or as `masterKey`
+   * says. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_UNAVAILABLE.
+   */
   issueObjectKey(
     context: SealContext,
     recipient: KeyRecipient,
+    masterKey?: MasterKeyUse,
   ): Promise<{ objectKey: KeyParcel; stored: StoredObjectKey }>
-  /** CRYPTO_WRONG_KEY, CRYPTO_DAMAGED, CRYPTO_BUCKET_KEY_NOT_FOUND. */
+  /** CRYPTO_WRONG_KEY, CRYPTO_DAMAGED, ENGINE_BUCKET_KEY_NOT_FOUND; KMS_KEY_DISABLED and the KMS' other refusals. */
   openObjectKey(stored: StoredObjectKey, context: SealContext, recipient: KeyRecipient): Promise<KeyParcel>
-  /** The same object key, sealed for another context (a multipart upload that becomes a version) or a newer key. */
-  resealObjectKey(stored: StoredObjectKey, from: SealContext, to: SealContext): Promise<StoredObjectKey>
+  /** The same object key, sealed for another context or under another or newer key; no object data moves. */
+  resealObjectKey(
+    stored: StoredObjectKey,
+    from: SealContext,
+    to: SealContext,
+    masterKey?: MasterKeyUse,
+  ): Promise<StoredObjectKey>
   /** A fresh metadata key for a bucket, wrapped by the KMS. */
   issueMetadataKey(bucketId: string, recipient: KeyRecipient): Promise<{ metadataKey: KeyParcel; wrapped: Uint8Array }>
   openMetadataKey(bucketId: string, wrapped: Uint8Array, recipient: KeyRecipient): Promise<KeyParcel>

@@ -1,6 +1,11 @@
 import type { EncryptionContext, KeyDescription, WrappedKey } from '@coffer/kms'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 
+/** A master key and the connector that holds it. */
+export interface LocatedKey extends KeyDescription {
+  readonly connector: string
+}
+
 /** The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one. */
 export interface KmsService {
   generateDataKey(
@@ -10,9 +15,17 @@ export interface KmsService {
   ): Promise<{ plaintext: KeyParcel; wrapped: WrappedKey }>
   decrypt(wrapped: WrappedKey, context: EncryptionContext, recipient: KeyRecipient): Promise<KeyParcel>
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
-  createKey(keyId: string): Promise<KeyDescription>
-  describeKey(keyId: string): Promise<KeyDescription>
-  listKeys(query: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]>
-  rotateKey(keyId: string): Promise<KeyDescription>
+  createKey(keyId: string): Promise<LocatedKey>
+  describeKey(keyId: string): Promise<LocatedKey>
+  /** Of one connector, by default the default one. */
+  listKeys(query: { connector?: string; afterKeyId: string; limit: number }): Promise<readonly LocatedKey[]>
+  rotateKey(keyId: string): Promise<LocatedKey>
+  enableKey(keyId: string): Promise<LocatedKey>
+  disableKey(keyId: string): Promise<LocatedKey>
+  /** KMS_KEY_IN_USE: something is still sealed under it; count and kind are in the details. */
+  scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<LocatedKey>
+  cancelKeyDeletion(keyId: string): Promise<LocatedKey>
+  /** Names of the configured connectors, the default one first. */
+  listConnectors(): Promise<readonly string[]>
   selfTest(): Promise<void>
 }

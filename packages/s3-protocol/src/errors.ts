@@ -39,6 +39,12 @@ export const S3_ERRORS = {
   InvalidTag: [400, 'The tag provided was not a valid tag.'],
   InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, 'The specified URI could not be parsed.'],
+  'KMS.DisabledException': [400, 'The request was rejected because the specified KMS key is not enabled.'],
+  'KMS.KMSInvalidStateException': [
+    400,
+    'The request was rejected because the state of the specified KMS key is not valid for this request.',
+  ],
+  'KMS.NotFoundException': [400, 'The specified KMS key does not exist.'],
   KeyTooLongError: [400, 'Your key is too long.'],
   MalformedTrailerError: [
     400,

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { S3Error } from './errors.ts'
 import { parseSseRequest } from './sse.ts'
+import { masterKeyNameOf } from './sse-kms.ts'
 
 const SSE = 'x-amz-server-side-encryption'
 const COPY_SOURCE = 'x-amz-copy-source-server-side-encryption'
@@ -17,6 +18,8 @@ function customerHeaders(prefix: string, changes: Record<string, string | undefi
     ...Object.fromEntries(Object.entries(changes).map(([name, value]) => [`${prefix}-customer-${name}`, value])),
   }
 }
+
+const contextOf = (context: unknown) => Buffer.from(JSON.stringify(context)).toString('base64')
 
 describe('parseSseRequest', () => {
   it('reads a request that says nothing, and one for SSE-S3', () => {
@@ -76,7 +79,14 @@ describe('parseSseRequest', () => {
   it.each([
     [{ ...customerHeaders(SSE), [SSE]: 'AES256' }, 'InvalidArgument'],
     [{ ...customerHeaders(SSE), [SSE]: 'aws:kms' }, 'InvalidArgument'],
-    [{ [SSE]: 'aws:kms' }, 'NotImplemented'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-aws-kms-key-id`]: 'no such/form/of key' }, 'KMS.NotFoundException'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-aws-kms-key-id`]: '' }, 'KMS.NotFoundException'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: 'bm90IGpzb24=' }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf(['a']) }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ a: 1 }) }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ 'coffer:bucket': 'b' }) }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ a: 'x'.repeat(8192) }) }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-bucket-key-enabled`]: 'yes' }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms:dsse' }, 'NotImplemented'],
     [{ [SSE]: 'aes256' }, 'InvalidEncryptionAlgorithmError'],
     [{ [SSE]: '' }, 'InvalidEncryptionAlgorithmError'],
@@ -95,6 +105,25 @@ describe('parseSseRequest', () => {
       expect(() => parseSseRequest(headers, true, 'read')).toThrow(expect.objectContaining({ code: 'InvalidArgument' }))
     },
   )
+
+  it('reads a KMS key by id, connector and ARN, with its context', () => {
+    for (const keyId of ['k1', 'vault/payments', 'arn:aws:kms:us-east-1:123456789012:key/vault/payments']) {
+      const headers = {
+        [SSE]: 'aws:kms',
+        [`${SSE}-aws-kms-key-id`]: keyId,
+        [`${SSE}-context`]: contextOf({ team: 'a' }),
+        [`${SSE}-bucket-key-enabled`]: 'True',
+      }
+      expect(parseSseRequest(headers, true, 'write')).toEqual({
+        kind: 'SSE-KMS',
+        keyId,
+        encryptionContext: { team: 'a' },
+        bucketKeyEnabled: true,
+      })
+    }
+    expect(parseSseRequest({ [SSE]: 'aws:kms' }, true, 'write')).toEqual({ kind: 'SSE-KMS' })
+    expect(masterKeyNameOf('arn:aws:kms:us-east-1:123456789012:key/vault/payments')).toBe('vault/payments')
+  })
 
   it('never shows a key in an error, even under a misspelt name', () => {
     const secret = KEY.toString('base64')

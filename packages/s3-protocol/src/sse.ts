@@ -1,10 +1,12 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { invalidArgument, s3Error } from './errors.ts'
+import { parseSseKms, SSE_KMS_HEADERS, type SseKmsRequest } from './sse-kms.ts'
 
 /** What a request says of server-side encryption. */
 export type SseRequest =
   | { readonly kind: 'default' }
   | { readonly kind: 'SSE-S3' }
+  | SseKmsRequest
   | {
       readonly kind: 'SSE-C'
       /** 32 bytes. */
@@ -20,7 +22,6 @@ const CUSTOMER_KEY_BYTES = 32
 const COPY_SOURCE_SSE = 'x-amz-copy-source-server-side-encryption'
 const CUSTOMER_HEADERS = customerHeaders(SSE)
 const COPY_SOURCE_HEADERS = customerHeaders(COPY_SOURCE_SSE)
-const KMS_HEADERS = [`${SSE}-aws-kms-key-id`, `${SSE}-context`, `${SSE}-bucket-key-enabled`]
 
 /**
  * Reads the encryption headers of a write, of a read (or a part), or of the source of a copy. What is not understood or not
@@ -32,7 +33,7 @@ export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' 
   if (use === 'copy-source') return customer ?? { kind: 'default' }
   const algorithm = headers[SSE]
   if (use === 'read') {
-    if (algorithm !== undefined || KMS_HEADERS.some((name) => headers[name] !== undefined)) {
+    if (algorithm !== undefined || SSE_KMS_HEADERS.some((name) => headers[name] !== undefined)) {
       throw s3Error('InvalidArgument', {
         message: `${SSE} header is not supported for this operation.`,
         details: { ArgumentName: SSE, ArgumentValue: algorithm ?? '' },
@@ -51,7 +52,7 @@ function customerHeaders(prefix: string): readonly string[] {
 function assertAllKnown(headers: Headers): void {
   for (const name in headers) {
     const known = name.startsWith(SSE)
-      ? name === SSE || KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)
+      ? name === SSE || SSE_KMS_HEADERS.includes(name) || CUSTOMER_HEADERS.includes(name)
       : !name.startsWith(COPY_SOURCE_SSE) || COPY_SOURCE_HEADERS.includes(name)
     if (!known) throw invalidArgument(name, '', 'An encryption header of the request is not known.')
   }
@@ -65,7 +66,8 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
       'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
     )
   }
-  if (algorithm === 'aws:kms' || algorithm === 'aws:kms:dsse') {
+  if (algorithm === 'aws:kms') return parseSseKms(headers)
+  if (algorithm === 'aws:kms:dsse') {
     throw s3Error('NotImplemented', {
       message: `Server side encryption with ${algorithm} is not available on this server.`,
     })
@@ -76,7 +78,7 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
       details: { ArgumentName: SSE, ArgumentValue: algorithm },
     })
   }
-  const kmsHeader = KMS_HEADERS.find((name) => headers[name] !== undefined)
+  const kmsHeader = SSE_KMS_HEADERS.find((name) => headers[name] !== undefined)
   if (kmsHeader !== undefined) {
     throw invalidArgument(
       kmsHeader,

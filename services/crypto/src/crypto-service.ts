@@ -1,9 +1,10 @@
-import type { CryptoService, StoredObjectKey } from '@coffer/contracts'
+import type { CryptoService, MasterKeyUse, StoredObjectKey } from '@coffer/contracts'
 import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { BucketKeys } from './bucket-keys.ts'
+import { decodeDirect, directKeyContext, encodeDirect, isDirect } from './direct-key.ts'
 import { engineError } from './errors.ts'
-import { SERVICE_KEY_ID } from './master-key.ts'
+import { MasterKeys, SERVICE_KEY_NAME } from './master-keys.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
 export interface CryptoServiceOptions {
@@ -13,19 +14,45 @@ export interface CryptoServiceOptions {
 }
 
 const BUCKET_KEY_REF = 'bk:'
+const SERVICE_KEY: MasterKeyUse = { keyName: SERVICE_KEY_NAME, bucketKeyEnabled: true }
 
-/** The crypto engine: object keys sealed under bucket keys, metadata keys wrapped by the KMS. */
+/** The crypto engine: object keys sealed under bucket keys or the KMS itself, metadata keys wrapped by the KMS. */
 export function createCryptoService(options: CryptoServiceOptions): CryptoService {
   const { mesh } = options
   const kms = mesh.use('kms')
   const metadata = mesh.use('metadata')
-  const bucketKeys = new BucketKeys({ mesh, kms, metadata, now: options.now ?? Date.now })
+  const now = options.now ?? Date.now
+  const masterKeys = new MasterKeys(kms, now)
+  const bucketKeys = new BucketKeys({ mesh, kms, metadata, masterKeys, now })
 
-  const sealUnderCurrent = async (objectKey: Secret, context: SealContext): Promise<StoredObjectKey> => {
-    const { id, key } = await bucketKeys.current(context.bucketId)
+  const sealUnderBucketKey = async (objectKey: Secret, context: SealContext, keyName: string) => {
+    const { id, key } = await bucketKeys.current(context.bucketId, keyName)
     return { keyRef: BUCKET_KEY_REF + id, sealed: sealObjectKey(objectKey, key, context) }
   }
+  const sealDirectly = async (objectKey: Secret, context: SealContext, keyName: string) => {
+    const kmsContext = directKeyContext(context)
+    const { plaintext, wrapped } = await kms.generateDataKey(keyName, kmsContext, mesh.recipient())
+    const dataKey = mesh.unparcel(plaintext, 'data-key', kmsContext)
+    const stored = encodeDirect({ wrapped, sealed: sealObjectKey(objectKey, dataKey, context) })
+    dataKey.wipe()
+    return stored
+  }
+  const seal = (objectKey: Secret, context: SealContext, masterKey: MasterKeyUse = SERVICE_KEY) =>
+    (masterKey.bucketKeyEnabled ? sealUnderBucketKey : sealDirectly)(objectKey, context, masterKey.keyName)
+
+  const openDirect = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
+    const { wrapped, sealed } = decodeDirect(stored)
+    const kmsContext = directKeyContext(context)
+    const parcel = await kms.decrypt(wrapped, kmsContext, mesh.recipient())
+    const dataKey = mesh.unparcel(parcel, 'data-key', kmsContext)
+    try {
+      return openObjectKey(sealed, dataKey, context)
+    } finally {
+      dataKey.wipe()
+    }
+  }
   const open = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
+    if (isDirect(stored)) return openDirect(stored, context)
     if (!stored.keyRef.startsWith(BUCKET_KEY_REF)) {
       throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: stored.keyRef })
     }
@@ -34,26 +61,26 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
   }
 
   return {
-    async issueObjectKey(context, recipient) {
+    async issueObjectKey(context, recipient, masterKey) {
       const objectKey = generateObjectKey()
-      const stored = await sealUnderCurrent(objectKey, context)
+      const stored = await seal(objectKey, context, masterKey)
       return { objectKey: mesh.parcel(objectKey, recipient, 'object-key', context), stored }
     },
     async openObjectKey(stored, context, recipient) {
       return mesh.parcel(await open(stored, context), recipient, 'object-key', context)
     },
-    async resealObjectKey(stored, from, to) {
+    async resealObjectKey(stored, from, to, masterKey) {
       const objectKey = await open(stored, from)
       try {
-        return await sealUnderCurrent(objectKey, to)
+        return await seal(objectKey, to, masterKey)
       } finally {
         objectKey.wipe()
       }
     },
     async issueMetadataKey(bucketId, recipient) {
-      // The newest version is asked for first, which also makes the master key at its first use.
-      await bucketKeys.current(bucketId)
-      const made = await kms.generateDataKey(SERVICE_KEY_ID, metadataKeyContext(bucketId), mesh.recipient())
+      // Makes the master key at its first use.
+      await masterKeys.usable(SERVICE_KEY_NAME)
+      const made = await kms.generateDataKey(SERVICE_KEY_NAME, metadataKeyContext(bucketId), mesh.recipient())
       const key = mesh.unparcel(made.plaintext, 'data-key', metadataKeyContext(bucketId))
       return {
         metadataKey: mesh.parcel(key, recipient, 'metadata-key', bucketId),

@@ -20,7 +20,7 @@ describe('the cache of keys', () => {
   const get = async (id: string): Promise<NamedKey> => {
     const key = await cache.get(id, async () => {
       opened.push(id)
-      return { id, key: Secret.random(32) }
+      return { id, key: Secret.random(32), masterKeyName: 'local/coffer' }
     })
     if (key === undefined) throw new Error('a key')
     return key
@@ -74,7 +74,7 @@ describe('the cache of keys', () => {
     const late = cache.get('a', () => slow.promise)
     for (const id of ['b', 'c', 'd']) await get(id)
     const again = await get('a')
-    slow.resolve({ id: 'a', key: Secret.random(32) })
+    slow.resolve({ id: 'a', key: Secret.random(32), masterKeyName: 'local/coffer' })
     const dropped = (await late) ?? again
     await vi.advanceTimersByTimeAsync(2_000)
     expect([isWiped(dropped), isWiped(again)]).toEqual([true, false])

@@ -4,6 +4,8 @@ import type { Secret } from '@coffer/crypto-core'
 export interface NamedKey {
   readonly id: string
   readonly key: Secret
+  /** `connector/key` of the master key that wraps it. */
+  readonly masterKeyName: string
 }
 
 interface Cached {
@@ -46,6 +48,12 @@ export class KeyCache {
     )
     setTimeout(() => this.#drop(id, opened), this.#keptMs).unref()
     return opened.key
+  }
+
+  /** Dropped now; who has it in hand may still use it. */
+  forget(id: string): void {
+    const cached = this.#cached.get(id)
+    if (cached !== undefined) this.#drop(id, cached)
   }
 
   #makeRoom(): void {

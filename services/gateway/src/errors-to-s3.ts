@@ -16,7 +16,12 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   BLOB_STORE_FULL: 'StorageFull',
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',
   KMS_UNAVAILABLE: 'ServiceUnavailable',
-  KMS_KEY_DISABLED: 'AccessDenied',
+  KMS_KEY_NOT_FOUND: 'KMS.NotFoundException',
+  KMS_CONNECTOR_NOT_FOUND: 'KMS.NotFoundException',
+  KMS_KEY_ID_INVALID: 'KMS.NotFoundException',
+  KMS_KEY_DISABLED: 'KMS.DisabledException',
+  KMS_KEY_PENDING_DELETION: 'KMS.KMSInvalidStateException',
+  KMS_ACCESS_DENIED: 'ServiceUnavailable',
 }
 
 /** Failures that mean stored bytes are not what was written: they get an audit line. */

@@ -4,13 +4,18 @@ import type { Mesh } from '@coffer/mesh'
 export { createKmsService, type KmsServiceOptions } from './kms-service.ts'
 
 const METHODS = [
+  'cancelKeyDeletion',
   'createKey',
   'decrypt',
   'describeKey',
+  'disableKey',
+  'enableKey',
   'generateDataKey',
+  'listConnectors',
   'listKeys',
   'rewrap',
   'rotateKey',
+  'scheduleKeyDeletion',
   'selfTest',
 ] as const satisfies readonly (keyof KmsService)[]
 

@@ -1,5 +1,5 @@
-import type { KeyRecipient, KmsService } from '@coffer/contracts'
-import { type EncryptionContext, type KmsConnector, kmsError, type WrappedKey } from '@coffer/kms'
+import type { KeyRecipient, KmsService, LocatedKey } from '@coffer/contracts'
+import { type EncryptionContext, type KeyDescription, type KmsConnector, kmsError, type WrappedKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 
 export interface KmsServiceOptions {
@@ -12,13 +12,20 @@ export interface KmsServiceOptions {
 export function createKmsService({ mesh, connectors, defaultConnector }: KmsServiceOptions): KmsService {
   const connectorNamed = (name: string): KmsConnector => {
     const connector = connectors.find((one) => one.name === name)
-    if (connector === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { connector: name })
+    if (connector === undefined) throw kmsError('KMS_CONNECTOR_NOT_FOUND', { connector: name })
     return connector
   }
   const locate = (keyId: string): { connector: KmsConnector; key: string } => {
     const slashAt = keyId.indexOf('/')
     const name = slashAt === -1 ? defaultConnector : keyId.slice(0, slashAt)
     return { connector: connectorNamed(name), key: keyId.slice(slashAt + 1) }
+  }
+  const withKey = async (
+    keyId: string,
+    act: (connector: KmsConnector, key: string) => Promise<KeyDescription>,
+  ): Promise<LocatedKey> => {
+    const { connector, key } = locate(keyId)
+    return { ...(await act(connector, key)), connector: connector.name }
   }
   return {
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {
@@ -33,20 +40,29 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
     async rewrap(wrapped, context, keyId) {
       const { connector, key } = locate(keyId)
       if (connector.name === wrapped.connector) return connector.rewrap(wrapped, context, key)
-      throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+      // From one KMS to another: the data key is in the clear here, for a moment.
+      const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
+      try {
+        return await connector.encrypt(plaintext, key, context)
+      } finally {
+        plaintext.wipe()
+      }
     },
-    async createKey(keyId) {
-      const { connector, key } = locate(keyId)
-      return connector.createKey(key)
+    createKey: (keyId) => withKey(keyId, (connector, key) => connector.createKey(key)),
+    describeKey: (keyId) => withKey(keyId, (connector, key) => connector.describeKey(key)),
+    async listKeys({ connector: name = defaultConnector, afterKeyId, limit }) {
+      const keys = await connectorNamed(name).listKeys({ afterKeyId, limit })
+      return keys.map((key) => ({ ...key, connector: name }))
     },
-    async describeKey(keyId) {
-      const { connector, key } = locate(keyId)
-      return connector.describeKey(key)
-    },
-    listKeys: (query) => connectorNamed(defaultConnector).listKeys(query),
-    async rotateKey(keyId) {
-      const { connector, key } = locate(keyId)
-      return connector.rotateKey(key)
+    rotateKey: (keyId) => withKey(keyId, (connector, key) => connector.rotateKey(key)),
+    enableKey: (keyId) => withKey(keyId, (connector, key) => connector.enableKey(key)),
+    disableKey: (keyId) => withKey(keyId, (connector, key) => connector.disableKey(key)),
+    scheduleKeyDeletion: (keyId, pendingDays) =>
+      withKey(keyId, (connector, key) => connector.scheduleKeyDeletion(key, pendingDays)),
+    cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
+    async listConnectors() {
+      const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)
+      return [defaultConnector, ...others]
     },
     async selfTest() {
       await Promise.all(connectors.map((connector) => connector.selfTest()))

@@ -15,6 +15,8 @@ const XML_CHARACTERS = /^[\t\n\r\u{20}-\u{d7ff}\u{e000}-\u{fffd}\u{10000}-\u{10f
 const refused = (code: string): unknown => expect.objectContaining({ code })
 const sse = (rule: string): Buffer =>
   Buffer.from(`<ServerSideEncryptionConfiguration><Rule>${rule}</Rule></ServerSideEncryptionConfiguration>`)
+const blocking = (...types: string[]) =>
+  `<BlockedEncryptionTypes>${types.map((type) => `<EncryptionType>${type}</EncryptionType>`).join('')}</BlockedEncryptionTypes>`
 const byDefault = (content: string): string =>
   `<ApplyServerSideEncryptionByDefault>${content}</ApplyServerSideEncryptionByDefault>`
 
@@ -153,15 +155,29 @@ describe('parseServerSideEncryptionConfiguration', () => {
     })
   })
 
+  it('reads a KMS key, and which writes are blocked', () => {
+    const kms = byDefault('<SSEAlgorithm>aws:kms</SSEAlgorithm><KMSMasterKeyID>vault/k</KMSMasterKeyID>')
+    expect(parseServerSideEncryptionConfiguration(sse(kms))).toEqual({
+      algorithm: 'aws:kms',
+      kmsKeyId: 'vault/k',
+      bucketKeyEnabled: false,
+    })
+    const s3 = { algorithm: 'AES256', bucketKeyEnabled: true }
+    expect(parseServerSideEncryptionConfiguration(sse(blocking('NONE')))).toEqual({ ...s3, blocked: [] })
+    expect(parseServerSideEncryptionConfiguration(sse(blocking('SSE-C')))).toEqual({ ...s3, blocked: ['SSE-C'] })
+  })
+
   it.each([
     ['', 'MalformedXML'],
     [byDefault(''), 'MalformedXML'],
     [byDefault('<SSEAlgorithm>none</SSEAlgorithm>'), 'MalformedXML'],
     [byDefault('<SSEAlgorithm>AES256</SSEAlgorithm><Other/>'), 'MalformedXML'],
     [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<BucketKeyEnabled>no</BucketKeyEnabled>`, 'MalformedXML'],
-    [byDefault('<SSEAlgorithm>aws:kms</SSEAlgorithm>'), 'NotImplemented'],
     [byDefault('<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm>'), 'NotImplemented'],
-    [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<BlockedEncryptionTypes/>`, 'NotImplemented'],
+    [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<BlockedEncryptionTypes/>`, 'MalformedXML'],
+    [blocking('NONE', 'SSE-C'), 'MalformedXML'],
+    [blocking('SSE-KMS'), 'MalformedXML'],
+    [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<Other/>`, 'MalformedXML'],
     [byDefault('<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>'), 'InvalidArgument'],
   ])('refuses the rule %j', (rule, code) => {
     expect(() => parseServerSideEncryptionConfiguration(sse(rule))).toThrow(refused(code))

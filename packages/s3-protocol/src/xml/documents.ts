@@ -106,32 +106,59 @@ export function parseVersioningConfiguration(bytes: Uint8Array): { status: 'enab
   throw s3Error('IllegalVersioningConfigurationException', { message: 'The Versioning element must be specified' })
 }
 
-/** PutBucketEncryption: one rule, SSE-S3. MalformedXML; NotImplemented for KMS keys. */
-export function parseServerSideEncryptionConfiguration(bytes: Uint8Array): {
-  algorithm: 'AES256'
-  bucketKeyEnabled: boolean
-} {
+/** What PutBucketEncryption sets. */
+export interface BucketEncryption {
+  readonly algorithm: 'AES256' | 'aws:kms'
+  /** aws:kms only; absent: the server's own master key. */
+  readonly kmsKeyId?: string
+  readonly bucketKeyEnabled: boolean
+  /** Writes that are refused (S3 API, BlockedEncryptionTypes). Absent: not said; then the bucket's old word stands. */
+  readonly blocked?: readonly 'SSE-C'[]
+}
+
+/** PutBucketEncryption: one rule. MalformedXML, InvalidArgument; NotImplemented for DSSE. */
+export function parseServerSideEncryptionConfiguration(bytes: Uint8Array): BucketEncryption {
   const [rule, another] = parseXml(bytes, 'ServerSideEncryptionConfiguration').children
   if (rule?.name !== 'Rule' || another !== undefined) throw s3Error('MalformedXML')
-  const known = ['ApplyServerSideEncryptionByDefault', 'BucketKeyEnabled']
-  if (!rule.children.every(({ name }) => known.includes(name))) {
-    throw s3Error('NotImplemented', {
-      message: 'The encryption rule has elements that are not available on this server.',
-    })
-  }
+  knownChildren(rule, ['ApplyServerSideEncryptionByDefault', 'BucketKeyEnabled', 'BlockedEncryptionTypes'])
   const byDefault = findChild(rule, 'ApplyServerSideEncryptionByDefault')
-  const algorithm = byDefault && findText(byDefault, 'SSEAlgorithm')?.trim()
-  if (algorithm === 'aws:kms' || algorithm === 'aws:kms:dsse') {
+  const blocked = parseBlockedEncryptionTypes(findChild(rule, 'BlockedEncryptionTypes'))
+  if (byDefault === undefined && blocked === undefined) throw s3Error('MalformedXML')
+  const { algorithm, kmsKeyId } = byDefault ? parseEncryptionByDefault(byDefault) : { algorithm: 'AES256' as const }
+  return {
+    algorithm,
+    ...(kmsKeyId !== undefined && { kmsKeyId }),
+    // As AWS: on for SSE-S3, where it is how it works; off for SSE-KMS unless switched on.
+    bucketKeyEnabled: findBoolean(rule, 'BucketKeyEnabled') ?? algorithm === 'AES256',
+    ...(blocked && { blocked }),
+  }
+}
+
+function parseEncryptionByDefault(byDefault: XmlElement): Pick<BucketEncryption, 'algorithm' | 'kmsKeyId'> {
+  knownChildren(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID'])
+  const algorithm = findText(byDefault, 'SSEAlgorithm')?.trim()
+  const kmsKeyId = findText(byDefault, 'KMSMasterKeyID')?.trim()
+  if (algorithm === 'aws:kms:dsse') {
     throw s3Error('NotImplemented', {
       message: `Server side encryption with ${algorithm} is not available on this server.`,
     })
   }
-  if (byDefault === undefined || algorithm !== 'AES256') throw s3Error('MalformedXML')
-  knownChildren(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID'])
-  if (findChild(byDefault, 'KMSMasterKeyID') !== undefined) {
+  if (algorithm === 'aws:kms') return { algorithm, ...(kmsKeyId && { kmsKeyId }) }
+  if (algorithm !== 'AES256') throw s3Error('MalformedXML')
+  if (kmsKeyId !== undefined) {
     throw s3Error('InvalidArgument', {
       message: 'a KMSMasterKeyID is not applicable if the default sse algorithm is not aws:kms or aws:kms:dsse',
     })
   }
-  return { algorithm: 'AES256', bucketKeyEnabled: findBoolean(rule, 'BucketKeyEnabled') ?? true }
+  return { algorithm }
+}
+
+/** S3 API, BlockedEncryptionTypes: NONE or SSE-C. */
+function parseBlockedEncryptionTypes(element: XmlElement | undefined): 'SSE-C'[] | undefined {
+  if (element === undefined) return undefined
+  knownChildren(element, ['EncryptionType'])
+  const types = element.children.map(({ text }) => text.trim())
+  if (types.length === 1 && types[0] === 'NONE') return []
+  if (types.length === 1 && types[0] === 'SSE-C') return ['SSE-C']
+  throw s3Error('MalformedXML')
 }

@@ -1,5 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
+import type { BucketEncryption } from './documents.ts'
 import { type Owner, ownerElement } from './owner.ts'
 import { element, xmlDocument } from './write-xml.ts'
 
@@ -42,14 +43,16 @@ export function renderVersioningConfiguration(result: {
   return xmlDocument('VersioningConfiguration', element('Status', status))
 }
 
-export function renderServerSideEncryptionConfiguration(encryption: {
-  readonly algorithm: 'AES256'
-  readonly bucketKeyEnabled: boolean
-}): string {
+export function renderServerSideEncryptionConfiguration(encryption: BucketEncryption): string {
+  const { algorithm, kmsKeyId, bucketKeyEnabled, blocked } = encryption
+  const byDefault = element('SSEAlgorithm', algorithm) + element('KMSMasterKeyID', kmsKeyId)
+  const types = (blocked?.length ? blocked : ['NONE']).map((type) => element('EncryptionType', type)).join('')
   return xmlDocument(
     'ServerSideEncryptionConfiguration',
-    `<Rule><ApplyServerSideEncryptionByDefault>${element('SSEAlgorithm', encryption.algorithm)}` +
-      `</ApplyServerSideEncryptionByDefault>${element('BucketKeyEnabled', encryption.bucketKeyEnabled)}</Rule>`,
+    `<Rule><ApplyServerSideEncryptionByDefault>${byDefault}</ApplyServerSideEncryptionByDefault>` +
+      element('BucketKeyEnabled', bucketKeyEnabled) +
+      (blocked === undefined ? '' : `<BlockedEncryptionTypes>${types}</BlockedEncryptionTypes>`) +
+      '</Rule>',
   )
 }
 

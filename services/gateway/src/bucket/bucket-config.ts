@@ -1,11 +1,12 @@
 import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
+import type { BucketEncryption } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig {
   readonly region: string
   /** What PutBucketEncryption set; absent: the server's default, which is SSE-S3 too. */
-  readonly encryption?: { readonly algorithm: 'AES256'; readonly bucketKeyEnabled: boolean }
+  readonly encryption?: BucketEncryption
 }
 
 type SealedBucketFields = Pick<BucketRecord, 'name' | 'id' | 'ownerAccountId' | 'createdAt' | 'versioning' | 'revision'>

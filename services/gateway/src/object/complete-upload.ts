@@ -51,7 +51,7 @@ export function totalSizeOf(parts: readonly ChosenPart[]): number {
 
 /** S3's ETag of a multipart object: the MD5 of its parts' MD5s (its `-N` is the part count); random where they are. */
 export function multipartEtagHex(upload: FoundUpload, parts: readonly ChosenPart[]): string {
-  if (upload.attributes.sse === 'SSE-C') return etagHexOf(undefined)
+  if (upload.attributes.sse !== 'SSE-S3') return etagHexOf(undefined)
   const hash = createHash('md5')
   for (const { attributes } of parts) hash.update(attributes.etagHex, 'hex')
   return hash.digest('hex')

@@ -4,7 +4,15 @@ import type { VersionRecord } from '@coffer/metadata-store'
 import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders } from '@coffer/s3-protocol'
 
 /** How the object key of a version is held. */
-export type SseKind = 'SSE-S3' | 'SSE-C'
+export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS'
+
+/** What an SSE-KMS object says of its master key. */
+export interface KmsAttributes {
+  /** As the client wrote it: an id, `connector/key` or ARN. */
+  readonly keyId: string
+  readonly bucketKeyEnabled: boolean
+  readonly encryptionContext?: Readonly<Record<string, string>>
+}
 
 export interface StoredChecksum {
   readonly algorithm: ChecksumAlgorithm
@@ -20,6 +28,8 @@ export interface ObjectAttributes {
   /** Parts of a multipart object; absent for an object put whole. */
   readonly partCount?: number
   readonly sse: SseKind
+  /** With SSE-KMS. */
+  readonly kms?: KmsAttributes
   readonly algorithm: DataAlgorithm
   /** The version id that the object key is sealed for: that of the first attempt, or the upload id. */
   readonly keyContextId: string

@@ -8,17 +8,19 @@ import {
 } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
-import { type SseRequest, s3Error } from '@coffer/s3-protocol'
-import type { SseKind } from './object-attributes.ts'
+import { masterKeyNameOf, type SseRequest, s3Error } from '@coffer/s3-protocol'
+import type { KmsAttributes, SseKind } from './object-attributes.ts'
+import type { Sealing } from './sealing.ts'
 
 export interface IssuedObjectKey {
   readonly objectKey: Secret
   readonly stored: StoredObjectKey
-  readonly sse: SseKind
+  /** How it is held, for the object's attributes. */
+  readonly held: { readonly sse: SseKind; readonly kms?: KmsAttributes }
 }
 
 /**
- * Object keys for the data path: from the crypto service for SSE-S3, or sealed right here under the client's own key for
+ * Object keys for the data path: from the crypto service for SSE-S3 and SSE-KMS, or sealed right here under the client's own key for
  * SSE-C, which so never leaves this process.
  */
 export class ObjectKeys {
@@ -30,26 +32,30 @@ export class ObjectKeys {
     this.#crypto = mesh.use('crypto')
   }
 
-  async issue(sse: SseRequest, context: SealContext): Promise<IssuedObjectKey> {
-    if (sse.kind === 'SSE-C') {
+  async issue(sealing: Sealing, object: Omit<SealContext, 'encryptionContext'>): Promise<IssuedObjectKey> {
+    const kms = sealing.kind === 'SSE-KMS' ? sealing.kms : undefined
+    const context = sealContextOf(object, kms)
+    if (sealing.kind === 'SSE-C') {
       const objectKey = generateObjectKey()
-      const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sse.key), context)
-      return { objectKey, stored: { keyRef: '', sealed }, sse: 'SSE-C' }
+      const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sealing.key), context)
+      return { objectKey, stored: { keyRef: '', sealed }, held: { sse: 'SSE-C' } }
     }
-    const issued = await this.#crypto.issueObjectKey(context, this.#recipient())
+    const masterKey = kms && { keyName: masterKeyNameOf(kms.keyId), bucketKeyEnabled: kms.bucketKeyEnabled }
+    const issued = await this.#crypto.issueObjectKey(context, this.#recipient(), masterKey)
     return {
       objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key', context),
       stored: issued.stored,
-      sse: 'SSE-S3',
+      held: kms ? { sse: 'SSE-KMS', kms } : { sse: 'SSE-S3' },
     }
   }
 
   /** Opens the key of a stored object; `presented` is what the request says of SSE-C, checked against how it is stored. */
   async open(
-    held: { readonly sse: SseKind; readonly stored: StoredObjectKey },
+    held: { readonly sse: SseKind; readonly kms?: KmsAttributes; readonly stored: StoredObjectKey },
     presented: SseRequest,
-    context: SealContext,
+    object: Omit<SealContext, 'encryptionContext'>,
   ): Promise<Secret> {
+    const context = sealContextOf(object, held.kms)
     assertPresentedKeyFits(held.sse, presented)
     if (presented.kind !== 'SSE-C') {
       const parcel = await this.#crypto.openObjectKey(held.stored, context, this.#recipient())
@@ -67,6 +73,10 @@ export class ObjectKeys {
   #recipient(): KeyRecipient {
     return this.#mesh.recipient()
   }
+}
+
+function sealContextOf(object: Omit<SealContext, 'encryptionContext'>, kms: KmsAttributes | undefined): SealContext {
+  return kms?.encryptionContext ? { ...object, encryptionContext: kms.encryptionContext } : object
 }
 
 /** S3 API, GetObject: an SSE-C object needs its key on each read, and other objects refuse one. */

@@ -14,8 +14,8 @@ export function openKeyOf(
   object: FoundObject,
   presented: SseRequest,
 ): Promise<Secret> {
-  const { sse, algorithm, keyContextId } = object.attributes
-  return context.objectKeys.open({ sse, stored: object.objectKey }, presented, {
+  const { sse, kms, algorithm, keyContextId } = object.attributes
+  return context.objectKeys.open({ sse, ...(kms && { kms }), stored: object.objectKey }, presented, {
     bucketId: bucket.record.id,
     key: object.version.key,
     versionId: keyContextId,

@@ -11,12 +11,13 @@ import {
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { SseKind } from './object-attributes.ts'
+import type { KmsAttributes, SseKind } from './object-attributes.ts'
 import { isVersionId } from './version-id.ts'
 
 /** What an upload's sealed record says. */
 export interface UploadAttributes {
   readonly sse: SseKind
+  readonly kms?: KmsAttributes
   readonly algorithm: DataAlgorithm
   readonly headers: ObjectHeaders
   /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
@@ -73,8 +74,8 @@ export function openUploadKey(
   upload: FoundUpload,
   presented: SseRequest,
 ): Promise<Secret> {
-  const { sse, algorithm } = upload.attributes
-  return context.objectKeys.open({ sse, stored: upload.objectKey }, presented, {
+  const { sse, kms, algorithm } = upload.attributes
+  return context.objectKeys.open({ sse, ...(kms && { kms }), stored: upload.objectKey }, presented, {
     bucketId: bucket.record.id,
     key: upload.record.key,
     versionId: upload.record.uploadId,

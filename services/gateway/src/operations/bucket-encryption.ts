@@ -1,4 +1,8 @@
-import { parseServerSideEncryptionConfiguration, renderServerSideEncryptionConfiguration } from '@coffer/s3-protocol'
+import {
+  masterKeyNameOf,
+  parseServerSideEncryptionConfiguration,
+  renderServerSideEncryptionConfiguration,
+} from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
@@ -11,13 +15,16 @@ const DEFAULT_ENCRYPTION = { algorithm: 'AES256', bucketKeyEnabled: true } as co
 export const getBucketEncryption: Operation = async (request) =>
   xmlReply(renderServerSideEncryptionConfiguration(bucketOf(request).config.encryption ?? DEFAULT_ENCRYPTION))
 
-/** PutBucketEncryption. */
+/** PutBucketEncryption. KMS.NotFoundException for a key that is not there: found out now, not at the first write. */
 export const putBucketEncryption: Operation = async (request, context) => {
   const encryption = parseServerSideEncryptionConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX))
-  await updateBucket(context, bucketOf(request), ({ versioning, config }) => ({
-    versioning,
-    config: { ...config, encryption },
-  }))
+  if (encryption.kmsKeyId !== undefined) {
+    await context.options.mesh.use('kms').describeKey(masterKeyNameOf(encryption.kmsKeyId))
+  }
+  await updateBucket(context, bucketOf(request), ({ versioning, config }) => {
+    const blocked = encryption.blocked ?? config.encryption?.blocked
+    return { versioning, config: { ...config, encryption: { ...encryption, ...(blocked && { blocked }) } } }
+  })
   return emptyReply(200)
 }
 

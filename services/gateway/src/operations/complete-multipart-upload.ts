@@ -76,11 +76,12 @@ function attributesOf(
   parts: readonly ChosenPart[],
   checksum: StoredChecksum | undefined,
 ): ObjectAttributes {
-  const { sse, algorithm, headers } = upload.attributes
+  const { sse, kms, algorithm, headers } = upload.attributes
   return {
     etagHex: multipartEtagHex(upload, parts),
     partCount: parts.length,
     sse,
+    ...(kms && { kms }),
     algorithm,
     keyContextId: upload.record.uploadId,
     headers,

@@ -3,9 +3,7 @@ import {
   type ObjectHeaders,
   parseChecksumAlgorithm,
   parseObjectHeaders,
-  parseSseRequest,
   renderCopyObjectResult,
-  type SseRequest,
   s3Error,
 } from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
@@ -16,6 +14,7 @@ import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { etagOf } from '../object/object-attributes.ts'
 import { newObjectBody } from '../object/object-body.ts'
+import { sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -25,31 +24,32 @@ import { sseHeaders, versionHeader } from './response-headers.ts'
 
 /** S3 API, CopyObject: larger objects are copied by UploadPartCopy. */
 const COPY_BYTES_MAX = 5 * 1024 ** 3
+const SSE_HEADERS = ['x-amz-server-side-encryption', 'x-amz-server-side-encryption-customer-algorithm']
 
 /** CopyObject: opened with the source's key and sealed anew under a key of its own; no ciphertext is ever shared. */
 export const copyObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
-  const { key, headers, secure } = request.parsed
-  const sse = parseSseRequest(headers, secure, 'write')
+  const { key, headers } = request.parsed
+  const sealing = sealingOf(request.parsed, bucket)
   const replacement = replacementOf(request)
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
-  const issued = await context.objectKeys.issue(sse, { bucketId: bucket.record.id, key, versionId, algorithm })
+  const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
-    assertChangesSomething(request, candidate, sse)
+    assertChangesSomething(request, candidate)
     return wholeOf(candidate)
   })
   const sizeBytes = range.lengthBytes
   const payload = new CopyPayload(plain, {
     sizeBytes,
-    md5: sse.kind !== 'SSE-C',
+    md5: sealing.kind === 'SSE-S3',
     checksumAlgorithm: parseChecksumAlgorithm(headers) ?? source.object.attributes.checksum?.algorithm,
   })
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,
   }).finally(() => plain.stream?.return())
   const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, {
-    sse: issued.sse,
+    ...issued.held,
     algorithm,
     keyContextId: versionId,
     headers: replacement ?? source.object.attributes.headers,
@@ -70,7 +70,7 @@ export const copyObject: Operation = async (request, context) => {
       ...(attributes.checksum && { checksum: attributes.checksum }),
     })
     return xmlReply(result, {
-      ...sseHeaders(attributes, sse),
+      ...sseHeaders(attributes, sealing),
       ...versionHeader(committed.bucket, committed),
       ...sourceVersionHeader(source),
     })
@@ -105,10 +105,11 @@ function replacementOf({ parsed }: AuthorizedRequest): ObjectHeaders | undefined
 }
 
 /** A copy of the current version onto itself must replace metadata or change the encryption (S3 API, CopyObject). */
-function assertChangesSomething(request: AuthorizedRequest, source: CopySource, sse: SseRequest): void {
+function assertChangesSomething(request: AuthorizedRequest, source: CopySource): void {
   const { bucket, key } = request.parsed
   const ontoItself = source.bucket.record.name === bucket && source.object.version.key === key
-  const changesEncryption = sse.kind !== 'default' || source.sse.kind === 'SSE-C'
+  const namesEncryption = SSE_HEADERS.some((name) => request.parsed.headers[name] !== undefined)
+  const changesEncryption = namesEncryption || source.sse.kind === 'SSE-C'
   if (!ontoItself || changesEncryption || source.versionNamed || replacementOf(request) !== undefined) return
   throw s3Error('InvalidRequest', {
     message:

@@ -3,10 +3,10 @@ import {
   parseChecksumAlgorithm,
   parseChecksumType,
   parseObjectHeaders,
-  parseSseRequest,
   renderInitiateMultipartUpload,
 } from '@coffer/s3-protocol'
 import { findSameBucket } from '../object/commit-object.ts'
+import { sealingOf } from '../object/sealing.ts'
 import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
@@ -16,8 +16,8 @@ import { sseHeaders } from './response-headers.ts'
 /** CreateMultipartUpload. The object key is made here, once; its parts derive theirs from it. */
 export const createMultipartUpload: Operation = async (request, context) => {
   const bucket = bucketOf(request)
-  const { key, headers, secure } = request.parsed
-  const sse = parseSseRequest(headers, secure, 'write')
+  const { key, headers } = request.parsed
+  const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
   const checksumAlgorithm = parseChecksumAlgorithm(headers)
   const checksum = checksumAlgorithm && {
@@ -26,7 +26,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   }
   const uploadId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
-  const issued = await context.objectKeys.issue(sse, {
+  const issued = await context.objectKeys.issue(sealing, {
     bucketId: bucket.record.id,
     key,
     versionId: uploadId,
@@ -38,7 +38,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     bucket,
     { key, uploadId, initiatedAt: request.receivedAtMs, ownerAccountId: accountId },
     {
-      sse: issued.sse,
+      ...issued.held,
       algorithm,
       headers: objectHeaders,
       keyRef: issued.stored.keyRef,
@@ -53,7 +53,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     await context.metadata.createUpload(id, now.record.revision, upload)
   })
   return xmlReply(renderInitiateMultipartUpload({ bucket: bucket.record.name, key, uploadId }), {
-    ...sseHeaders(issued, sse),
+    ...sseHeaders(issued.held, sealing),
     ...(checksum && {
       'x-amz-checksum-algorithm': checksum.algorithm,
       'x-amz-checksum-type': checksum.type,

@@ -1,9 +1,10 @@
-import { parseObjectHeaders, parseSseRequest } from '@coffer/s3-protocol'
+import { parseObjectHeaders } from '@coffer/s3-protocol'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
+import { sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
@@ -13,23 +14,23 @@ import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './respon
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
-  const { key, headers, secure } = request.parsed
-  const sse = parseSseRequest(headers, secure, 'write')
+  const { key, headers } = request.parsed
+  const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
   const condition = writeConditionOf(headers)
-  const payload = uploadPayload(request, { md5: sse.kind !== 'SSE-C' })
+  const payload = uploadPayload(request, { md5: sealing.kind === 'SSE-S3' })
   // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
   if (condition) await resolveCondition(context, bucket, key, condition)
 
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
-  const issued = await context.objectKeys.issue(sse, { bucketId: bucket.record.id, key, versionId, algorithm })
+  const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,
   })
   issued.objectKey.wipe()
   const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, {
-    sse: issued.sse,
+    ...issued.held,
     algorithm,
     keyContextId: versionId,
     headers: objectHeaders,
@@ -46,7 +47,7 @@ export const putObject: Operation = async (request, context) => {
     })
     return emptyReply(200, {
       ...etagHeader(attributes),
-      ...sseHeaders(attributes, sse),
+      ...sseHeaders(attributes, sealing),
       ...versionHeader(committed.bucket, committed),
       ...checksumHeaders(attributes.checksum),
     })

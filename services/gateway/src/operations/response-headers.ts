@@ -1,10 +1,13 @@
-import { httpDate, objectResponseHeaders, type ParsedRequest, type SseRequest } from '@coffer/s3-protocol'
+import { httpDate, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
 import { externalVersionId } from '../object/version-id.ts'
 
 type Headers = Record<string, string | number>
+
+/** What the request said of SSE-C, if anything. */
+type PresentedSse = { readonly kind: string; readonly keyMd5?: string }
 
 export function etagHeader(attributes: Pick<ObjectAttributes, 'etagHex' | 'partCount'>): Headers {
   return { etag: etagOf(attributes) }
@@ -18,11 +21,18 @@ export function versionHeader(
   return bucket.record.versioning === 'unversioned' ? {} : { 'x-amz-version-id': externalVersionId(version) }
 }
 
-/** How the object is encrypted; for SSE-C the client's own key digest is echoed. */
-export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse'>, presented: SseRequest): Headers {
+/** How the object is encrypted; for SSE-C the client's own key digest is echoed. The encryption context is never shown. */
+export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse' | 'kms'>, presented: PresentedSse): Headers {
+  if (attributes.kms !== undefined) {
+    return {
+      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption-aws-kms-key-id': attributes.kms.keyId,
+      ...(attributes.kms.bucketKeyEnabled && { 'x-amz-server-side-encryption-bucket-key-enabled': 'true' }),
+    }
+  }
   if (attributes.sse === 'SSE-S3') return { 'x-amz-server-side-encryption': 'AES256' }
   const headers: Headers = { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }
-  if (presented.kind === 'SSE-C') headers['x-amz-server-side-encryption-customer-key-md5'] = presented.keyMd5
+  if (presented.keyMd5 !== undefined) headers['x-amz-server-side-encryption-customer-key-md5'] = presented.keyMd5
   return headers
 }
 
@@ -39,7 +49,7 @@ export function objectHeaders(
   request: Pick<ParsedRequest, 'headers' | 'query'>,
   bucket: OpenBucket,
   object: FoundObject,
-  presented: SseRequest,
+  presented: PresentedSse,
 ): Headers {
   // The checksum is that of the whole object: with a part of it, a client would find it wrong.
   const whole = request.headers.range === undefined && !request.query.has('partNumber')

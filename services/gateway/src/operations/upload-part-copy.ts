@@ -24,7 +24,7 @@ export const uploadPartCopy: Operation = async (request, context) => {
   })
   const payload = new CopyPayload(plain, {
     sizeBytes: range.lengthBytes,
-    md5: upload.attributes.sse !== 'SSE-C',
+    md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
   })
   const stored = storePart(context, bucket, upload, { partNumber, payload, sse })

@@ -23,7 +23,7 @@ export const uploadPart: Operation = async (request, context) => {
   const partNumber = partNumberOf(request)
   const upload = await findUpload(context, bucket, key, query.get('uploadId'))
   const payload = uploadPayload(request, {
-    md5: upload.attributes.sse !== 'SSE-C',
+    md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
   })
   const stored = await storePart(context, bucket, upload, { partNumber, payload, sse })

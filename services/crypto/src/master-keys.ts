@@ -1,0 +1,93 @@
+import type { KmsService, LocatedKey } from '@coffer/contracts'
+import { isCofferError } from '@coffer/errors'
+import { kmsError } from '@coffer/kms'
+
+/** The master key of SSE-S3 and of buckets' metadata keys, in the default KMS. */
+export const SERVICE_KEY_NAME = 'coffer'
+
+/**
+ * How long what is known of a master key is relied on: the longest that new bucket keys may lag behind a rotation, and that
+ * a disabled key may go on being used through a cached bucket key.
+ */
+const LEASE_MS = 2000
+/** While the KMS is away, what was last known of a key holds for as long as its bucket keys are cached. */
+const UNAVAILABLE_MS = 15 * 60 * 1000
+const KNOWN_MAX = 4096
+
+interface Known {
+  readonly key: LocatedKey
+  readonly askedAtMs: number
+  untilMs: number
+}
+
+/** What is known of master keys: where they are, whether they may be used, which version is the newest. */
+export class MasterKeys {
+  readonly #kms: KmsService
+  readonly #now: () => number
+  readonly #known = new Map<string, Known>()
+  readonly #asking = new Map<string, Promise<LocatedKey>>()
+
+  constructor(kms: KmsService, now: () => number) {
+    this.#kms = kms
+    this.#now = now
+  }
+
+  /** The key of this name, usable: KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_UNAVAILABLE. */
+  usable(keyName: string): LocatedKey | Promise<LocatedKey> {
+    const known = this.#known.get(keyName)
+    if (known !== undefined && known.untilMs > this.#now()) return assertUsable(known.key)
+    return this.#askOnce(keyName).then(assertUsable)
+  }
+
+  /** The next answer is asked for anew. */
+  forget(keyName: string): void {
+    this.#known.delete(keyName)
+  }
+
+  #askOnce(keyName: string): Promise<LocatedKey> {
+    const asking = this.#asking.get(keyName)
+    if (asking !== undefined) return asking
+    const asked = this.#ask(keyName).finally(() => this.#asking.delete(keyName))
+    this.#asking.set(keyName, asked)
+    return asked
+  }
+
+  async #ask(keyName: string): Promise<LocatedKey> {
+    try {
+      const key = await describe(this.#kms, keyName)
+      this.#remember(keyName, key)
+      return key
+    } catch (error) {
+      const known = this.#known.get(keyName)
+      const isAway = isCofferError(error, 'KMS_UNAVAILABLE') || isCofferError(error, 'MESH_SERVICE_UNAVAILABLE')
+      if (!isAway || known === undefined || known.askedAtMs + UNAVAILABLE_MS < this.#now()) throw error
+      known.untilMs = this.#now() + LEASE_MS
+      return known.key
+    }
+  }
+
+  #remember(keyName: string, key: LocatedKey): void {
+    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
+    this.#known.set(keyName, { key, askedAtMs: this.#now(), untilMs: this.#now() + LEASE_MS })
+  }
+}
+
+function assertUsable(key: LocatedKey): LocatedKey {
+  const { keyId, state } = key
+  if (state === 'disabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
+  if (state !== 'enabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
+  return key
+}
+
+/** The server's own master key is made at its first use; every other key is made by an administrator. */
+async function describe(kms: KmsService, keyName: string): Promise<LocatedKey> {
+  try {
+    return await kms.describeKey(keyName)
+  } catch (error) {
+    if (keyName !== SERVICE_KEY_NAME || !isCofferError(error, 'KMS_KEY_NOT_FOUND')) throw error
+  }
+  await kms.createKey(keyName).catch((error: unknown) => {
+    if (!isCofferError(error, 'KMS_KEY_EXISTS')) throw error
+  })
+  return kms.describeKey(keyName)
+}
