@@ -18,6 +18,19 @@ export interface MasterKeyUse {
   readonly bucketKeyEnabled: boolean
 }
 
+/** The master key version that wraps something. */
+export interface WrappingKey {
+  readonly connector: string
+  readonly keyId: string
+  readonly keyVersion: number
+}
+
+export interface BucketKeyDescription extends WrappingKey {
+  readonly id: string
+  /** How many object keys it seals. */
+  readonly objectCount: number
+}
+
 /** The crypto engine: issues, seals and opens object keys and bucket metadata keys; keeps bucket keys. */
 export interface CryptoService {
   /**
@@ -41,4 +54,15 @@ export interface CryptoService {
   /** A fresh metadata key for a bucket, wrapped by the KMS. */
   issueMetadataKey(bucketId: string, recipient: KeyRecipient): Promise<{ metadataKey: KeyParcel; wrapped: Uint8Array }>
   openMetadataKey(bucketId: string, wrapped: Uint8Array, recipient: KeyRecipient): Promise<KeyParcel>
+  /** Which master key wraps a metadata key. */
+  describeMetadataKey(wrapped: Uint8Array): Promise<WrappingKey>
+  /** The same metadata key under the newest version of a master key. */
+  rewrapMetadataKey(bucketId: string, wrapped: Uint8Array, keyName: string): Promise<Uint8Array>
+  /** All bucket keys in the order of their ids, strictly after `afterId`: names and wrapping keys, no key material. */
+  listBucketKeys(query: { afterId: string; limit: number }): Promise<readonly BucketKeyDescription[]>
+  /**
+   * Wraps a bucket key under the newest version of a master key; what it seals stays as it is. Done twice, or by two at once,
+   * it is done once. ENGINE_BUCKET_KEY_NOT_FOUND.
+   */
+  rewrapBucketKey(id: string, keyName: string): Promise<WrappingKey>
 }

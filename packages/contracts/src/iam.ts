@@ -1,3 +1,4 @@
+import type { WrappingKey } from './crypto.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 
 /** An account in the AWS sense: the owner of buckets. */
@@ -48,6 +49,10 @@ export interface IamService {
   ): Promise<{ account: Account; accessKeyId: string; secretAccessKey: KeyParcel }>
   findAccount(accountId: string): Promise<Account | undefined>
   listAccounts(): Promise<readonly Account[]>
+  /** The master key version that wraps the key of all identity records; undefined before there is one. */
+  describeSealingKey(): Promise<WrappingKey | undefined>
+  /** Wraps that key under the newest version of a master key. The records stay as they are. */
+  rewrapSealingKey(keyName: string): Promise<WrappingKey>
   /** IAM_ACCOUNT_NOT_FOUND, IAM_ACCOUNT_OWNS_BUCKETS, IAM_ACCOUNT_IS_ROOT. By id or name. */
   removeAccount(account: string): Promise<void>
 }

@@ -99,6 +99,11 @@ export interface MetadataStore {
     expectedRevision: number,
     change: { versioning: VersioningState; sealed: Uint8Array; wrappedMetadataKey: Uint8Array },
   ): Promise<BucketRecord>
+  /**
+   * The same metadata key, wrapped anew: nothing else of the record changes, not its revision. META_BUCKET_CHANGED if the
+   * wrapped key is not `expected` any more, META_BUCKET_NOT_FOUND.
+   */
+  replaceWrappedMetadataKey(name: string, id: BucketId, expected: Uint8Array, wrapped: Uint8Array): Promise<void>
   /** META_BUCKET_NOT_EMPTY while it holds a version, a delete marker or an upload in progress; META_BUCKET_NOT_FOUND. */
   deleteBucket(name: string, id: BucketId): Promise<void>
   /** By name, strictly after `afterName`. */

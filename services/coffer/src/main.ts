@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { accountCommand } from './cli/account-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { configCommand } from './cli/config-command.ts'
+import { keyCommand } from './cli/key-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
@@ -17,6 +18,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(serverCommand(), { isDefault: false })
     .addCommand(serviceCommand())
     .addCommand(accountCommand())
+    .addCommand(keyCommand())
     .addCommand(scrubCommand())
     .addCommand(configCommand())
     .addCommand(meshKeyCommand())

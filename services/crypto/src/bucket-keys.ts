@@ -2,6 +2,7 @@ import type { KmsService, MetadataService } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import { kmsError, type WrappedKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
+import { bucketKeyContext } from './bucket-key-context.ts'
 import { engineError } from './errors.ts'
 import { KeyCache, type NamedKey } from './key-cache.ts'
 import type { MasterKeys } from './master-keys.ts'
@@ -108,11 +109,6 @@ export class BucketKeys {
     const key = this.#mesh.unparcel(parcel, 'data-key', bucketKeyContext(id))
     return { id, key, masterKeyName: masterKeyNameOf(wrapped) }
   }
-}
-
-/** What the KMS binds a bucket key to. */
-export function bucketKeyContext(id: string): Record<string, string> {
-  return { purpose: 'bucket-key', bucketKeyId: id }
 }
 
 function masterKeyNameOf({ connector, keyId }: WrappedKey): string {

@@ -1,11 +1,13 @@
 import type { CryptoService, MasterKeyUse, StoredObjectKey } from '@coffer/contracts'
 import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
+import { BUCKET_KEY_REF } from './bucket-key-context.ts'
+import { listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
 import { BucketKeys } from './bucket-keys.ts'
 import { decodeDirect, directKeyContext, encodeDirect, isDirect } from './direct-key.ts'
 import { engineError } from './errors.ts'
 import { MasterKeys, SERVICE_KEY_NAME } from './master-keys.ts'
-import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
+import { decodeWrappedKey, encodeWrappedKey, wrappingKeyOf } from './wrapped-key.ts'
 
 export interface CryptoServiceOptions {
   readonly mesh: Mesh
@@ -13,7 +15,6 @@ export interface CryptoServiceOptions {
   readonly now?: () => number
 }
 
-const BUCKET_KEY_REF = 'bk:'
 const SERVICE_KEY: MasterKeyUse = { keyName: SERVICE_KEY_NAME, bucketKeyEnabled: true }
 
 /** The crypto engine: object keys sealed under bucket keys or the KMS itself, metadata keys wrapped by the KMS. */
@@ -87,6 +88,14 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
         wrapped: encodeWrappedKey(made.wrapped),
       }
     },
+    async describeMetadataKey(wrapped) {
+      return wrappingKeyOf(decodeWrappedKey(wrapped))
+    },
+    async rewrapMetadataKey(bucketId, wrapped, keyName) {
+      return encodeWrappedKey(await kms.rewrap(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), keyName))
+    },
+    listBucketKeys: ({ afterId, limit }) => listBucketKeys(metadata, afterId, limit),
+    rewrapBucketKey: (id, keyName) => rewrapBucketKey({ kms, metadata }, id, keyName),
     async openMetadataKey(bucketId, wrapped, recipient) {
       const parcel = await kms.decrypt(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), mesh.recipient())
       const key = mesh.unparcel(parcel, 'data-key', metadataKeyContext(bucketId))

@@ -5,11 +5,15 @@ export { type CryptoServiceOptions, createCryptoService } from './crypto-service
 export { ENGINE_ERRORS } from './errors.ts'
 
 const METHODS = [
+  'describeMetadataKey',
   'issueMetadataKey',
   'issueObjectKey',
+  'listBucketKeys',
   'openMetadataKey',
   'openObjectKey',
   'resealObjectKey',
+  'rewrapBucketKey',
+  'rewrapMetadataKey',
 ] as const satisfies readonly (keyof CryptoService)[]
 
 /** Offers the crypto engine to the mesh. */

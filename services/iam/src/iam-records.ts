@@ -1,4 +1,4 @@
-import type { KmsService, MetadataService } from '@coffer/contracts'
+import type { KmsService, MetadataService, WrappingKey } from '@coffer/contracts'
 import { encodeFields, MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { WrappedKey } from '@coffer/kms'
@@ -56,6 +56,23 @@ export class IamRecords {
     }
   }
 
+  async describeSealingKey(): Promise<WrappingKey | undefined> {
+    const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
+    if (known === undefined) return undefined
+    const { connector, keyId, keyVersion } = decodeWrapped(known.value)
+    return { connector, keyId, keyVersion }
+  }
+
+  /** META_RECORD_CHANGED if another process did it at the same time. */
+  async rewrapSealingKey(keyName: string): Promise<WrappingKey> {
+    const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
+    if (known === undefined) throw iamError('IAM_RECORD_DAMAGED', { id: IAM_KEY_RECORD })
+    const rewrapped = await this.#kms.rewrap(decodeWrapped(known.value), CONTEXT, keyName)
+    await this.#metadata.putRecord('iam', IAM_KEY_RECORD, encodeWrapped(rewrapped), known.revision)
+    const { connector, keyId, keyVersion } = rewrapped
+    return { connector, keyId, keyVersion }
+  }
+
   async #open<T>(id: string, sealed: Uint8Array): Promise<T> {
     const key = await this.#openKey()
     try {
@@ -83,8 +100,7 @@ export class IamRecords {
     })
     const made = await this.#kms.generateDataKey(IAM_KEY_ID, CONTEXT, this.#mesh.recipient())
     this.#mesh.unparcel(made.plaintext, 'data-key', CONTEXT).wipe()
-    const { ciphertext, ...rest } = made.wrapped
-    const value = Buffer.from(JSON.stringify({ ...rest, ciphertext: Buffer.from(ciphertext).toString('base64') }))
+    const value = encodeWrapped(made.wrapped)
     await this.#metadata.putRecord('iam', IAM_KEY_RECORD, value, 0).catch((error: unknown) => {
       if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
     })
@@ -94,9 +110,16 @@ export class IamRecords {
   }
 
   async #unwrap(value: Uint8Array): Promise<MetadataKey> {
-    const { ciphertext, ...rest } = JSON.parse(Buffer.from(value).toString())
-    const wrapped: WrappedKey = { ...rest, ciphertext: Buffer.from(ciphertext, 'base64') }
-    const parcel = await this.#kms.decrypt(wrapped, CONTEXT, this.#mesh.recipient())
+    const parcel = await this.#kms.decrypt(decodeWrapped(value), CONTEXT, this.#mesh.recipient())
     return new MetadataKey(this.#mesh.unparcel(parcel, 'data-key', CONTEXT))
   }
+}
+
+function encodeWrapped({ ciphertext, ...rest }: WrappedKey): Uint8Array {
+  return Buffer.from(JSON.stringify({ ...rest, ciphertext: Buffer.from(ciphertext).toString('base64') }))
+}
+
+function decodeWrapped(value: Uint8Array): WrappedKey {
+  const { ciphertext, ...rest } = JSON.parse(Buffer.from(value).toString())
+  return { ...rest, ciphertext: Buffer.from(ciphertext, 'base64') }
 }

@@ -112,6 +112,8 @@ export function createIamService(options: IamServiceOptions): IamService {
         }
       }
     },
+    describeSealingKey: () => records.describeSealingKey(),
+    rewrapSealingKey: (keyName) => records.rewrapSealingKey(keyName),
     async createAccount(name, recipient) {
       if (!ACCOUNT_NAME.test(name)) throw iamError('IAM_ACCOUNT_NAME_INVALID', { name: name.slice(0, 100) })
       const accessKey = newAccessKey()

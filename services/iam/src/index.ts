@@ -7,11 +7,13 @@ export { createIamService, type IamServiceOptions } from './iam-service.ts'
 /** Not `ensureRootAccount`: who replaces the root access key is the process that keeps it, never a call over NATS. */
 const METHODS = [
   'createAccount',
+  'describeSealingKey',
   'findAccount',
   'findSigningKey',
   'hasRootAccount',
   'listAccounts',
   'removeAccount',
+  'rewrapSealingKey',
 ] as const satisfies readonly (keyof IamService)[]
 
 /** Offers iam to the mesh. */

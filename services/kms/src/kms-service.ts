@@ -57,8 +57,18 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
     rotateKey: (keyId) => withKey(keyId, (connector, key) => connector.rotateKey(key)),
     enableKey: (keyId) => withKey(keyId, (connector, key) => connector.enableKey(key)),
     disableKey: (keyId) => withKey(keyId, (connector, key) => connector.disableKey(key)),
-    scheduleKeyDeletion: (keyId, pendingDays) =>
-      withKey(keyId, (connector, key) => connector.scheduleKeyDeletion(key, pendingDays)),
+    async scheduleKeyDeletion(keyId, pendingDays) {
+      const { versions } = await mesh.use('rotation').keyUse(keyId)
+      if (versions.length > 0) {
+        const objectCount = versions.reduce((sum, use) => sum + use.objectCount, 0)
+        throw kmsError('KMS_KEY_IN_USE', {
+          keyId,
+          objectCount,
+          versions: versions.map(({ version }) => version).join(' '),
+        })
+      }
+      return withKey(keyId, (connector, key) => connector.scheduleKeyDeletion(key, pendingDays))
+    },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
     async listConnectors() {
       const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)

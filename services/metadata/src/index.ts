@@ -29,6 +29,7 @@ const METHODS = [
   'putRecord',
   'registerWriter',
   'removeVersion',
+  'replaceWrappedMetadataKey',
   'retireWriter',
   'updateBucket',
 ] as const satisfies readonly (keyof MetadataService)[]

@@ -40,6 +40,19 @@ export function bucketsContract(under: StoreUnderTest): void {
       await refused(under.store.updateBucket('nothing', 1, change), 'META_BUCKET_NOT_FOUND')
     })
 
+    test('a metadata key that is wrapped anew leaves the revision alone, and is refused if another came first', async () => {
+      const bucket = await newBucket(under.store)
+      const [first, second] = [randomBytes(40), randomBytes(50)]
+      await under.store.replaceWrappedMetadataKey('bucket', bucket.id, bucket.wrappedMetadataKey, first)
+      expect(plain(await under.store.findBucket('bucket'))).toEqual(plain({ ...bucket, wrappedMetadataKey: first }))
+      await put(under.store, bucket, 'planned before')
+      const late = under.store.replaceWrappedMetadataKey('bucket', bucket.id, bucket.wrappedMetadataKey, second)
+      await refused(late, 'META_BUCKET_CHANGED')
+      const other = under.store.replaceWrappedMetadataKey('bucket', '0'.repeat(32), first, second)
+      await refused(other, 'META_BUCKET_NOT_FOUND')
+      expect(plain(await under.store.findBucket('bucket'))).toEqual(plain({ ...bucket, wrappedMetadataKey: first }))
+    })
+
     test('a commit, a removal or an upload planned under an older revision is refused', async () => {
       const bucket = await newBucket(under.store)
       await put(under.store, bucket, 'kept')

@@ -20,7 +20,7 @@ import {
   retireWriter,
 } from './lmdb/blobs.ts'
 import { readBucket } from './lmdb/bucket-row.ts'
-import { createBucket, deleteBucket, listBuckets, updateBucket } from './lmdb/buckets.ts'
+import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './lmdb/buckets.ts'
 import { readKeyUse, readUsage } from './lmdb/counters.ts'
 import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
 import { type Change, GroupCommit } from './lmdb/group-commit.ts'
@@ -79,6 +79,10 @@ class LmdbStore implements MetadataStore {
     change: { versioning: VersioningState; sealed: Uint8Array; wrappedMetadataKey: Uint8Array },
   ) {
     return this.#write((batch) => updateBucket(batch, name, expectedRevision, change))
+  }
+
+  async replaceWrappedMetadataKey(name: string, id: BucketId, expected: Uint8Array, wrapped: Uint8Array) {
+    return this.#write((batch) => replaceWrappedMetadataKey(batch, name, id, { expected, wrapped }))
   }
 
   async deleteBucket(name: string, id: BucketId) {

@@ -3,6 +3,7 @@ import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { print } from './print.ts'
 import { withStore } from './with-store.ts'
 
 export function accountCommand(): Command {
@@ -64,8 +65,4 @@ function renderAccounts(accounts: readonly Account[]): string {
     table.push([accountId, name, new Date(createdAt).toISOString(), rootAccessKeyIds.join(', '), canonicalId])
   }
   return table.toString()
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`)
 }

@@ -42,6 +42,20 @@ export function updateBucket(
   return updated
 }
 
+export function replaceWrappedMetadataKey(
+  batch: WriteBatch,
+  name: string,
+  id: string,
+  keys: { readonly expected: Uint8Array; readonly wrapped: Uint8Array },
+): void {
+  const bucket = readBucket(batch.databases, name)
+  if (bucket?.id !== id) throw metadataError('META_BUCKET_NOT_FOUND', { bucket: name })
+  if (Buffer.compare(bucket.wrappedMetadataKey, keys.expected) !== 0) {
+    throw metadataError('META_BUCKET_CHANGED', { bucket: name, revision: bucket.revision })
+  }
+  putBucket(batch, { ...bucket, wrappedMetadataKey: keys.wrapped })
+}
+
 export function deleteBucket(batch: WriteBatch, name: string, id: string): void {
   const { databases } = batch
   const bucket = readBucket(databases, name)

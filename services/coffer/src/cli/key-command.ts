@@ -1,0 +1,147 @@
+import type { LocatedKey } from '@coffer/contracts'
+import { Command, InvalidArgumentError } from 'commander'
+import { renderKey, renderKeys, renderRewrap, renderUse } from './key-tables.ts'
+import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { print, printJson } from './print.ts'
+import { withStore } from './with-store.ts'
+
+const PAGE = 500
+const PENDING_DAYS = 30
+const KEY_ARGUMENT = 'key, or connector/key'
+
+interface Json {
+  readonly json?: boolean
+}
+
+export function keyCommand(): Command {
+  return new Command('key')
+    .description(
+      'master keys: make, rotate, disable and delete them, and see what they seal; also beside a running server',
+    )
+    .addCommand(createCommand())
+    .addCommand(listCommand())
+    .addCommand(changeCommand('describe', 'show a key and its versions', 'describeKey'))
+    .addCommand(changeCommand('rotate', 'make a new version, which everything new is sealed under', 'rotateKey'))
+    .addCommand(changeCommand('enable', 'let a disabled key be used again', 'enableKey'))
+    .addCommand(disableCommand())
+    .addCommand(deleteCommand())
+    .addCommand(
+      changeCommand('cancel-deletion', 'keep a key that awaits its deletion; it is disabled then', 'cancelKeyDeletion'),
+    )
+    .addCommand(usageCommand())
+    .addCommand(rewrapCommand())
+}
+
+function createCommand(): Command {
+  return changeCommand('create', 'make a master key', 'createKey')
+}
+
+function changeCommand(
+  name: string,
+  description: string,
+  method: 'createKey' | 'describeKey' | 'rotateKey' | 'enableKey' | 'cancelKeyDeletion',
+): Command {
+  const command = storeCommand(name, description).argument('<key>', KEY_ARGUMENT)
+  return command.action(async (key: string, options: Json) => {
+    await withStore(command, async (mesh) => show(await mesh.use('kms')[method](key), options))
+  })
+}
+
+function listCommand(): Command {
+  const command = storeCommand('list', 'show the keys of every KMS connector')
+  return command.action(async ({ json }: Json) => {
+    await withStore(command, async (mesh) => {
+      const kms = mesh.use('kms')
+      const keys: LocatedKey[] = []
+      for (const connector of await kms.listConnectors()) {
+        let page: readonly LocatedKey[] = []
+        do {
+          page = await kms.listKeys({ connector, afterKeyId: page.at(-1)?.keyId ?? '', limit: PAGE })
+          keys.push(...page)
+        } while (page.length === PAGE)
+      }
+      if (json) printJson(keys)
+      else print(renderKeys(keys))
+    })
+  })
+}
+
+function disableCommand(): Command {
+  const command = storeCommand(
+    'disable',
+    'refuse a key at once: what it seals cannot be read until it is enabled again',
+  )
+    .argument('<key>', KEY_ARGUMENT)
+    .option('--yes', 'do it, although objects cannot be read meanwhile')
+  return command.action(async (key: string, options: Json & { yes?: boolean }) => {
+    await withStore(command, async (mesh) => {
+      const { versions } = await mesh.use('rotation').keyUse(key)
+      const objectCount = versions.reduce((sum, use) => sum + use.objectCount, 0)
+      if (versions.length > 0 && !options.yes) {
+        command.error(
+          `Key ${key} seals ${objectCount} objects, which could not be read or written while it is disabled. Nothing was changed. ` +
+            'To do it all the same, add --yes.',
+        )
+      }
+      show(await mesh.use('kms').disableKey(key), options)
+    })
+  })
+}
+
+function deleteCommand(): Command {
+  const command = storeCommand('delete', 'schedule the deletion of a key that nothing needs any more')
+    .argument('<key>', KEY_ARGUMENT)
+    .option('--pending-days <days>', 'how long it can still be cancelled, 7 to 30', days, PENDING_DAYS)
+  return command.action(async (key: string, options: Json & { pendingDays: number }) => {
+    await withStore(command, async (mesh) => {
+      show(await mesh.use('kms').scheduleKeyDeletion(key, options.pendingDays), options)
+    })
+  })
+}
+
+function usageCommand(): Command {
+  const command = storeCommand('usage', 'show what needs which version of a key').argument('<key>', KEY_ARGUMENT)
+  return command.action(async (key: string, { json }: Json) => {
+    await withStore(command, async (mesh) => {
+      const use = await mesh.use('rotation').keyUse(key)
+      if (json) printJson(use)
+      else print(renderUse(use))
+    })
+  })
+}
+
+function rewrapCommand(): Command {
+  const command = storeCommand(
+    'rewrap',
+    'wrap anew what older versions of a key wrap, under its newest version or under another key; no object data moves',
+  )
+    .argument('<key>', KEY_ARGUMENT)
+    .option('--to <key>', 'another key, which may be held by another KMS')
+    .option('--dry-run', 'only count')
+  return command.action(async (keyName: string, { json, to, dryRun }: Json & { to?: string; dryRun?: boolean }) => {
+    await withStore(command, async (mesh) => {
+      const report = await mesh
+        .use('rotation')
+        .rewrap({ keyName, ...(to && { toKeyName: to }), ...(dryRun && { dryRun }) })
+      if (json) printJson(report)
+      else print(renderRewrap(report))
+      if (report.failures.length > 0) process.exitCode = 1
+    })
+  })
+}
+
+function storeCommand(name: string, description: string): Command {
+  const command = new Command(name).description(description).option('--json', 'print JSON')
+  return addOptionFlags(command, [...STORE_OPTIONS, ...MESH_OPTIONS])
+}
+
+function show(key: LocatedKey, { json }: Json): void {
+  if (json) printJson(key)
+  else print(renderKey(key))
+}
+
+function days(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 7 || value > 30) throw new InvalidArgumentError('7 to 30 days')
+  return value
+}

@@ -1,0 +1,56 @@
+import type { KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
+import Table from 'cli-table3'
+
+export function renderKeys(keys: readonly LocatedKey[]): string {
+  const table = tableOf(['key', 'state', 'newest version', 'created', 'deletion'])
+  for (const { connector, keyId, state, currentVersion, createdAt, deletionAt } of keys) {
+    const deletion = deletionAt === undefined ? '' : dateOf(deletionAt)
+    table.push([`${connector}/${keyId}`, state, currentVersion, dateOf(createdAt), deletion])
+  }
+  return table.toString()
+}
+
+export function renderKey(key: LocatedKey): string {
+  const table = tableOf(['version', 'created', ''])
+  for (const { version, createdAt } of key.versions) {
+    table.push([
+      version,
+      dateOf(createdAt),
+      version === key.currentVersion ? 'seals what is new' : 'opens what it sealed',
+    ])
+  }
+  const until = key.deletionAt === undefined ? '' : ` until ${dateOf(key.deletionAt)}`
+  return `Key ${key.connector}/${key.keyId}: ${key.state}${until}\n${table.toString()}`
+}
+
+export function renderUse({ connector, keyId, versions }: KeyUse): string {
+  if (versions.length === 0) return `Nothing needs key ${connector}/${keyId}.`
+  const table = tableOf(['version', 'objects', 'bucket keys', 'buckets (metadata)', 'identities'])
+  for (const { version, objectCount, bucketKeyCount, bucketCount, wrapsIdentities } of versions) {
+    table.push([version, objectCount, bucketKeyCount, bucketCount, wrapsIdentities ? 'yes' : ''])
+  }
+  return `Key ${connector}/${keyId}\n${table.toString()}`
+}
+
+export function renderRewrap(report: RewrapReport): string {
+  const seconds = ((report.endedAt - report.startedAt) / 1000).toFixed(1)
+  const lines = [
+    `${report.from} to ${report.to}, version ${report.toVersion}${report.dryRun ? ' (dry run: nothing was changed)' : `, in ${seconds} s`}`,
+    `${report.bucketKeyCount} bucket keys rewrapped, which seal ${report.objectCount} objects`,
+    `${report.bucketCount} metadata keys rewrapped`,
+    ...(report.identitiesRewrapped ? ['the key of the identity records rewrapped'] : []),
+    ...(report.directObjectCount > 0
+      ? [`${report.directObjectCount} objects without a bucket key are not rewrapped: they need the old version`]
+      : []),
+    ...report.failures.map(({ what, code }) => `failed: ${what}: ${code}`),
+  ]
+  return lines.join('\n')
+}
+
+function tableOf(head: string[]) {
+  return new Table({ head, style: { head: [], border: [], compact: true } })
+}
+
+function dateOf(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

@@ -1,0 +1,43 @@
+import type { BucketKeyDescription, KmsService, MetadataService, WrappingKey } from '@coffer/contracts'
+import { isCofferError } from '@coffer/errors'
+import { BUCKET_KEY_REF, bucketKeyContext } from './bucket-key-context.ts'
+import { engineError } from './errors.ts'
+import { decodeWrappedKey, encodeWrappedKey, wrappingKeyOf } from './wrapped-key.ts'
+
+const ATTEMPTS_MAX = 16
+
+/** Bucket keys as they are stored: which master key wraps each, and how many object keys each seals. */
+export async function listBucketKeys(
+  metadata: MetadataService,
+  afterId: string,
+  limit: number,
+): Promise<readonly BucketKeyDescription[]> {
+  const records = await metadata.listRecords('bucket-keys', { prefix: '', afterId, limit })
+  return Promise.all(
+    records.map(async ({ id, value }) => ({
+      id,
+      ...wrappingKeyOf(decodeWrappedKey(value)),
+      objectCount: await metadata.getKeyUse(BUCKET_KEY_REF + id),
+    })),
+  )
+}
+
+/** Another process may rewrap the same key meanwhile: the last one counts, and each of them opens. */
+export async function rewrapBucketKey(
+  { kms, metadata }: { kms: KmsService; metadata: MetadataService },
+  id: string,
+  keyName: string,
+): Promise<WrappingKey> {
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const record = await metadata.findRecord('bucket-keys', id)
+    if (record === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+    const rewrapped = await kms.rewrap(decodeWrappedKey(record.value), bucketKeyContext(id), keyName)
+    try {
+      await metadata.putRecord('bucket-keys', id, encodeWrappedKey(rewrapped), record.revision)
+      return wrappingKeyOf(rewrapped)
+    } catch (error) {
+      if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+    }
+  }
+  throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+}

@@ -1,0 +1,43 @@
+import type { KeyUse, KeyVersionUse, LocatedKey } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
+
+type Counted = { -readonly [Field in keyof KeyVersionUse]: KeyVersionUse[Field] }
+
+/**
+ * What needs which version of a master key, from counters that every commit keeps: it costs one look-up for a bucket key,
+ * however many objects are sealed under it.
+ */
+export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
+  const key = await mesh.use('kms').describeKey(keyName)
+  const versions = new Map<number, Counted>()
+  const useOf = (version: number): Counted => {
+    const known = versions.get(version)
+    if (known !== undefined) return known
+    const use = { version, objectCount: 0, bucketKeyCount: 0, bucketCount: 0, wrapsIdentities: false }
+    versions.set(version, use)
+    return use
+  }
+  for await (const bucketKey of allBucketKeys(mesh)) {
+    if (!isWrappedBy(bucketKey, key)) continue
+    const use = useOf(bucketKey.keyVersion)
+    use.bucketKeyCount += 1
+    use.objectCount += bucketKey.objectCount
+  }
+  for await (const { wrappedBy } of allBuckets(mesh)) {
+    if (isWrappedBy(wrappedBy, key)) useOf(wrappedBy.keyVersion).bucketCount += 1
+  }
+  const identities = await mesh.use('iam').describeSealingKey()
+  if (identities !== undefined && isWrappedBy(identities, key)) useOf(identities.keyVersion).wrapsIdentities = true
+  for (const { version } of key.versions) {
+    const objectCount = await directObjectCount(mesh, key, version)
+    if (objectCount > 0) useOf(version).objectCount += objectCount
+  }
+  const ascending = [...versions.values()].sort((a, b) => a.version - b.version)
+  return { connector: key.connector, keyId: key.keyId, versions: ascending }
+}
+
+/** Objects sealed under data keys that this version wraps for each of them alone (SSE-KMS without a bucket key). */
+export function directObjectCount(mesh: Mesh, { connector, keyId }: LocatedKey, version: number): Promise<number> {
+  return mesh.use('metadata').getKeyUse(`kms:${connector}/${keyId}/${version}`)
+}

@@ -1,0 +1,122 @@
+import type { LocatedKey, RewrapReport, RewrapRequest, WrappingKey } from '@coffer/contracts'
+import { isCofferError } from '@coffer/errors'
+import type { Mesh } from '@coffer/mesh'
+import { allBucketKeys, allBuckets, isWrappedBy, type WrappedBucket } from './key-holders.ts'
+import { directObjectCount } from './key-use.ts'
+
+/** Failures that a report names; a report of more ends the walk, as then nothing works. */
+const FAILURES_MAX = 100
+
+/** Everything that a master key wraps, wrapped anew under the newest version of it or of another. Contract: RotationService. */
+export async function rewrap(mesh: Mesh, request: RewrapRequest): Promise<RewrapReport> {
+  const startedAt = Date.now()
+  const from = await mesh.use('kms').describeKey(request.keyName)
+  const to = await mesh.use('kms').describeKey(request.toKeyName ?? request.keyName)
+  const work = new RewrapWork(mesh, from, to, request.dryRun ?? false)
+  const bucketKeys = await work.bucketKeys()
+  const bucketCount = await work.metadataKeys()
+  const identitiesRewrapped = await work.identities()
+  return {
+    from: nameOf(from),
+    to: nameOf(to),
+    toVersion: to.currentVersion,
+    dryRun: request.dryRun ?? false,
+    startedAt,
+    endedAt: Date.now(),
+    ...bucketKeys,
+    bucketCount,
+    identitiesRewrapped,
+    directObjectCount: await work.directObjects(),
+    failures: work.failures,
+  }
+}
+
+class RewrapWork {
+  readonly failures: { what: string; code: string }[] = []
+  readonly #mesh: Mesh
+  readonly #from: LocatedKey
+  readonly #to: LocatedKey
+  readonly #dryRun: boolean
+
+  constructor(mesh: Mesh, from: LocatedKey, to: LocatedKey, dryRun: boolean) {
+    this.#mesh = mesh
+    this.#from = from
+    this.#to = to
+    this.#dryRun = dryRun
+  }
+
+  async bucketKeys(): Promise<{ bucketKeyCount: number; objectCount: number }> {
+    let bucketKeyCount = 0
+    let objectCount = 0
+    for await (const { id, objectCount: sealed, ...wrappedBy } of allBucketKeys(this.#mesh)) {
+      if (!this.#isDue(wrappedBy)) continue
+      const isDone = await this.#try(`bucket key ${id}`, () =>
+        this.#mesh.use('crypto').rewrapBucketKey(id, nameOf(this.#to)),
+      )
+      if (!isDone) continue
+      bucketKeyCount += 1
+      objectCount += sealed
+    }
+    return { bucketKeyCount, objectCount }
+  }
+
+  async metadataKeys(): Promise<number> {
+    let bucketCount = 0
+    for await (const wrapped of allBuckets(this.#mesh)) {
+      if (!this.#isDue(wrapped.wrappedBy)) continue
+      const isDone = await this.#try(`metadata key of bucket ${wrapped.bucket.name}`, () => this.#metadataKey(wrapped))
+      if (isDone) bucketCount += 1
+    }
+    return bucketCount
+  }
+
+  async identities(): Promise<boolean> {
+    const iam = this.#mesh.use('iam')
+    const wrappedBy = await iam.describeSealingKey()
+    if (wrappedBy === undefined || !this.#isDue(wrappedBy)) return false
+    return this.#try('key of the identity records', () => iam.rewrapSealingKey(nameOf(this.#to)))
+  }
+
+  async directObjects(): Promise<number> {
+    let count = 0
+    for (const { version } of this.#from.versions) {
+      if (this.#isDue({ ...this.#from, keyVersion: version }))
+        count += await directObjectCount(this.#mesh, this.#from, version)
+    }
+    return count
+  }
+
+  async #metadataKey({ bucket }: WrappedBucket): Promise<void> {
+    const { id, name, wrappedMetadataKey } = bucket
+    const rewrapped = await this.#mesh.use('crypto').rewrapMetadataKey(id, wrappedMetadataKey, nameOf(this.#to))
+    try {
+      await this.#mesh.use('metadata').replaceWrappedMetadataKey(name, id, wrappedMetadataKey, rewrapped)
+    } catch (error) {
+      // Deleted meanwhile, or rewrapped by another job: there is nothing left to do here.
+      const isMoot = isCofferError(error, 'META_BUCKET_NOT_FOUND') || isCofferError(error, 'META_BUCKET_CHANGED')
+      if (!isMoot) throw error
+    }
+  }
+
+  #isDue(wrappedBy: WrappingKey): boolean {
+    if (!isWrappedBy(wrappedBy, this.#from)) return false
+    return !isWrappedBy(wrappedBy, this.#to) || wrappedBy.keyVersion < this.#to.currentVersion
+  }
+
+  /** One failure does not keep the rest from being rewrapped; too many do. */
+  async #try(what: string, act: () => Promise<unknown>): Promise<boolean> {
+    if (this.#dryRun) return true
+    try {
+      await act()
+      return true
+    } catch (error) {
+      if (!isCofferError(error) || this.failures.length >= FAILURES_MAX) throw error
+      this.failures.push({ what, code: error.code })
+      return false
+    }
+  }
+}
+
+function nameOf({ connector, keyId }: { readonly connector: string; readonly keyId: string }): string {
+  return `${connector}/${keyId}`
+}
