@@ -50,3 +50,12 @@ export async function runOrThrow(
 export async function coffer(args: readonly string[], env: NodeJS.ProcessEnv): Promise<CommandResult> {
   return await run(process.execPath, [COFFER, ...args], { env })
 }
+
+/** Runs `coffer <args> --json` for the data directory of a server and returns what it printed. */
+export async function cofferJson<Answer>(
+  server: { readonly env: NodeJS.ProcessEnv },
+  args: readonly string[],
+): Promise<Answer> {
+  const { stdout } = await runOrThrow(process.execPath, [COFFER, ...args, '--json'], { env: server.env })
+  return JSON.parse(stdout) as Answer
+}

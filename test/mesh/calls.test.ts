@@ -146,14 +146,14 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
     const leaving = await start()
     const begun = Promise.withResolvers<void>()
     const ended = Promise.withResolvers<ScrubReport>()
-    const rotation: RotationService = {
+    const rotation: Pick<RotationService, 'removeGarbage' | 'scrub'> = {
       removeGarbage: async () => 1,
       scrub() {
         begun.resolve()
         return ended.promise
       },
     }
-    await leaving.provide('rotation', rotation, ['scrub', 'removeGarbage'])
+    await leaving.provide('rotation', rotation as RotationService, ['scrub', 'removeGarbage'])
     await caller.waitFor(['rotation'], 10_000)
     const answer = caller.use('rotation').scrub()
     await begun.promise
