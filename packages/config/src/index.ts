@@ -1,3 +1,4 @@
+export { readConfigFile } from './config-file.ts'
 export { CONFIG_ERRORS, type ConfigErrorCode } from './errors.ts'
 export {
   CONFIG_FILE_VARIABLE,

@@ -84,6 +84,13 @@ export const OPTIONS = {
     flagValue: 'command',
     text: 'A program that prints the root key: 32 bytes in base64. Run without a shell at each start.',
   } satisfies Optional<readonly string[]>,
+  kmsFile: {
+    value: file,
+    environment: 'COFFER_KMS_FILE',
+    flag: 'kms-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that configures KMS connectors beside the built-in one, and which is the default (docs/kms).',
+  } satisfies Optional<string>,
   workers: {
     value: integer({ min: 1, max: 256 }),
     environment: 'COFFER_WORKERS',

@@ -7,6 +7,7 @@ export const COFFER_ERRORS = {
   COFFER_ROOT_KEY_COMMAND_FAILED: 'the command that prints the root key failed',
   COFFER_ROOT_CREDENTIALS_INVALID: 'the root credentials cannot be used',
   COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
+  COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',

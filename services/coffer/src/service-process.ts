@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
-import { openLocalConnector } from '@coffer/kms/connectors/local'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
@@ -16,13 +15,13 @@ import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
 import { stopSignal } from './stop-signal.ts'
-import { LOCAL_CONNECTOR } from './store-services.ts'
 import { DRAIN_MS } from './supervisor.ts'
 import { newWriterId } from './worker-pool.ts'
 
@@ -89,13 +88,13 @@ async function startKms({ configuration, mesh, logger, cleanup }: ServiceParts):
   await ensurePrivate(secretsDirectory)
   const rootKey = await resolveRootKey(configuration, secretsDirectory, await hasSealedKeys(metadata))
   if (rootKey.warning) logger.warn(rootKey.warning)
-  const connector = await openLocalConnector(
-    { rootKey: rootKey.key },
-    { name: LOCAL_CONNECTOR, records: kmsRecordsIn(metadata) },
+  const kms = await openKmsConnectors(
+    { rootKey: rootKey.key, kmsFile: configuration.kmsFile },
+    kmsRecordsIn(metadata),
+    logger,
   )
-  cleanup.defer(() => connector.close())
-  await connector.selfTest()
-  await provideKms(mesh, createKmsService({ mesh, connectors: [connector], defaultConnector: LOCAL_CONNECTOR }))
+  cleanup.defer(() => kms.close())
+  await provideKms(mesh, createKmsService({ mesh, ...kms }))
   return `root key ${rootKey.origin}`
 }
 

@@ -1,7 +1,6 @@
 import type { BlobStore } from '@coffer/blob-store'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { Secret } from '@coffer/crypto-core'
-import { openLocalConnector } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
@@ -9,14 +8,18 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
-
-/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the root key. */
-export const LOCAL_CONNECTOR = 'local'
 
 export interface StoreDirectories {
   readonly metadataDirectory: string
   readonly blobsDirectory: string
+}
+
+/** What opens the store, and where other KMSes are configured. */
+export interface StoreKeys {
+  readonly rootKey: Secret
+  readonly kmsFile?: string | undefined
 }
 
 /** Every service on one data directory, in this process, reached through a mesh without a network. */
@@ -29,18 +32,16 @@ export interface StoreServices {
 /** KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. */
 export async function openStoreServices(
   directories: StoreDirectories,
-  rootKey: Secret,
+  keys: StoreKeys,
   logger: Logger,
 ): Promise<StoreServices> {
   const store = await openLmdbStore({ directory: directories.metadataDirectory })
   try {
-    const connector = await openLocalConnector({ rootKey }, { name: LOCAL_CONNECTOR, records: kmsRecordsIn(store) })
-    await connector.selfTest()
+    const kms = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
     const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })
     const mesh = await Mesh.start({ logger })
     await provideMetadata(mesh, store)
-    const connectors = [connector]
-    await provideKms(mesh, createKmsService({ mesh, connectors, defaultConnector: LOCAL_CONNECTOR }))
+    await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     await provideIam(mesh, createIamService({ mesh }))
     await provideRotation(mesh, createRotationService({ mesh, blobs }))
@@ -49,7 +50,7 @@ export async function openStoreServices(
       blobs,
       async close() {
         await mesh.stop()
-        await connector.close()
+        await kms.close()
         await blobs.close()
         await store.close()
       },

@@ -49,7 +49,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (rootKey.warning) logger.warn(rootKey.warning)
   const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
   if (pool) cleanup.defer(() => pool.kill())
-  const services = await openStoreServices(directory, rootKey.key, logger)
+  const services = await openStoreServices(directory, { rootKey: rootKey.key, kmsFile: configuration.kmsFile }, logger)
   cleanup.defer(() => services.close())
   // From here on the store is known to be ours to change.
   await retireEarlierWriters(services.mesh.use('metadata'))
@@ -105,6 +105,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         settings: gatewaySettingsOf(configuration),
         directories: { metadataDirectory, blobsDirectory, certsDirectory },
         rootKey: insecureExportKeyBytes(rootKey.key),
+        kmsFile: configuration.kmsFile,
         writerId,
       }
     },

@@ -9,6 +9,7 @@ export type SupervisorMessage =
       readonly settings: GatewaySettings
       readonly directories: StoreDirectories & { readonly certsDirectory: string }
       readonly rootKey: Uint8Array
+      readonly kmsFile: string | undefined
       readonly writerId: string
     }
   | { readonly kind: 'stop'; readonly drainMs: number }

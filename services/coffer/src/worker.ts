@@ -16,10 +16,10 @@ interface RunningWorker {
 }
 
 /** A worker: all services on the shared store, and a gateway on the shared port. Started by the supervisor only. */
-async function start({ settings, directories, rootKey, writerId }: StartMessage): Promise<RunningWorker> {
+async function start({ settings, directories, rootKey, kmsFile, writerId }: StartMessage): Promise<RunningWorker> {
   const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
   await trustCertificatesIn(directories.certsDirectory)
-  const services = await openStoreServices(directories, Secret.take(rootKey), logger)
+  const services = await openStoreServices(directories, { rootKey: Secret.take(rootKey), kmsFile }, logger)
   const gateway = await startGateway(settings, {
     mesh: services.mesh,
     blobs: services.blobs,

@@ -12,6 +12,8 @@ export const SERVICE_KEY_NAME = 'coffer'
 const LEASE_MS = 2000
 /** While the KMS is away, what was last known of a key holds for as long as its bucket keys are cached. */
 const UNAVAILABLE_MS = 15 * 60 * 1000
+/** A KMS that takes longer to answer counts as away where something is known: requests don't wait for it in a queue. */
+const ANSWER_MS_MAX = 1000
 const KNOWN_MAX = 4096
 
 interface Known {
@@ -36,7 +38,8 @@ export class MasterKeys {
   usable(keyName: string): LocatedKey | Promise<LocatedKey> {
     const known = this.#known.get(keyName)
     if (known !== undefined && known.untilMs > this.#now()) return assertUsable(known.key)
-    return this.#askOnce(keyName).then(assertUsable)
+    const asked = this.#askOnce(keyName)
+    return (known === undefined ? asked : this.#unlessSlow(asked, known)).then(assertUsable)
   }
 
   /** The next answer is asked for anew. */
@@ -60,10 +63,31 @@ export class MasterKeys {
     } catch (error) {
       const known = this.#known.get(keyName)
       const isAway = isCofferError(error, 'KMS_UNAVAILABLE') || isCofferError(error, 'MESH_SERVICE_UNAVAILABLE')
-      if (!isAway || known === undefined || known.askedAtMs + UNAVAILABLE_MS < this.#now()) throw error
-      known.untilMs = this.#now() + LEASE_MS
+      if (!isAway || known === undefined || !this.#mayStandIn(known)) throw error
       return known.key
     }
+  }
+
+  async #unlessSlow(asked: Promise<LocatedKey>, known: Known): Promise<LocatedKey> {
+    const waited = Promise.withResolvers<undefined>()
+    const timer = setTimeout(() => waited.resolve(undefined), ANSWER_MS_MAX)
+    try {
+      const answered = await Promise.race([asked, waited.promise])
+      if (answered !== undefined) return answered
+    } finally {
+      clearTimeout(timer)
+    }
+    if (!this.#mayStandIn(known)) return asked
+    // Nobody may be left to hear of its failure.
+    asked.catch(() => undefined)
+    return known.key
+  }
+
+  /** What was last known, for one lease more; not for ever. */
+  #mayStandIn(known: Known): boolean {
+    if (known.askedAtMs + UNAVAILABLE_MS < this.#now()) return false
+    known.untilMs = this.#now() + LEASE_MS
+    return true
   }
 
   #remember(keyName: string, key: LocatedKey): void {

@@ -26,7 +26,7 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
-  const services = await openStoreServices(directory, rootKey.key, logger)
+  const services = await openStoreServices(directory, { rootKey: rootKey.key, kmsFile: configuration.kmsFile }, logger)
   cleanup.defer(() => services.close())
   await work(services.mesh)
 }

@@ -1,0 +1,139 @@
+import { createRequire } from 'node:module'
+import { resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { readConfigFile } from '@coffer/config'
+import type { Secret } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import type { KmsConnector, KmsConnectorPlugin, KmsRecords } from '@coffer/kms'
+import { openLocalConnector } from '@coffer/kms/connectors/local'
+import { resilient } from '@coffer/kms/resilient'
+import type { Logger } from '@coffer/mesh'
+import { z } from 'zod'
+import { cofferError } from './errors.ts'
+
+/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the root key. */
+const LOCAL_CONNECTOR = 'local'
+
+/** Loaded when a configuration names them, and not before. */
+const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {}
+
+const connectorName = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 of a-z 0-9 -')
+
+/** The file that COFFER_KMS_FILE names. */
+const KmsConfiguration = z.strictObject({
+  default: connectorName.optional(),
+  connectors: z.record(connectorName, z.looseObject({ type: z.string().min(1) })).optional(),
+})
+
+export interface KmsConnectors {
+  readonly connectors: readonly KmsConnector[]
+  readonly defaultConnector: string
+  close(): Promise<void>
+}
+
+/**
+ * The built-in connector and those that the file configures, each of them resilient. A connector whose KMS is away does not
+ * stop the start: what needs it fails until it is back. COFFER_KMS_CONFIGURATION_INVALID; KMS_ROOT_KEY_WRONG, and then
+ * nothing has been changed.
+ */
+export async function openKmsConnectors(
+  options: { readonly rootKey: Secret; readonly kmsFile?: string | undefined },
+  records: KmsRecords,
+  logger: Logger,
+): Promise<KmsConnectors> {
+  const { kmsFile } = options
+  const configuration = kmsFile === undefined ? {} : parse(kmsFile)
+  const defaultConnector = configuration.default ?? LOCAL_CONNECTOR
+  const configured = Object.entries(configuration.connectors ?? {})
+  if (![LOCAL_CONNECTOR, ...configured.map(([name]) => name)].includes(defaultConnector)) {
+    throw invalid(kmsFile ?? '', `default: there is no connector ${defaultConnector}`)
+  }
+  const local = await openLocalConnector({ rootKey: options.rootKey }, { name: LOCAL_CONNECTOR, records })
+  const connectors = [local]
+  const close = async () => {
+    for (const connector of connectors) await connector.close()
+  }
+  try {
+    await local.selfTest()
+    for (const [name, settings] of configured) {
+      if (name === LOCAL_CONNECTOR) throw invalid(kmsFile ?? '', 'connectors.local: the name of the built-in connector')
+      const connector = resilient(await open(kmsFile ?? '', name, settings, records), limitsOf(settings))
+      connectors.push(connector)
+      connector.selfTest().catch((error: unknown) => warn(logger, name, error))
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { connectors, defaultConnector, close }
+}
+
+function parse(kmsFile: string): z.infer<typeof KmsConfiguration> {
+  const parsed = KmsConfiguration.safeParse(readConfigFile(kmsFile))
+  if (parsed.success) return parsed.data
+  throw invalid(kmsFile, messagesOf(parsed.error))
+}
+
+async function open(
+  kmsFile: string,
+  name: string,
+  { type, ...settings }: { readonly type: string },
+  records: KmsRecords,
+): Promise<KmsConnector> {
+  const plugin = await load(kmsFile, name, type)
+  const options = plugin.options.safeParse(settings)
+  if (!options.success) throw invalid(kmsFile, `connectors.${name}: ${messagesOf(options.error)}`)
+  return plugin.open(options.data, { name, records: recordsOf(name, records) })
+}
+
+async function load(kmsFile: string, name: string, type: string): Promise<KmsConnectorPlugin> {
+  const builtIn = BUILT_IN[type]
+  if (builtIn !== undefined) return (await builtIn()) as KmsConnectorPlugin
+  let loaded: { readonly default?: Partial<KmsConnectorPlugin> }
+  try {
+    // As the file's neighbours see it: a package installed beside it, or a path relative to it.
+    loaded = await import(pathToFileURL(createRequire(resolve(kmsFile)).resolve(type)).href)
+  } catch (cause) {
+    const known = Object.keys(BUILT_IN).join(', ')
+    const why = `connectors.${name}.type: ${type} is neither one of ${known} nor a package that can be loaded`
+    throw cofferError('COFFER_KMS_CONFIGURATION_INVALID', `${kmsFile}: ${why}`, { path: kmsFile }, { cause })
+  }
+  const plugin = loaded.default
+  if (plugin?.options === undefined || plugin.open === undefined) {
+    throw invalid(kmsFile, `connectors.${name}.type: the package ${type} exports no KMS connector`)
+  }
+  return plugin as KmsConnectorPlugin
+}
+
+/** A connector that has an option `timeoutMs` gets as long for an attempt, and twice as long in all. */
+function limitsOf(settings: Readonly<Record<string, unknown>>): { timeoutMs?: number; deadlineMs?: number } {
+  const { timeoutMs } = settings
+  return typeof timeoutMs === 'number' ? { timeoutMs, deadlineMs: 2 * timeoutMs } : {}
+}
+
+/** What a connector keeps of its own is apart from the master keys and from other connectors. */
+function recordsOf(name: string, records: KmsRecords): KmsRecords {
+  const place = `connector/${name}/`
+  return {
+    find: (id) => records.find(place + id),
+    put: (id, value, expectedRevision) => records.put(place + id, value, expectedRevision),
+    async list({ prefix, afterId, limit }) {
+      const found = await records.list({ prefix: place + prefix, afterId: afterId && place + afterId, limit })
+      return found.map(({ id, value }) => ({ id: id.slice(place.length), value }))
+    },
+  }
+}
+
+/** Where and what, never the value: it may be a secret. */
+function messagesOf(error: z.ZodError): string {
+  return error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; ')
+}
+
+function warn(logger: Logger, connector: string, error: unknown): void {
+  const code = isCofferError(error) ? error.code : 'KMS_UNAVAILABLE'
+  logger.warn({ connector, code }, 'a KMS cannot be used now; what needs it fails until it can')
+}
+
+function invalid(path: string, why: string) {
+  return cofferError('COFFER_KMS_CONFIGURATION_INVALID', `${path}: ${why}`, { path })
+}
