@@ -9,13 +9,14 @@ import { DATA_DIRECTORY_ERRORS } from '@coffer/service-coffer/data-directory'
 import { COFFER_ERRORS } from '@coffer/service-coffer/errors'
 import { ENGINE_ERRORS } from '@coffer/service-crypto'
 import { IAM_ERRORS } from '@coffer/service-iam'
+import { ROTATION_ERRORS } from '@coffer/service-rotation'
 
 export const ERRORS_PAGE = new URL('../../docs/errors.md', import.meta.url)
 
 const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string, string>>])[] = [
   ['Configuration', CONFIG_ERRORS],
   ['Starting and commands', { ...COFFER_ERRORS, ...DATA_DIRECTORY_ERRORS }],
-  ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS }],
+  ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS, ...ROTATION_ERRORS }],
   ['Cryptography', CRYPTO_ERRORS],
   ['Accounts', IAM_ERRORS],
   ['Metadata store', METADATA_ERRORS],

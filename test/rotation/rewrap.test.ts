@@ -79,6 +79,36 @@ describe('a rewrap after a rotation', () => {
   })
 })
 
+describe('objects that a master key seals by itself', () => {
+  it('come under the new version one by one, locked into their places, and what is done twice is done once', async () => {
+    const bucket = await newBucket(s3, { versioning: 'Enabled' })
+    await cofferJson(server, ['key', 'create', 'direct'])
+    const context = Buffer.from(JSON.stringify({ team: 'blue' })).toString('base64')
+    const kms = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'direct', SSEKMSEncryptionContext: context } as const
+    for (let index = 0; index < 30; index++) {
+      const body = { Body: index % 10 === 0 ? Buffer.alloc(200_000, index) : `body ${index}` }
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: `k${index % 20}`, ...body, ...kms }))
+    }
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'k1' }))
+    const before = await snapshotOf(s3, bucket)
+    await rotate('direct')
+    expect(await rewrap('direct', '--dry-run')).toMatchObject({ directObjectCount: 30 })
+    const reports = await Promise.all([rewrap('direct'), rewrap('direct')])
+    expect(reports.map(({ failures }) => failures)).toEqual([[], []])
+    expect(reports.reduce((sum, { directObjectCount }) => sum + directObjectCount, 0)).toBeGreaterThanOrEqual(30)
+    expect(await versionsInUse('direct')).toEqual([2])
+    expect((await use('direct')).versions[0]?.objectCount).toBe(30)
+    expect(await rewrap('direct')).toMatchObject({ directObjectCount: 0 })
+    expect(await snapshotOf(s3, bucket)).toEqual(before)
+    const { versions = [] } = before
+    for (const { Key, VersionId } of versions) {
+      const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key, VersionId }))
+      expect((await bytesOf(got)).length).toBeGreaterThan(0)
+      expect(got.SSEKMSKeyId).toBe('direct')
+    }
+  })
+})
+
 describe('clients during rotations and rewraps', () => {
   it('see no error and no wrong byte, also when a rewrap is killed', async () => {
     const bucket = await newBucket(s3)

@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/metadata-store': ['errors'],
   'packages/blob-store': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],
+  'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
   'packages/contracts': ['crypto-core', 'kms', 'metadata-store'],
   'packages/mesh': ['contracts', 'crypto-core', 'errors'],
 }

@@ -51,6 +51,11 @@ export interface CryptoService {
     to: SealContext,
     masterKey?: MasterKeyUse,
   ): Promise<StoredObjectKey>
+  /**
+   * The data key that a master key wraps for this object alone, wrapped under the newest version of a master key. The object
+   * key is not opened. ENGINE_RECORD_DAMAGED for an object key that is sealed otherwise.
+   */
+  rewrapObjectKey(stored: StoredObjectKey, context: SealContext, keyName: string): Promise<StoredObjectKey>
   /** A fresh metadata key for a bucket, wrapped by the KMS. */
   issueMetadataKey(bucketId: string, recipient: KeyRecipient): Promise<{ metadataKey: KeyParcel; wrapped: Uint8Array }>
   openMetadataKey(bucketId: string, wrapped: Uint8Array, recipient: KeyRecipient): Promise<KeyParcel>

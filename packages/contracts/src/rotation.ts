@@ -48,7 +48,7 @@ export interface RewrapReport {
   readonly identitiesRewrapped: boolean
   /** Objects that now depend on the new version, without their having been touched. */
   readonly objectCount: number
-  /** Objects sealed under data keys of their own, which are not rewrapped: their keys stay under the old version. */
+  /** Objects that the master key seals by itself: each has been rewrapped. */
   readonly directObjectCount: number
   readonly failures: readonly { readonly what: string; readonly code: string }[]
 }

@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { blobsContract } from './contract/blobs.ts'
 import { bucketsContract } from './contract/buckets.ts'
 import { newBucket, type OpenedStore, plain, put, type StoreUnderTest } from './contract/fixtures.ts'
+import { keyUseContract } from './contract/key-use.ts'
 import { listingsContract } from './contract/listings.ts'
 import { modelContract } from './contract/model.ts'
 import { recordsContract } from './contract/records.ts'
@@ -36,6 +37,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
 
     bucketsContract(under)
     versionsContract(under)
+    keyUseContract(under)
     listingsContract(under)
     uploadsContract(under)
     blobsContract(under)

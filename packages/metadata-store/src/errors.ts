@@ -9,6 +9,7 @@ export const METADATA_ERRORS = {
   META_PRECONDITION_FAILED: 'the current version is not the expected one',
   META_VERSION_NOT_NEWEST: 'the key has a version at least as new as this id',
   META_UPLOAD_NOT_FOUND: 'no such multipart upload',
+  META_VERSION_CHANGED: 'the version was changed or removed since it was read',
   META_UPLOAD_CHANGED: 'a part was replaced since the upload was read',
   META_WRITER_RETIRED: 'the writer of this blob is not registered',
   META_RECORD_CHANGED: 'the record changed since it was read',

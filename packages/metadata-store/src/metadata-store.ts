@@ -74,6 +74,20 @@ export interface UploadPage {
   readonly next?: { readonly afterKey: string; readonly afterUploadId: string }
 }
 
+/** A version whose object key a master key seals by itself. */
+export interface KeyUseEntry {
+  readonly bucketId: BucketId
+  readonly key: string
+  readonly versionId: VersionId
+}
+
+export interface ObjectKeyReplacement extends KeyUseEntry {
+  /** The version's `sealed` as it was when the new one was made. */
+  readonly expectedSealed: Uint8Array
+  readonly keyRef: string
+  readonly sealed: Uint8Array
+}
+
 /**
  * Where everything but object bytes is kept. What it promises:
  *
@@ -115,6 +129,14 @@ export interface MetadataStore {
   getUsage(bucketId: BucketId): Promise<{ versionCount: number; deleteMarkerCount: number; sizeBytes: number }>
   /** How many object keys the key named by `keyRef` seals, kept in each commit. */
   getKeyUse(keyRef: string): Promise<number>
+
+  /** The versions whose object keys a master key (`kms:` reference) seals by itself, strictly after `after`. */
+  listKeyUse(query: { keyRef: string; after?: KeyUseEntry | undefined; limit: number }): Promise<readonly KeyUseEntry[]>
+  /**
+   * The same object key of a version, sealed in another way: nothing else changes, not its order and not its dates.
+   * META_VERSION_CHANGED: it is gone, or its record is not the expected one any more.
+   */
+  replaceObjectKey(replacement: ObjectKeyReplacement): Promise<void>
 
   /* Versions. */
   /**

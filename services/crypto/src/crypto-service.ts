@@ -78,6 +78,10 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
         objectKey.wipe()
       }
     },
+    async rewrapObjectKey(stored, context, keyName) {
+      const { wrapped, sealed } = decodeDirect(stored)
+      return encodeDirect({ wrapped: await kms.rewrap(wrapped, directKeyContext(context), keyName), sealed })
+    },
     async issueMetadataKey(bucketId, recipient) {
       // Makes the master key at its first use.
       await masterKeys.usable(SERVICE_KEY_NAME)

@@ -14,6 +14,7 @@ const METHODS = [
   'resealObjectKey',
   'rewrapBucketKey',
   'rewrapMetadataKey',
+  'rewrapObjectKey',
 ] as const satisfies readonly (keyof CryptoService)[]
 
 /** Offers the crypto engine to the mesh. */

@@ -9,6 +9,7 @@ const IAM_KEY_RECORD = 'iam-key'
 const IAM_KEY_ID = 'coffer'
 const CONTEXT = { purpose: 'iam' }
 const PAGE_RECORDS = 500
+const REWRAP_ATTEMPTS_MAX = 16
 
 /** Identity records in the table `iam`, each sealed under a key that the KMS wraps, and bound to its id. */
 export class IamRecords {
@@ -63,8 +64,18 @@ export class IamRecords {
     return { connector, keyId, keyVersion }
   }
 
-  /** META_RECORD_CHANGED if another process did it at the same time. */
+  /** Another process may do it at the same time: this one then comes on top. */
   async rewrapSealingKey(keyName: string): Promise<WrappingKey> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#rewrapSealingKey(keyName)
+      } catch (error) {
+        if (!isCofferError(error, 'META_RECORD_CHANGED') || attempt === REWRAP_ATTEMPTS_MAX) throw error
+      }
+    }
+  }
+
+  async #rewrapSealingKey(keyName: string): Promise<WrappingKey> {
     const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
     if (known === undefined) throw iamError('IAM_RECORD_DAMAGED', { id: IAM_KEY_RECORD })
     const rewrapped = await this.#kms.rewrap(decodeWrapped(known.value), CONTEXT, keyName)

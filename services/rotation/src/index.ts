@@ -5,6 +5,8 @@ import { keyUse } from './key-use.ts'
 import { rewrap } from './rewrap.ts'
 import { removeGarbage, scrub } from './scrub.ts'
 
+export { ROTATION_ERRORS } from './errors.ts'
+
 /** Background jobs over the mesh's metadata and this process's blob store. */
 export function createRotationService({ mesh, blobs }: { mesh: Mesh; blobs: BlobStore }): RotationService {
   return {

@@ -1,6 +1,7 @@
 import type { KeyUse, KeyVersionUse, LocatedKey } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
+import { directKeyRef } from './rewrap-objects.ts'
 
 type Counted = { -readonly [Field in keyof KeyVersionUse]: KeyVersionUse[Field] }
 
@@ -38,6 +39,6 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
 }
 
 /** Objects sealed under data keys that this version wraps for each of them alone (SSE-KMS without a bucket key). */
-export function directObjectCount(mesh: Mesh, { connector, keyId }: LocatedKey, version: number): Promise<number> {
-  return mesh.use('metadata').getKeyUse(`kms:${connector}/${keyId}/${version}`)
+export function directObjectCount(mesh: Mesh, key: LocatedKey, version: number): Promise<number> {
+  return mesh.use('metadata').getKeyUse(directKeyRef(key, version))
 }

@@ -1,8 +1,10 @@
 import type { LocatedKey, RewrapReport, RewrapRequest, WrappingKey } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
+import { rotationError } from './errors.ts'
 import { allBucketKeys, allBuckets, isWrappedBy, type WrappedBucket } from './key-holders.ts'
 import { directObjectCount } from './key-use.ts'
+import { directKeyRef, ObjectRewrap } from './rewrap-objects.ts'
 
 /** Failures that a report names; a report of more ends the walk, as then nothing works. */
 const FAILURES_MAX = 100
@@ -77,11 +79,20 @@ class RewrapWork {
     return this.#try('key of the identity records', () => iam.rewrapSealingKey(nameOf(this.#to)))
   }
 
+  /** Objects that the master key seals by itself: each is rewrapped in its record. */
   async directObjects(): Promise<number> {
     let count = 0
+    const objects = new ObjectRewrap(this.#mesh, nameOf(this.#to))
     for (const { version } of this.#from.versions) {
-      if (this.#isDue({ ...this.#from, keyVersion: version }))
+      if (!this.#isDue({ ...this.#from, keyVersion: version })) continue
+      if (this.#dryRun) {
         count += await directObjectCount(this.#mesh, this.#from, version)
+        continue
+      }
+      for await (const { entry, outcome } of objects.run(directKeyRef(this.#from, version))) {
+        if (outcome.kind === 'rewrapped') count += 1
+        if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code)
+      }
     }
     return count
   }
@@ -110,10 +121,15 @@ class RewrapWork {
       await act()
       return true
     } catch (error) {
-      if (!isCofferError(error) || this.failures.length >= FAILURES_MAX) throw error
-      this.failures.push({ what, code: error.code })
+      if (!isCofferError(error)) throw error
+      this.#fail(what, error.code)
       return false
     }
+  }
+
+  #fail(what: string, code: string): void {
+    if (this.failures.length >= FAILURES_MAX) throw rotationError('ROTATION_TOO_MANY_FAILURES', { what, code })
+    this.failures.push({ what, code })
   }
 }
 

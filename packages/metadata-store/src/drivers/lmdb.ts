@@ -1,5 +1,11 @@
 import { invariant } from '@coffer/errors'
-import type { CommitVersion, ListVersionsQuery, MetadataStore, VersionSelector } from '../metadata-store.ts'
+import type {
+  CommitVersion,
+  ListVersionsQuery,
+  MetadataStore,
+  ObjectKeyReplacement,
+  VersionSelector,
+} from '../metadata-store.ts'
 import type {
   BlobId,
   BucketId,
@@ -24,13 +30,14 @@ import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, upd
 import { readKeyUse, readUsage } from './lmdb/counters.ts'
 import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
 import { type Change, GroupCommit } from './lmdb/group-commit.ts'
+import { listKeyUse } from './lmdb/key-use.ts'
 import { asMetadataError } from './lmdb/lmdb-errors.ts'
 import { deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
 import { listUploads } from './lmdb/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
 import { listCurrent, listVersions } from './lmdb/version-listing.ts'
 import { findVersion } from './lmdb/version-reads.ts'
-import { commitSizeBytes, commitVersion, removeVersion } from './lmdb/version-writes.ts'
+import { commitSizeBytes, commitVersion, removeVersion, replaceObjectKey } from './lmdb/version-writes.ts'
 
 export interface LmdbStoreOptions {
   /** Holds the environment's files; made (mode 0700) if it does not exist. */
@@ -99,6 +106,14 @@ class LmdbStore implements MetadataStore {
 
   async getKeyUse(keyRef: string) {
     return this.#read((databases) => readKeyUse(databases, keyRef))
+  }
+
+  async listKeyUse(query: Parameters<MetadataStore['listKeyUse']>[0]) {
+    return this.#read((databases) => listKeyUse(databases, query))
+  }
+
+  async replaceObjectKey(replacement: ObjectKeyReplacement) {
+    return this.#write((batch) => replaceObjectKey(batch, replacement), replacement.sealed.length)
   }
 
   async commitVersion(commit: CommitVersion) {

@@ -40,7 +40,7 @@ export function renderRewrap(report: RewrapReport): string {
     `${report.bucketCount} metadata keys rewrapped`,
     ...(report.identitiesRewrapped ? ['the key of the identity records rewrapped'] : []),
     ...(report.directObjectCount > 0
-      ? [`${report.directObjectCount} objects without a bucket key are not rewrapped: they need the old version`]
+      ? [`${report.directObjectCount} objects without a bucket key rewrapped, each by itself`]
       : []),
     ...report.failures.map(({ what, code }) => `failed: ${what}: ${code}`),
   ]

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import type { PartRecord } from '@coffer/metadata-store'
+import type { StoredChecksum } from '@coffer/object-record'
 import { type CompletedPart, combineCrc, compositeChecksum, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { StoredChecksum } from './object-attributes.ts'
 import { etagHexOf } from './object-body.ts'
 import { type FoundUpload, openPart, type PartAttributes } from './upload.ts'
 

@@ -1,4 +1,5 @@
 import { isCofferError } from '@coffer/errors'
+import { etagOf } from '@coffer/object-record'
 import { decide } from '@coffer/policy'
 import {
   evaluateRead,
@@ -14,7 +15,6 @@ import type { GatewayContext } from '../gateway-context.ts'
 import type { Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { type FoundObject, findObject } from './find-object.ts'
-import { etagOf } from './object-attributes.ts'
 import { openKeyOf, readRange } from './read-object.ts'
 
 export interface CopySource {

@@ -1,8 +1,8 @@
 import type { VersionBody, VersionRecord, VersionSelector } from '@coffer/metadata-store'
+import { type OpenedVersion, openAttributes } from '@coffer/object-record'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import { type OpenedVersion, openAttributes } from './object-attributes.ts'
 import { externalVersionId, isVersionId } from './version-id.ts'
 
 /** A version whose record has been found, authenticated and opened. */

@@ -8,8 +8,8 @@ import {
 } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
+import type { KmsAttributes, SseKind } from '@coffer/object-record'
 import { masterKeyNameOf, type SseRequest, s3Error } from '@coffer/s3-protocol'
-import type { KmsAttributes, SseKind } from './object-attributes.ts'
 import type { Sealing } from './sealing.ts'
 
 export interface IssuedObjectKey {

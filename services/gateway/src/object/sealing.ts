@@ -1,6 +1,6 @@
+import type { KmsAttributes } from '@coffer/object-record'
 import { masterKeyNameOf, type ParsedRequest, parseSseRequest, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
-import type { KmsAttributes } from './object-attributes.ts'
 
 /** The server's own master key, as it is shown where a client named none. */
 const SERVER_KEY_ID = 'coffer'

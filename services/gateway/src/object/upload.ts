@@ -2,6 +2,7 @@ import type { StoredObjectKey } from '@coffer/contracts'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import { encodeFields, type Secret } from '@coffer/crypto-core'
 import type { PartRecord, UploadRecord } from '@coffer/metadata-store'
+import type { KmsAttributes, SseKind } from '@coffer/object-record'
 import {
   type ChecksumAlgorithm,
   type ChecksumType,
@@ -11,7 +12,6 @@ import {
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import type { KmsAttributes, SseKind } from './object-attributes.ts'
 import { isVersionId } from './version-id.ts'
 
 /** What an upload's sealed record says. */

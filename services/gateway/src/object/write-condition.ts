@@ -1,9 +1,9 @@
 import type { VersionId } from '@coffer/metadata-store'
+import { etagOf } from '@coffer/object-record'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { findCurrentObject } from './find-object.ts'
-import { etagOf } from './object-attributes.ts'
 
 /** If-Match and If-None-Match of a write (S3 API, "conditional writes"). */
 export interface WriteCondition {

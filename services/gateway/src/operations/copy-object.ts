@@ -1,3 +1,4 @@
+import { etagOf } from '@coffer/object-record'
 import {
   invalidArgument,
   type ObjectHeaders,
@@ -12,7 +13,6 @@ import { storeBody } from '../body/store-body.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
-import { etagOf } from '../object/object-attributes.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'

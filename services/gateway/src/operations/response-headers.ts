@@ -1,7 +1,7 @@
+import { etagOf, type ObjectAttributes, type StoredChecksum } from '@coffer/object-record'
 import { httpDate, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
-import { etagOf, type ObjectAttributes, type StoredChecksum } from '../object/object-attributes.ts'
 import { externalVersionId } from '../object/version-id.ts'
 
 type Headers = Record<string, string | number>

@@ -3,12 +3,11 @@ import { dirname } from 'node:path'
 import { invariant } from '@coffer/errors'
 import { open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
-import { checkMetaPages } from './meta-pages.ts'
+import { checkMetaPages, FORMAT_KEY } from './meta-pages.ts'
 import { TABLE_ENCODING, type Table } from './table.ts'
 
 /** Version of everything under the directory; a store of a newer one is refused untouched. */
 export const STORE_FORMAT = 1
-const FORMAT_KEY = Buffer.from('coffer-metadata-format')
 /** One or two per process that shares the environment (LMDB, mdb_env_set_maxreaders). */
 const READERS_MAX = 512
 const DATABASES_MAX = 32
@@ -28,6 +27,7 @@ export const DATABASE_NAMES = [
   'garbage',
   'writers',
   'counters',
+  'key-use',
   'records',
 ] as const
 

@@ -15,9 +15,11 @@ import { damaged } from './row.ts'
  *   144 last page (8), transaction (8), boot id (8)
  *
  * Every page's header begins with its number (8) and the transaction that wrote it (8). Each commit writes the root of the
- * main database, since that holds the roots of the named ones: it has to be of the transaction that the meta page names.
+ * main database, since that holds the roots of the named ones: it has to be of the transaction that the meta page names. It
+ * is one leaf: a few names, and the row that says the store's format.
  * LMDB keeps the pages of the last two commits, for its own recovery.
  */
+export const FORMAT_KEY = Buffer.from('coffer-metadata-format')
 const META_BYTES = 168
 const MAGIC_AT = 24
 const FORMAT_AT = 28
@@ -28,7 +30,6 @@ const MAIN_FLAGS_AT = 100
 const MAIN_ROOT_AT = 136
 const LAST_PAGE_AT = 144
 const TRANSACTION_AT = 152
-const PAGE_HEADER_BYTES = 16
 const MAGIC = 0xbeefc0de
 /** `MDB_DATA_VERSION` of mdb.c. */
 const FORMAT = 2
@@ -85,8 +86,10 @@ async function readMetaPage(file: FileHandle, at: number): Promise<number> {
   if (freeRoot !== NO_PAGE && (freeRoot < 2n || freeRoot > lastPage)) throw damaged('commit', 'root of the free list')
   if (transaction === 0n && mainRoot === NO_PAGE) return pageSizeBytes
   if (mainRoot < 2n || mainRoot > lastPage) throw damaged('commit', 'root of the main database')
-  const root = await readAt(file, Number(mainRoot) * pageSizeBytes, PAGE_HEADER_BYTES)
-  if (root.readBigUInt64LE(0) !== mainRoot || root.readBigUInt64LE(8) !== transaction) {
+  const root = await readAt(file, Number(mainRoot) * pageSizeBytes, pageSizeBytes)
+  const isOfCommit = root.readBigUInt64LE(0) === mainRoot && root.readBigUInt64LE(8) === transaction
+  // A commit writes many pages; the main database's is the one that holds the store's format.
+  if (!isOfCommit || !root.includes(FORMAT_KEY)) {
     throw damaged('commit', 'meta page and root of two commits')
   }
   return pageSizeBytes

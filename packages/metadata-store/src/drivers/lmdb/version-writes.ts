@@ -1,9 +1,16 @@
 import { invariant } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
-import type { CommittedVersion, CommitVersion, MetadataStore, RemovedVersion } from '../../metadata-store.ts'
+import type {
+  CommittedVersion,
+  CommitVersion,
+  MetadataStore,
+  ObjectKeyReplacement,
+  RemovedVersion,
+} from '../../metadata-store.ts'
 import type { BlobId, VersionBody, VersionId, VersionRecord } from '../../records.ts'
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
+import { dropKeyUse, indexKeyUse } from './key-use.ts'
 import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
 import { scan } from './table.ts'
 import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
@@ -32,7 +39,7 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   const completion = commit.completesUpload && planCompletion(batch, bucketId, version.key, commit.completesUpload)
   if (body.kind === 'blobs') requireBlobs(batch, body, completion)
   const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
-  const replacement = replaced && planRemoval(batch, replaced)
+  const replacement = replaced && planRemoval(batch, name, replaced)
   const usage = batch.usage(bucketId)
   const keyUse = version.keyRef === '' ? undefined : batch.keyUse(version.keyRef)
 
@@ -47,7 +54,10 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   const nullVersionId = version.isNull ? version.versionId : (head?.nullVersionId ?? '')
   placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
   count(usage, version, 1)
-  if (keyUse) keyUse.count += 1
+  if (keyUse) {
+    keyUse.count += 1
+    indexKeyUse(batch, version.keyRef, name, version.versionId)
+  }
   return { garbage }
 }
 
@@ -62,7 +72,7 @@ export function removeVersion(
   requireCurrent(head, removal.expectedCurrent)
   const target = head && selectVersion(databases, name, head, removal.which)
   if (!head || !target) return { garbage: [] }
-  const planned = planRemoval(batch, target)
+  const planned = planRemoval(batch, name, target)
   const next = target === head ? readNextOlder(batch, name, removal.key) : undefined
   const usage = batch.usage(removal.bucketId)
 
@@ -76,6 +86,24 @@ export function removeVersion(
   }
   const { versionId, isNull, isDeleteMarker } = target.record
   return { garbage, removed: { versionId, isNull, isDeleteMarker } }
+}
+
+export function replaceObjectKey(batch: WriteBatch, replacement: ObjectKeyReplacement): void {
+  const { bucketId, key, versionId, keyRef, sealed } = replacement
+  const name = objectName(bucketId, key)
+  const head = readHead(batch.databases, name, key)
+  const target = head && selectVersion(batch.databases, name, head, { versionId })
+  if (!target || Buffer.compare(target.record.sealed, replacement.expectedSealed) !== 0) {
+    throw metadataError('META_VERSION_CHANGED', { versionId })
+  }
+  const record = { ...target.record, keyRef, sealed }
+  assertVersion(record, { kind: 'none' })
+  const [before, after] = [target.record.keyRef, keyRef].map((ref) => (ref === '' ? undefined : batch.keyUse(ref)))
+  batch.put(batch.databases.versions, target.rowKey, encodeVersion(batch.rows, { ...target, record }, name))
+  if (before) before.count = Math.max(0, before.count - 1)
+  if (after) after.count += 1
+  dropKeyUse(batch, target.record.keyRef, name, versionId)
+  indexKeyUse(batch, keyRef, name, versionId)
 }
 
 function requireCurrent(head: StoredVersion | undefined, expected: VersionId | 'none' | undefined): void {
@@ -116,6 +144,7 @@ function requireBlobs(
 /** Reads what removing a version needs; `apply` then removes it and returns the blobs that became garbage. */
 function planRemoval(
   batch: WriteBatch,
+  name: Buffer,
   target: PlacedVersion,
 ): { apply(usage: ReturnType<WriteBatch['usage']>): BlobId[] } {
   const { record } = target
@@ -129,7 +158,10 @@ function planRemoval(
         batch.remove(databases.bodies, idBytes(record.versionId))
       }
       count(usage, record, -1)
-      if (keyUse) keyUse.count = Math.max(0, keyUse.count - 1)
+      if (keyUse) {
+        keyUse.count = Math.max(0, keyUse.count - 1)
+        dropKeyUse(batch, record.keyRef, name, record.versionId)
+      }
       if (body.kind !== 'blobs') return []
       for (const { blobId } of body.blobs) dropReference(batch, blobId)
       return body.blobs.map(({ blobId }) => blobId)

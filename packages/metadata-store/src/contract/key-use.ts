@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto'
+import { describe, expect, test } from 'vitest'
+import type { BucketRecord } from '../records.ts'
+import { newBucket, newVersionId, plain, put, refused, type StoreUnderTest } from './fixtures.ts'
+
+const REF = 'kms:local/k/1'
+const NEXT = 'kms:local/k/2'
+
+export function keyUseContract(under: StoreUnderTest): void {
+  describe('key use', () => {
+    const namesUnder = async (keyRef: string, limit = 1000) =>
+      (await under.store.listKeyUse({ keyRef, limit })).map(({ key }) => key)
+    const replace = async (bucket: BucketRecord, key: string, keyRef: string) => {
+      const found = await under.store.findVersion(bucket.id, key, 'current', { withBody: false })
+      if (found === undefined) throw new Error('a version')
+      const { versionId, sealed: expectedSealed } = found.version
+      const replacement = { bucketId: bucket.id, key, versionId, expectedSealed, keyRef, sealed: randomBytes(50) }
+      await under.store.replaceObjectKey(replacement)
+      return { ...replacement, before: found }
+    }
+
+    test('names the versions that a master key seals by itself, and only those', async () => {
+      const bucket = await newBucket(under.store)
+      const kept = await put(under.store, bucket, 'b', { keyRef: REF })
+      await put(under.store, bucket, 'a\u00e9', { keyRef: REF })
+      await put(under.store, bucket, 'c', { keyRef: 'bk:somewhere' })
+      await put(under.store, bucket, 'd', { keyRef: `${REF}0` })
+      await put(under.store, bucket, 'gone', { keyRef: REF })
+      const removal = { bucketId: bucket.id, bucketRevision: 1, which: 'current' as const }
+      await under.store.removeVersion({ ...removal, key: 'gone' })
+      await put(under.store, bucket, 'null', { keyRef: REF, isNull: true })
+      await put(under.store, bucket, 'null', { keyRef: NEXT, isNull: true })
+      expect(await namesUnder(REF)).toEqual(['a\u00e9', 'b'])
+      expect(await namesUnder(NEXT)).toEqual(['null'])
+      expect(await namesUnder('bk:somewhere')).toEqual([])
+      const [, second] = await under.store.listKeyUse({ keyRef: REF, limit: 10 })
+      expect(second).toEqual({ bucketId: bucket.id, key: 'b', versionId: kept.version.versionId })
+    })
+
+    test('is listed in pages, versions of one key after another', async () => {
+      const bucket = await newBucket(under.store)
+      for (let index = 0; index < 5; index++) await put(under.store, bucket, 'k', { keyRef: REF })
+      const all = await under.store.listKeyUse({ keyRef: REF, limit: 10 })
+      const paged = []
+      for (let after = undefined as (typeof all)[number] | undefined; ; ) {
+        const page = await under.store.listKeyUse({ keyRef: REF, after, limit: 2 })
+        paged.push(...page)
+        after = page.at(-1)
+        if (page.length < 2) break
+      }
+      expect(paged).toEqual(all)
+      expect(new Set(all.map(({ versionId }) => versionId)).size).toBe(5)
+    })
+
+    test('follows an object key that is sealed anew, in a head and in an older version, and nothing else changes', async () => {
+      const bucket = await newBucket(under.store)
+      await put(under.store, bucket, 'k', { keyRef: REF })
+      const older = await replace(bucket, 'k', NEXT)
+      await put(under.store, bucket, 'k', { keyRef: REF })
+      const { bucketId, key, versionId, sealed } = older
+      const again = { bucketId, key, versionId, expectedSealed: sealed, keyRef: REF, sealed: randomBytes(60) }
+      await under.store.replaceObjectKey(again)
+      const found = await under.store.findVersion(bucketId, key, { versionId }, { withBody: true })
+      expect(plain(found?.version ?? {})).toEqual(plain({ ...older.before.version, keyRef: REF, sealed: again.sealed }))
+      expect(found?.body?.kind).toBe('inline')
+      expect(await namesUnder(REF)).toEqual(['k', 'k'])
+      expect([await under.store.getKeyUse(REF), await under.store.getKeyUse(NEXT)]).toEqual([2, 0])
+      expect(await under.store.getUsage(bucketId)).toMatchObject({ versionCount: 2 })
+    })
+
+    test('is left alone when the version was changed or removed meanwhile', async () => {
+      const bucket = await newBucket(under.store)
+      await put(under.store, bucket, 'k', { keyRef: REF })
+      const { before: _, ...first } = await replace(bucket, 'k', NEXT)
+      await refused(under.store.replaceObjectKey({ ...first, keyRef: REF }), 'META_VERSION_CHANGED')
+      const unknown = { ...first, expectedSealed: first.sealed, versionId: newVersionId() }
+      await refused(under.store.replaceObjectKey(unknown), 'META_VERSION_CHANGED')
+      const elsewhere = { ...first, expectedSealed: first.sealed, key: 'other' }
+      await refused(under.store.replaceObjectKey(elsewhere), 'META_VERSION_CHANGED')
+      expect([await namesUnder(REF), await namesUnder(NEXT)]).toEqual([[], ['k']])
+    })
+  })
+}

@@ -1,0 +1,51 @@
+import type { KeyUseEntry } from '../../metadata-store.ts'
+import type { VersionId } from '../../records.ts'
+import type { Databases } from './environment.ts'
+import { ID_BYTES, idBytes, justAfter } from './keys.ts'
+import { scan } from './table.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+/*
+ * Row of `key-use`: key reference | 00 | bucket id | object key | 00 | version id. Only references that name a master key
+ * have rows: what a bucket key seals need not be found to be rewrapped, and costs no row.
+ */
+const INDEXED = 'kms:'
+const MARK = Buffer.from([1])
+const NUL = Buffer.from([0])
+
+export function indexKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId): void {
+  if (keyRef.startsWith(INDEXED)) batch.put(batch.databases['key-use'], rowKey(keyRef, name, versionId), MARK)
+}
+
+export function dropKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId): void {
+  if (keyRef.startsWith(INDEXED)) batch.remove(batch.databases['key-use'], rowKey(keyRef, name, versionId))
+}
+
+/** In the order of bucket id, key and version id, strictly after `after`. */
+export function listKeyUse(
+  databases: Databases,
+  { keyRef, after, limit }: { keyRef: string; after?: KeyUseEntry | undefined; limit: number },
+): readonly KeyUseEntry[] {
+  const prefix = Buffer.concat([Buffer.from(keyRef), NUL])
+  const start = after ? justAfter(Buffer.concat([prefix, entryKey(after)])) : prefix
+  const entries: KeyUseEntry[] = []
+  for (const { key } of scan(databases['key-use'], { prefix, start, limit })) entries.push(entryOf(key, prefix.length))
+  return entries
+}
+
+function rowKey(keyRef: string, name: Buffer, versionId: VersionId): Buffer {
+  return Buffer.concat([Buffer.from(keyRef), NUL, name, NUL, idBytes(versionId)])
+}
+
+function entryKey({ bucketId, key, versionId }: KeyUseEntry): Buffer {
+  return Buffer.concat([idBytes(bucketId), Buffer.from(key), NUL, idBytes(versionId)])
+}
+
+function entryOf(row: Buffer, start: number): KeyUseEntry {
+  const keyEnd = row.length - ID_BYTES - NUL.length
+  return {
+    bucketId: row.toString('hex', start, start + ID_BYTES),
+    key: row.toString('utf8', start + ID_BYTES, keyEnd),
+    versionId: row.toString('hex', keyEnd + NUL.length),
+  }
+}

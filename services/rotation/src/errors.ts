@@ -1,0 +1,10 @@
+import { CofferError, type CofferErrorShape } from '@coffer/errors'
+
+/** Every way a job can end early. Codes are API. */
+export const ROTATION_ERRORS = {
+  ROTATION_TOO_MANY_FAILURES: 'the job was ended, as too much of it failed; what is done stays done',
+} as const
+
+export function rotationError(code: keyof typeof ROTATION_ERRORS, details: CofferErrorShape['details']): CofferError {
+  return new CofferError({ code, message: ROTATION_ERRORS[code], ...(details && { details }) })
+}
