@@ -18,6 +18,7 @@ export async function rewrap(mesh: Mesh, request: RewrapRequest): Promise<Rewrap
   const bucketKeys = await work.bucketKeys()
   const bucketCount = await work.metadataKeys()
   const identitiesRewrapped = await work.identities()
+  const directObjectCount = await work.directObjects()
   return {
     from: nameOf(from),
     to: nameOf(to),
@@ -28,7 +29,7 @@ export async function rewrap(mesh: Mesh, request: RewrapRequest): Promise<Rewrap
     ...bucketKeys,
     bucketCount,
     identitiesRewrapped,
-    directObjectCount: await work.directObjects(),
+    directObjectCount,
     failures: work.failures,
   }
 }

@@ -56,10 +56,19 @@ async function checkRootKey(rootKey: Secret, records: KmsRecords): Promise<void>
   })
 }
 
+/** A master key as one revision of its record says it, and the versions that have been opened. */
+interface OpenedMasterKey {
+  readonly key: StoredMasterKey
+  readonly revision: number
+  readonly versions: Map<number, Secret>
+}
+
 class LocalConnector implements KmsConnector {
   readonly name: string
   readonly #rootKey: Secret
   readonly #records: KmsRecords
+  /** Opened once for each revision: the record is read each time, so that a change by another process counts at once. */
+  readonly #opened = new Map<string, OpenedMasterKey>()
 
   constructor(name: string, rootKey: Secret, records: KmsRecords) {
     this.name = name
@@ -126,15 +135,13 @@ class LocalConnector implements KmsConnector {
   }
 
   async decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret> {
-    const { key } = await this.#read(wrapped.keyId)
-    assertUsable(key, wrapped.keyId)
-    const master = this.#openVersion(key, wrapped.keyVersion)
+    const opened = await this.#read(wrapped.keyId)
+    assertUsable(opened.key, wrapped.keyId)
+    const master = this.#openVersion(opened, wrapped.keyVersion)
     try {
       return unwrapSecret(wrapped.ciphertext, master, DATA_KEY_PURPOSE, context)
     } catch (cause) {
       throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId: wrapped.keyId }, { cause })
-    } finally {
-      master.wipe()
     }
   }
 
@@ -152,17 +159,16 @@ class LocalConnector implements KmsConnector {
   }
 
   async close(): Promise<void> {
+    for (const keyId of [...this.#opened.keys()]) this.#forget(keyId)
     this.#rootKey.wipe()
   }
 
   async #wrap(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
     // Read each time: what another process has rotated counts from the next wrap on.
-    const { key } = await this.#read(keyId)
-    assertUsable(key, keyId)
-    const keyVersion = key.versions.length
-    const master = this.#openVersion(key, keyVersion)
-    const ciphertext = wrapSecret(plaintext, master, DATA_KEY_PURPOSE, context)
-    master.wipe()
+    const opened = await this.#read(keyId)
+    assertUsable(opened.key, keyId)
+    const keyVersion = opened.key.versions.length
+    const ciphertext = wrapSecret(plaintext, this.#openVersion(opened, keyVersion), DATA_KEY_PURPOSE, context)
     return { connector: this.name, keyId, keyVersion, ciphertext }
   }
 
@@ -190,13 +196,18 @@ class LocalConnector implements KmsConnector {
     throw kmsError('KMS_UNAVAILABLE', { keyId })
   }
 
-  async #read(keyId: string): Promise<{ key: StoredMasterKey; revision: number }> {
+  async #read(keyId: string): Promise<OpenedMasterKey> {
     const record = await this.#records.find(KEY_PREFIX + keyId)
     if (record === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+    const known = this.#opened.get(keyId)
+    if (known?.revision === record.revision) return known
+    this.#forget(keyId)
     const key = decodeMasterKey(record.value)
     // Another key's record, put in the place of this one.
     if (key.keyId !== keyId) throw kmsError('KMS_RECORD_DAMAGED', { keyId })
-    return { key, revision: record.revision }
+    const opened = { key, revision: record.revision, versions: new Map<number, Secret>() }
+    this.#opened.set(keyId, opened)
+    return opened
   }
 
   #newVersion(keyId: string, version: number): StoredMasterKey['versions'][number] {
@@ -207,15 +218,25 @@ class LocalConnector implements KmsConnector {
     return { createdAt: Date.now(), sealed }
   }
 
-  #openVersion(key: StoredMasterKey, version: number): Secret {
+  #openVersion({ key, versions }: OpenedMasterKey, version: number): Secret {
+    const known = versions.get(version)
+    if (known !== undefined) return known
     const stored = key.versions[version - 1]
     if (stored === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId: key.keyId, version })
     try {
       const sealed = Buffer.from(stored.sealed, 'base64')
-      return unwrapSecret(sealed, this.#rootKey, MASTER_KEY_PURPOSE, { keyId: key.keyId, version: String(version) })
+      const context = { keyId: key.keyId, version: String(version) }
+      const master = unwrapSecret(sealed, this.#rootKey, MASTER_KEY_PURPOSE, context)
+      versions.set(version, master)
+      return master
     } catch (cause) {
       throw kmsError('KMS_RECORD_DAMAGED', { keyId: key.keyId }, { cause })
     }
+  }
+
+  #forget(keyId: string): void {
+    for (const master of this.#opened.get(keyId)?.versions.values() ?? []) master.wipe()
+    this.#opened.delete(keyId)
   }
 }
 
