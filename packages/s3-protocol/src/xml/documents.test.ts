@@ -5,9 +5,9 @@ import {
   parseCompleteMultipartUpload,
   parseCreateBucketConfiguration,
   parseDelete,
-  parseServerSideEncryptionConfiguration,
   parseVersioningConfiguration,
 } from './documents.ts'
+import { parseServerSideEncryptionConfiguration } from './encryption-documents.ts'
 import { escapeXml } from './write-xml.ts'
 
 /** XML 1.0, section 2.2. */

@@ -1,4 +1,5 @@
 export * from './documents.ts'
+export * from './encryption-documents.ts'
 export type { Owner } from './owner.ts'
 export { renderError } from './render-error.ts'
 export * from './render-listings.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { s3Error } from '../errors.ts'
-import { parseServerSideEncryptionConfiguration, parseVersioningConfiguration } from './documents.ts'
+import { parseVersioningConfiguration } from './documents.ts'
+import { parseServerSideEncryptionConfiguration } from './encryption-documents.ts'
 import { readRendered, textsOf } from './read-rendered.ts'
 import { renderError } from './render-error.ts'
 import {

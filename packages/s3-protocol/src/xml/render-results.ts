@@ -1,6 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
-import type { BucketEncryption } from './documents.ts'
+import type { BucketEncryption } from './encryption-documents.ts'
 import { type Owner, ownerElement } from './owner.ts'
 import { element, xmlDocument } from './write-xml.ts'
 

@@ -22,6 +22,7 @@ import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
 import type { Operation } from './operation.ts'
 import { putObject } from './put-object.ts'
+import { updateObjectEncryption } from './update-object-encryption.ts'
 import { uploadPart } from './upload-part.ts'
 import { uploadPartCopy } from './upload-part-copy.ts'
 
@@ -52,6 +53,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketEncryption: putBucketEncryption,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
+  UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
 }
