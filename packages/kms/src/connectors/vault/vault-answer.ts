@@ -1,0 +1,10 @@
+/** What Vault answered, understood as far as HTTP goes. */
+export type VaultAnswer =
+  | { readonly kind: 'ok'; readonly body: Readonly<Record<string, unknown>> }
+  | { readonly kind: 'not-found' }
+  | { readonly kind: 'refused' }
+
+export type VaultMethod = 'GET' | 'POST' | 'LIST'
+
+/** The token is not, or not any more, one that may do this. */
+export class VaultTokenRefused extends Error {}

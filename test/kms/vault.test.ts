@@ -1,0 +1,178 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { KmsConnector } from '@coffer/kms'
+import { vaultConnector } from '@coffer/kms/connectors/vault'
+import { kmsConnectorContract } from '@coffer/kms/contract'
+import { MemoryRecords } from '@coffer/kms/testing'
+import { afterAll, describe, expect, it } from 'vitest'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { freePort } from '../harness/free-port.ts'
+import { type Bao, startBao } from './bao.ts'
+
+const POLICY = `
+path "transit/keys/coffer-*" { capabilities = ["create", "read", "update"] }
+path "transit/keys" { capabilities = ["list"] }
+path "transit/keys/" { capabilities = ["list", "read"] }
+path "transit/datakey/plaintext/coffer-*" { capabilities = ["update"] }
+path "transit/encrypt/coffer-*" { capabilities = ["update"] }
+path "transit/decrypt/coffer-*" { capabilities = ["update"] }
+path "transit/rewrap/coffer-*" { capabilities = ["update"] }
+`
+
+const directory = mkdtempSync(join(tmpdir(), 'coffer-vault-'))
+afterAll(() => rmSync(directory, { recursive: true, force: true }))
+let count = 0
+const fileWith = (text: string): string => {
+  const path = join(directory, `secret-${count++}`)
+  writeFileSync(path, `${text}\n`, { mode: 0o600 })
+  return path
+}
+const connect = (settings: object, records = new MemoryRecords()): Promise<KmsConnector> =>
+  vaultConnector.open(vaultConnector.options.parse(settings), { name: 'vault', records })
+const withToken = (address: string, token: string) => ({
+  address,
+  auth: { method: 'token', tokenFile: fileWith(token) },
+})
+
+describeWithPrograms('the vault connector against OpenBao', ['bao'], (programs) => {
+  let bao: Bao | undefined
+  const server = async (): Promise<Bao> => {
+    bao ??= await startBao(programs.bao)
+    return bao
+  }
+  afterAll(() => bao?.stop())
+
+  kmsConnectorContract('the vault connector', async () => {
+    const { address, rootToken } = await server()
+    // Only what a fixture makes has its prefix.
+    const settings = { ...withToken(address, rootToken), keyPrefix: `t${count++}-` }
+    const records = new MemoryRecords()
+    const [connector, another] = [await connect(settings, records), await connect(settings, records)]
+    const dispose = async () => {
+      await connector.close()
+      await another.close()
+    }
+    return { connector, another, dispose }
+  })
+
+  describe('logs in', () => {
+    it('by AppRole, with the least policy, and anew when its token has been revoked or is over', async () => {
+      const { address, api } = await server()
+      await api('POST', 'sys/auth/approle', { type: 'approle' })
+      await api('POST', 'sys/policies/acl/coffer', { policy: POLICY })
+      const life = { token_policies: 'coffer', token_ttl: '2s', token_max_ttl: '4s' }
+      await api('POST', 'auth/approle/role/coffer', life)
+      const role = (await api('GET', 'auth/approle/role/coffer/role-id')).data.data as { role_id: string }
+      const secret = (await api('POST', 'auth/approle/role/coffer/secret-id', {})).data.data as { secret_id: string }
+      const auth = { method: 'approle', roleId: role.role_id, secretIdFile: fileWith(secret.secret_id) }
+      const connector = await connect({ address, auth })
+      await connector.createKey('role')
+      const { plaintext, wrapped } = await connector.generateDataKey('role', { a: 'b' })
+      for (const pauseMs of [1_200, 1_200, 2_500, 4_500]) {
+        await sleep(pauseMs)
+        expect((await connector.decrypt(wrapped, { a: 'b' })).equals(plaintext)).toBe(true)
+      }
+      await connector.rotateKey('role')
+      expect(await connector.rewrap(wrapped, { a: 'b' }, 'role')).toMatchObject({ keyVersion: 2 })
+      await connector.selfTest()
+      await connector.close()
+    })
+
+    it('with a wrong token or secret not at all, and says so without it', async () => {
+      const { address } = await server()
+      const approle = { method: 'approle', roleId: 'nobody', secretIdFile: fileWith('very-secret-id') }
+      for (const settings of [withToken(address, 'very-secret-token'), { address, auth: approle }]) {
+        const connector = await connect(settings)
+        const error = await connector.describeKey('k1').catch((reason: unknown) => reason)
+        expect(error).toMatchObject({ code: 'KMS_ACCESS_DENIED' })
+        expect(textsOf(error)).not.toContain('very-secret')
+        await connector.close()
+      }
+    })
+  })
+
+  it('leaves keys of others alone', async () => {
+    const { address, rootToken, api } = await server()
+    await api('POST', 'transit/keys/someone-elses', {})
+    const connector = await connect({ ...withToken(address, rootToken), keyPrefix: `t${count++}-` })
+    expect(await connector.listKeys({ afterKeyId: '', limit: 10 })).toEqual([])
+    await expect(connector.describeKey('../someone-elses')).rejects.toMatchObject({ code: 'KMS_KEY_ID_INVALID' })
+    await connector.close()
+  })
+})
+
+describe('the vault connector and a server that is not well', () => {
+  const answering = async (
+    status: number,
+    body: string,
+    act: (address: string) => Promise<void>,
+    delayMs = 0,
+  ): Promise<void> => {
+    const server = createServer((_, response) => {
+      setTimeout(() => response.writeHead(status, { 'content-type': 'application/json' }).end(body), delayMs)
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    try {
+      await act(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+    } finally {
+      server.closeAllConnections()
+      server.close()
+    }
+  }
+
+  it.each([
+    [500, '{"errors":["secret-in-an-answer"]}'],
+    [503, ''],
+    [429, '{}'],
+    [200, 'secret-in-an-answer'],
+    [200, '{"data":{"plaintext":"secret-in-an-answer"}}'],
+    [200, '[]'],
+  ])('(%i %s) is unavailable, and nothing of its answer is told', async (status, body) => {
+    await answering(status, body, async (address) => {
+      const connector = await connect(withToken(address, 't'))
+      const error = await connector.generateDataKey('k1', {}).catch((reason: unknown) => reason)
+      expect(error).toMatchObject({ code: 'KMS_UNAVAILABLE' })
+      expect(textsOf(error)).not.toContain('secret-in-an-answer')
+      await connector.close()
+    })
+  })
+
+  it('is given up after the time-out, and at once where nobody listens', async () => {
+    await answering(
+      200,
+      '{}',
+      async (address) => {
+        const connector = await connect({ ...withToken(address, 't'), timeoutMs: 200 })
+        const startedAt = performance.now()
+        await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+        expect(performance.now() - startedAt).toBeLessThan(2_000)
+        await connector.close()
+      },
+      60_000,
+    )
+    const connector = await connect(withToken(`http://127.0.0.1:${await freePort()}`, 't'))
+    await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    await connector.close()
+  })
+
+  it.each([
+    [{ address: 'http://vault.example.org', auth: { method: 'token', tokenFile: 'x' } }, 'https'],
+    [{ address: 'https://vault.example.org', auth: { method: 'password' } }, 'method'],
+    [{ address: 'https://vault.example.org', auth: { method: 'cert' } }, 'certFile'],
+    [{ address: 'https://vault.example.org', tokn: 1, auth: { method: 'token' } }, 'tokn'],
+  ])('is never asked with the options %j', (settings, word) => {
+    const parsed = vaultConnector.options.safeParse(settings)
+    expect(parsed.success).toBe(false)
+    expect(JSON.stringify(parsed.error?.issues)).toContain(word)
+  })
+})
+
+/** Everything that an error could tell. */
+function textsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return [error.message, error.stack, JSON.stringify(error), textsOf(error.cause)].join('\n')
+}
