@@ -79,6 +79,21 @@ describe('a rewrap after a rotation', () => {
   })
 })
 
+describe("the server's own key", () => {
+  it('disabled by mistake, stops a start with a clear error, and can be enabled again', async () => {
+    await s3.send(new PutObjectCommand({ Bucket: versioned, Key: 'mistake', Body: 'x' }))
+    await cofferJson(server, ['key', 'disable', 'coffer', '--yes'])
+    await server.stop()
+    const started = await coffer(['server'], server.env)
+    expect(started.code).toBe(1)
+    expect(started.stderr).toContain('KMS_KEY_DISABLED')
+    await cofferJson(server, ['key', 'enable', 'coffer'])
+    await server.restart()
+    const got = await s3.send(new GetObjectCommand({ Bucket: versioned, Key: 'mistake' }))
+    expect((await bytesOf(got)).toString()).toBe('x')
+  })
+})
+
 describe('objects that a master key seals by itself', () => {
   it('come under the new version one by one, locked into their places, and what is done twice is done once', async () => {
     const bucket = await newBucket(s3, { versioning: 'Enabled' })

@@ -36,8 +36,7 @@ export function sealingOf({ headers, secure }: Pick<ParsedRequest, 'headers' | '
   })
 }
 
-/** Of an upload begun before its bucket began to block its kind. */
-export function assertNotBlocked(bucket: OpenBucket): void {
+function assertNotBlocked(bucket: OpenBucket): void {
   if (bucket.config.encryption?.blocked?.includes('SSE-C') !== true) return
   throw s3Error('AccessDenied', {
     message: 'Server side encryption with customer provided keys (SSE-C) is blocked for this bucket.',
