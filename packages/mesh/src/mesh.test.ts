@@ -8,6 +8,9 @@ import { Mesh } from './mesh.ts'
 const logger = createLogger({ level: 'silent', name: 'test', json: true })
 const NOTHING_DONE = { blobsSeen: 0, orphansRemoved: 0, garbageRemoved: 0, damaged: [] }
 
+/** As much of the service as these tests call. */
+const ROTATION = { scrub: async () => NOTHING_DONE, removeGarbage: async () => 4 } as unknown as RotationService
+
 describe('the mesh of one process', () => {
   let mesh: Mesh
 
@@ -18,7 +21,7 @@ describe('the mesh of one process', () => {
 
   it('calls a service as a function: the same values, the same errors, its own state', async () => {
     const failure = new CofferError({ code: 'META_RECORD_CHANGED', message: 'changed' })
-    class Rotation implements RotationService {
+    class Rotation {
       readonly report = NOTHING_DONE
       async scrub() {
         return this.report
@@ -27,7 +30,7 @@ describe('the mesh of one process', () => {
         throw failure
       }
     }
-    await mesh.provide('rotation', new Rotation(), ['scrub', 'removeGarbage'])
+    await mesh.provide('rotation', new Rotation() as unknown as RotationService, ['scrub', 'removeGarbage'])
     expect(await mesh.use('rotation').scrub()).toBe(NOTHING_DONE)
     await expect(mesh.use('rotation').removeGarbage()).rejects.toBe(failure)
   })
@@ -35,13 +38,13 @@ describe('the mesh of one process', () => {
   it('finds a service that is offered after its client was made', async () => {
     const rotation = mesh.use('rotation')
     await expect(rotation.scrub()).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
-    await mesh.provide('rotation', { scrub: async () => NOTHING_DONE, removeGarbage: async () => 4 }, ['removeGarbage'])
+    await mesh.provide('rotation', ROTATION, ['removeGarbage'])
     expect(await rotation.removeGarbage()).toBe(4)
     await mesh.waitFor(['rotation'], 100)
   })
 
   it('calls also what a service keeps from other processes', async () => {
-    await mesh.provide('rotation', { scrub: async () => NOTHING_DONE, removeGarbage: async () => 4 }, ['removeGarbage'])
+    await mesh.provide('rotation', ROTATION, ['removeGarbage'])
     expect(await mesh.use('rotation').scrub()).toBe(NOTHING_DONE)
   })
 
