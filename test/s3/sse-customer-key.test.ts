@@ -170,6 +170,39 @@ describe('copies between modes', () => {
       (await failureOf(s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'rekey', ...one.write })))).status,
     ).toBe(403)
   })
+
+  it('onto itself under a new key moves no data: ETag, date and metadata stay, and the old key opens nothing', async () => {
+    const large = randomBytes(3_000_000)
+    const self = { Bucket: bucket, Key: 'in-place', CopySource: `${bucket}/in-place` }
+    await s3.send(new PutObjectCommand({ ...self, Body: large, Metadata: { a: 'b' }, ...one.write }))
+    const headUnder = async (key: CustomerKey) => {
+      const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'in-place', ...key.write }))
+      return { ETag: head.ETag, LastModified: head.LastModified, Metadata: head.Metadata }
+    }
+    const before = await headUnder(one)
+    const three = customerKey()
+    const wrong = s3.send(new CopyObjectCommand({ ...self, ...three.source, ...two.write }))
+    expect(await failureOf(wrong)).toEqual({ code: 'AccessDenied', status: 403 })
+    const copied = await s3.send(new CopyObjectCommand({ ...self, ...one.source, ...two.write }))
+    expect(copied.CopyObjectResult?.ETag).toBe(before.ETag)
+    expect(copied.SSECustomerKeyMD5).toBe(two.write.SSECustomerKeyMD5)
+    expect(await headUnder(two)).toEqual(before)
+    const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'in-place', ...two.write }))
+    expect((await bytesOf(got)).equals(large)).toBe(true)
+    expect((await failureOf(headUnder(one))).status).toBe(403)
+    const met = s3.send(new CopyObjectCommand({ ...self, ...two.source, ...one.write, IfMatch: '"0"' }))
+    expect(await failureOf(met)).toEqual({ code: 'PreconditionFailed', status: 412 })
+  })
+
+  it('onto itself in a versioned bucket is a new version, and the old one keeps its key', async () => {
+    const name = await newBucket(s3, { versioning: 'Enabled' })
+    const self = { Bucket: name, Key: 'k', CopySource: `${name}/k` }
+    const first = await s3.send(new PutObjectCommand({ ...self, Body: body, ...one.write }))
+    const second = await s3.send(new CopyObjectCommand({ ...self, ...one.source, ...two.write }))
+    expect(second.VersionId).not.toBe(first.VersionId)
+    const old = { Bucket: name, Key: 'k', VersionId: first.VersionId, ...one.write }
+    expect((await bytesOf(await s3.send(new GetObjectCommand(old)))).equals(body)).toBe(true)
+  })
 })
 
 describe('uploads under a customer key', () => {

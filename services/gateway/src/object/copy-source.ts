@@ -50,7 +50,7 @@ export async function openCopySource(
 }
 
 /** The object that x-amz-copy-source names: found, readable by the principal, and fitting x-amz-copy-source-if-*. */
-async function findCopySource(request: AuthorizedRequest, context: GatewayContext): Promise<CopySource> {
+export async function findCopySource(request: AuthorizedRequest, context: GatewayContext): Promise<CopySource> {
   const { headers, secure } = request.parsed
   const source = parseCopySource(headers['x-amz-copy-source'] ?? '')
   const sse = parseSseRequest(headers, secure, 'copy-source')

@@ -14,7 +14,8 @@ import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
-import { sealingOf } from '../object/sealing.ts'
+import { rekeyInPlace } from '../object/rekey-in-place.ts'
+import { type Sealing, sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -31,6 +32,8 @@ export const copyObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
+  const rekeyed = await rekeyInPlace(request, context, bucket, sealing)
+  if (rekeyed !== undefined) return rekeyedReply(rekeyed, sealing)
   const replacement = replacementOf(request)
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
@@ -78,6 +81,16 @@ export const copyObject: Operation = async (request, context) => {
     discardUncommitted(context, blobIds, error)
     throw error
   }
+}
+
+function rekeyedReply(source: CopySource, sealing: Sealing) {
+  const { attributes, version } = source.object
+  const result = renderCopyObjectResult({
+    etag: etagOf(attributes),
+    lastModifiedAt: version.lastModifiedAt,
+    ...(attributes.checksum && { checksum: attributes.checksum }),
+  })
+  return xmlReply(result, { ...sseHeaders(attributes, sealing), ...versionHeader(source.bucket, version) })
 }
 
 function wholeOf({ object }: CopySource): ByteRange {
