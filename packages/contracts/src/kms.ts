@@ -25,6 +25,8 @@ export interface KmsService {
   /** KMS_KEY_IN_USE: something is still sealed under it; count and kind are in the details. */
   scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<LocatedKey>
   cancelKeyDeletion(keyId: string): Promise<LocatedKey>
+  /** Erases the keys whose deletion is due and which nothing needs; the rest stay pending. */
+  destroyDueKeys(): Promise<{ readonly destroyed: readonly string[]; readonly stillNeeded: readonly string[] }>
   /** Names of the configured connectors, the default one first. */
   listConnectors(): Promise<readonly string[]>
   selfTest(): Promise<void>

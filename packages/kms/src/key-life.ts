@@ -41,12 +41,23 @@ export const deletionCancelled: LifeChange = (life, keyId) => {
   return { state: 'disabled' }
 }
 
-/** KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION. */
+/** Once the deletion is due; the key is never used again. */
+export function destroyed(nowMs: number): LifeChange {
+  return ({ state, deletionAt }, keyId) => {
+    const isDue = state === 'pending-deletion' && deletionAt !== undefined && deletionAt <= nowMs
+    if (!isDue) throw kmsError('KMS_KEY_NOT_PENDING_DELETION', { keyId })
+    return { state: 'destroyed' }
+  }
+}
+
+/** KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION; KMS_KEY_NOT_FOUND for one that is destroyed. */
 export function assertUsable({ state }: KeyLife, keyId: string): void {
+  if (state === 'destroyed') throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
   if (state === 'disabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
   if (state !== 'enabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
 }
 
 function assertNotPending({ state }: KeyLife, keyId: string): void {
+  if (state === 'destroyed') throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
   if (state !== 'enabled' && state !== 'disabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
 }

@@ -56,6 +56,11 @@ export interface KmsConnector {
   scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription>
   /** The key is disabled afterwards. KMS_KEY_NOT_FOUND, KMS_KEY_NOT_PENDING_DELETION. */
   cancelKeyDeletion(keyId: string): Promise<KeyDescription>
+  /**
+   * Erases a key whose deletion is due, so that nothing opens what it wrapped; KMS_KEY_NOT_PENDING_DELETION before. Absent where
+   * the KMS does that by itself, or where its administrator does.
+   */
+  destroyKey?(keyId: string): Promise<KeyDescription>
   /** A fresh 256-bit key and its wrapped form. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED. The caller wipes the plaintext. */
   generateDataKey(keyId: string, context: EncryptionContext): Promise<{ plaintext: Secret; wrapped: WrappedKey }>
   /** Wraps 1 to 4,096 given bytes (KMS_PLAINTEXT_SIZE_INVALID) under the newest version. The caller keeps and wipes them. */

@@ -32,6 +32,7 @@ export function resilient(connector: KmsConnector, options: ResilientOptions = {
 
 class ResilientConnector implements KmsConnector {
   readonly name: string
+  readonly destroyKey?: (keyId: string) => Promise<KeyDescription>
   readonly #connector: KmsConnector
   readonly #calls: GuardedCalls
 
@@ -39,6 +40,8 @@ class ResilientConnector implements KmsConnector {
     this.name = connector.name
     this.#connector = connector
     this.#calls = new GuardedCalls(connector.name, limits, timing)
+    const destroyKey = connector.destroyKey?.bind(connector)
+    if (destroyKey) this.destroyKey = (keyId) => this.#change('destroyKey', () => destroyKey(keyId))
   }
 
   createKey(keyId: string): Promise<KeyDescription> {

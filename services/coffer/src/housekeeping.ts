@@ -12,7 +12,7 @@ export interface Housekeeping {
   stop(): Promise<void>
 }
 
-/** Removes object data that nothing refers to: what dead writers left, at once; what commits dropped, each minute. */
+/** Erases keys whose deletion is due, and removes object data that nothing refers to: what dead writers left, at once; what commits dropped, each minute. */
 export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
   let running: Promise<void> = Promise.resolve()
   let isScrubWanted = false
@@ -23,6 +23,7 @@ export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
       const wasWanted = isScrubWanted
       isScrubWanted = false
       await (wasWanted ? scrub(mesh, logger) : removeGarbage(mesh, logger))
+      await destroyDueKeys(mesh, logger)
     })
   }
   const scrubSoon = () => {
@@ -52,6 +53,17 @@ async function scrub(mesh: Mesh, logger: Logger): Promise<void> {
     for (const { blobId, problem } of damaged) logger.error({ blobId, problem }, 'object data is damaged')
   } catch (error) {
     logger.error({ err: error }, 'the scrub failed; the next is at the next start or death of a worker')
+  }
+}
+
+async function destroyDueKeys(mesh: Mesh, logger: Logger): Promise<void> {
+  try {
+    const { destroyed, stillNeeded } = await mesh.use('kms').destroyDueKeys()
+    for (const key of destroyed) logger.warn({ audit: 'keys', key }, 'a master key is destroyed: its deletion was due')
+    for (const key of stillNeeded)
+      logger.warn({ key }, 'a master key is kept although its deletion is due: it is needed')
+  } catch (error) {
+    logger.error({ err: error }, 'keys whose deletion is due could not be looked for; the next attempt is in a minute')
   }
 }
 

@@ -8,6 +8,7 @@ const METHODS = [
   'createKey',
   'decrypt',
   'describeKey',
+  'destroyDueKeys',
   'disableKey',
   'enableKey',
   'generateDataKey',

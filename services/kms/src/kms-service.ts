@@ -1,6 +1,7 @@
 import type { KeyRecipient, KmsService, LocatedKey } from '@coffer/contracts'
 import { type EncryptionContext, type KeyDescription, type KmsConnector, kmsError, type WrappedKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
+import { destroyDueKeys } from './destroy-due-keys.ts'
 
 export interface KmsServiceOptions {
   readonly mesh: Mesh
@@ -70,6 +71,7 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
       return withKey(keyId, (connector, key) => connector.scheduleKeyDeletion(key, pendingDays))
     },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
+    destroyDueKeys: () => destroyDueKeys(mesh, connectors),
     async listConnectors() {
       const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)
       return [defaultConnector, ...others]

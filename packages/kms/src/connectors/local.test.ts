@@ -1,5 +1,5 @@
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { kmsConnectorContract } from '../contract.ts'
 import { MemoryRecords } from '../testing/memory-records.ts'
 import { openLocalConnector } from './local.ts'
@@ -60,6 +60,37 @@ describe('the local connector and its root key', () => {
     const reordered = Buffer.from(JSON.stringify({ ...key, versions: key.versions.toReversed() }))
     records.rows.set('key/k2', { ...row, value: reordered })
     await expect(connector.generateDataKey('k2', {})).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+  })
+
+  it('erases a key when its deletion is due, not before, and for good', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    try {
+      const records = new MemoryRecords()
+      const connector = await openLocalConnector({ rootKey: Secret.copyOf(ROOT_BYTES) }, { name: 'local', records })
+      await connector.createKey('k1')
+      const { wrapped } = await connector.generateDataKey('k1', {})
+      const stored = JSON.parse(Buffer.from(records.rows.get('key/k1')?.value ?? []).toString()).versions[0].sealed
+      await expect(connector.destroyKey?.('k1')).rejects.toMatchObject({ code: 'KMS_KEY_NOT_PENDING_DELETION' })
+      await connector.scheduleKeyDeletion('k1', 7)
+      vi.setSystemTime(Date.now() + 7 * 24 * 3600 * 1000 - 1000)
+      await expect(connector.destroyKey?.('k1')).rejects.toMatchObject({ code: 'KMS_KEY_NOT_PENDING_DELETION' })
+      vi.setSystemTime(Date.now() + 2000)
+      expect(await connector.destroyKey?.('k1')).toMatchObject({ keyId: 'k1', state: 'destroyed' })
+      expect(Buffer.from(records.rows.get('key/k1')?.value ?? []).toString()).not.toContain(stored)
+      for (const act of [
+        () => connector.decrypt(wrapped, {}),
+        () => connector.generateDataKey('k1', {}),
+        () => connector.enableKey('k1'),
+        () => connector.cancelKeyDeletion('k1'),
+      ]) {
+        await expect(act()).rejects.toMatchObject({
+          code: expect.stringMatching(/^KMS_KEY_(NOT_FOUND|NOT_PENDING_DELETION)$/),
+        })
+      }
+      await expect(connector.createKey('k1')).rejects.toMatchObject({ code: 'KMS_KEY_EXISTS' })
+    } finally {
+      vi.useRealTimers()
+    }
   })
 
   it('keeps no master key and no data key in the clear', async () => {

@@ -2,7 +2,15 @@ import { Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import { kmsError } from '../errors.ts'
 import { assertKeyId } from '../key-id.ts'
-import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
+import {
+  assertUsable,
+  deletionCancelled,
+  destroyed,
+  disabled,
+  enabled,
+  type LifeChange,
+  pendingDeletion,
+} from '../key-life.ts'
 import type {
   EncryptionContext,
   KeyDescription,
@@ -121,6 +129,17 @@ class LocalConnector implements KmsConnector {
 
   async cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
     return this.#changeLife(keyId, deletionCancelled)
+  }
+
+  /** The record stays, without the wrapped versions: the id is never used again. */
+  async destroyKey(keyId: string): Promise<KeyDescription> {
+    const destroy = destroyed(Date.now())
+    return this.#change(keyId, (key) => ({
+      keyId: key.keyId,
+      createdAt: key.createdAt,
+      ...destroy(key, keyId),
+      versions: key.versions.map(({ createdAt }) => ({ createdAt, sealed: '' })),
+    }))
   }
 
   async generateDataKey(keyId: string, context: EncryptionContext) {

@@ -1,0 +1,40 @@
+import type { KmsConnector } from '@coffer/kms'
+import type { Mesh } from '@coffer/mesh'
+
+const PAGE = 500
+
+/** A key that something needs is never erased, whoever scheduled it: what needs it is counted again when it is due. */
+export async function destroyDueKeys(
+  mesh: Mesh,
+  connectors: readonly KmsConnector[],
+): Promise<{ destroyed: readonly string[]; stillNeeded: readonly string[] }> {
+  const destroyed: string[] = []
+  const stillNeeded: string[] = []
+  for (const connector of connectors) {
+    if (connector.destroyKey === undefined) continue
+    for await (const keyId of dueKeys(connector)) {
+      const name = `${connector.name}/${keyId}`
+      const { versions } = await mesh.use('rotation').keyUse(name)
+      if (versions.length > 0) {
+        stillNeeded.push(name)
+        continue
+      }
+      await connector.destroyKey(keyId)
+      destroyed.push(name)
+    }
+  }
+  return { destroyed, stillNeeded }
+}
+
+async function* dueKeys(connector: KmsConnector): AsyncGenerator<string> {
+  const now = Date.now()
+  for (let afterKeyId = ''; ; ) {
+    const page = await connector.listKeys({ afterKeyId, limit: PAGE })
+    for (const { keyId, state, deletionAt } of page) {
+      if (state === 'pending-deletion' && deletionAt !== undefined && deletionAt <= now) yield keyId
+    }
+    const last = page.at(-1)
+    if (last === undefined || page.length < PAGE) return
+    afterKeyId = last.keyId
+  }
+}

@@ -1,0 +1,53 @@
+import type { BlobStore } from '@coffer/blob-store'
+import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+
+const BUCKET = 'b'.repeat(32)
+const EIGHT_DAYS_MS = 8 * 24 * 3600 * 1000
+
+describe('keys whose deletion is due', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let services: ServiceProcess
+
+  beforeEach(async () => {
+    vi.useFakeTimers({ toFake: ['Date'] })
+    directory = await temporaryDirectory()
+    services = await startServices(directory.path)
+    const blobs = {} as BlobStore
+    await provideRotation(services.mesh, createRotationService({ mesh: services.mesh, blobs }))
+  })
+  afterEach(async () => {
+    vi.useRealTimers()
+    await services.stop()
+    await directory.remove()
+  })
+
+  it('are erased if nothing needs them, and kept if something came to need them all the same', async () => {
+    const kms = services.mesh.use('kms')
+    for (const key of ['spare', 'needed', 'later']) await kms.createKey(key)
+    for (const key of ['spare', 'needed']) await kms.scheduleKeyDeletion(key, 7)
+    await kms.scheduleKeyDeletion('later', 30)
+    // A write that was on its way when the deletion was scheduled.
+    const id = `${BUCKET}/local/needed/20261123-1`
+    const wrapped = { format: 1, connector: 'local', keyId: 'needed', keyVersion: 1, ciphertext: 'AAAA' }
+    await services.store.putRecord('bucket-keys', id, Buffer.from(JSON.stringify(wrapped)), 0)
+    expect(await kms.destroyDueKeys()).toEqual({ destroyed: [], stillNeeded: [] })
+    vi.setSystemTime(Date.now() + EIGHT_DAYS_MS)
+    expect(await kms.destroyDueKeys()).toEqual({ destroyed: ['local/spare'], stillNeeded: ['local/needed'] })
+    const states = (await kms.listKeys({ afterKeyId: '', limit: 10 })).map(({ keyId, state }) => [keyId, state])
+    expect(states).toEqual([
+      ['later', 'pending-deletion'],
+      ['needed', 'pending-deletion'],
+      ['spare', 'destroyed'],
+    ])
+    expect(await kms.destroyDueKeys()).toMatchObject({ destroyed: [] })
+  })
+
+  it('are never scheduled while something needs them', async () => {
+    const { mesh } = services
+    const context = { bucketId: BUCKET, key: 'k', versionId: '1'.repeat(32), algorithm: 'AES-256-GCM' as const }
+    await mesh.use('crypto').issueObjectKey(context, mesh.recipient())
+    await expect(mesh.use('kms').scheduleKeyDeletion('coffer', 7)).rejects.toMatchObject({ code: 'KMS_KEY_IN_USE' })
+  })
+})
