@@ -43,9 +43,9 @@ describe('presigned requests', () => {
   })
 
   it('whose URL asks for an encryption that is not there are refused, and store nothing', async () => {
-    const put = new PutObjectCommand({ Bucket: bucket, Key: 'never', ServerSideEncryption: 'aws:kms' })
+    const put = new PutObjectCommand({ Bucket: bucket, Key: 'never', ServerSideEncryption: 'aws:kms:dsse' })
     const url = await getSignedUrl(s3, put, { hoistableHeaders: new Set(['x-amz-server-side-encryption']) })
-    expect(new URL(url).searchParams.get('x-amz-server-side-encryption')).toBe('aws:kms')
+    expect(new URL(url).searchParams.get('x-amz-server-side-encryption')).toBe('aws:kms:dsse')
     expect((await sendUrl('PUT', url, 'x')).status).toBe(501)
     expect(await isAbsent('never')).toBe(true)
   })

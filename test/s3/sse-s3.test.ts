@@ -49,8 +49,7 @@ describe('SSE-S3', () => {
     ['an unknown algorithm', { 'x-amz-server-side-encryption': 'AES512' }],
     ['lower case', { 'x-amz-server-side-encryption': 'aes256' }],
     ['nothing', { 'x-amz-server-side-encryption': '' }],
-    ['KMS, which is not there yet', { 'x-amz-server-side-encryption': 'aws:kms' }],
-    ['double KMS', { 'x-amz-server-side-encryption': 'aws:kms:dsse' }],
+    ['double KMS, which is not there yet', { 'x-amz-server-side-encryption': 'aws:kms:dsse' }],
     ['a KMS key without KMS', { 'x-amz-server-side-encryption-aws-kms-key-id': 'k' }],
     ['a header that nobody knows', { 'x-amz-server-side-encryption-wishful': 'yes' }],
   ])('refuses a write whose encryption header says %s: nothing is stored in the clear', async (_what, headers) => {
@@ -69,7 +68,7 @@ describe('SSE-S3', () => {
 })
 
 describe('bucket encryption', () => {
-  const rules = (SSEAlgorithm: 'AES256' | 'aws:kms') => ({
+  const rules = (SSEAlgorithm: 'AES256' | 'aws:kms:dsse') => ({
     Rules: [{ ApplyServerSideEncryptionByDefault: { SSEAlgorithm }, BucketKeyEnabled: true }],
   })
 
@@ -95,7 +94,7 @@ describe('bucket encryption', () => {
 
   it('refuses what is not possible yet, and rules that are none', async () => {
     const own = await newBucket(s3)
-    const kms = { Bucket: own, ServerSideEncryptionConfiguration: rules('aws:kms') }
+    const kms = { Bucket: own, ServerSideEncryptionConfiguration: rules('aws:kms:dsse') }
     expect((await failureOf(s3.send(new PutBucketEncryptionCommand(kms)))).status).toBeGreaterThanOrEqual(400)
     const empty = { Bucket: own, ServerSideEncryptionConfiguration: { Rules: [] } }
     expect(await failureOf(s3.send(new PutBucketEncryptionCommand(empty)))).toEqual({
