@@ -20,7 +20,7 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   if (configuration.natsUrl !== undefined) {
     const mesh = await connectMesh(configuration, logger)
     cleanup.defer(() => mesh.stop())
-    await mesh.waitFor(['iam', 'rotation'], SERVICES_TIMEOUT_MS)
+    await mesh.waitFor(['iam', 'kms', 'rotation'], SERVICES_TIMEOUT_MS)
     return await work(mesh)
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
