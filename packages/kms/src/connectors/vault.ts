@@ -1,8 +1,16 @@
 import { encodeContext, insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
-import { kmsError } from '../errors.ts'
+import { type KmsErrorCode, kmsError } from '../errors.ts'
 import { assertKeyId } from '../key-id.ts'
-import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
+import {
+  assertUsable,
+  deletionCancelled,
+  disabled,
+  enabled,
+  type KeyLife,
+  type LifeChange,
+  pendingDeletion,
+} from '../key-life.ts'
 import { KeyLives } from '../key-lives.ts'
 import type {
   EncryptionContext,
@@ -19,11 +27,25 @@ import { VaultClient } from './vault/vault-client.ts'
 const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_BITS = 256
 /** Transit's own form: the version, then base64. */
-const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):[A-Za-z0-9+/]+={0,2}$/
+const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):([A-Za-z0-9+/]+={0,2})$/
+
+const KEY_TYPE = 'aes256-gcm96'
+/** What Transit takes as the name of a key. */
+const KEY_NAME = /^\w(?:[\w.-]*\w)?$/
 
 const KeyAnswer = z.object({
-  data: z.object({ latest_version: z.int().min(1), keys: z.record(z.string(), z.number()) }),
+  data: z.object({
+    type: z.string(),
+    derived: z.boolean(),
+    /** OpenBao: out of use until an operator restores it. */
+    soft_deleted: z.boolean().optional(),
+    latest_version: z.int().min(1),
+    /** Times in seconds; of keys for other ends, objects. */
+    keys: z.record(z.string(), z.unknown()),
+  }),
 })
+type TransitKey = z.infer<typeof KeyAnswer>['data']
+const VersionTimes = z.record(z.string(), z.number())
 const ListAnswer = z.object({ data: z.object({ keys: z.array(z.string()) }) })
 const DataKeyAnswer = z.object({ data: z.object({ plaintext: z.base64(), ciphertext: z.string() }) })
 const CiphertextAnswer = z.object({ data: z.object({ ciphertext: z.string() }) })
@@ -48,6 +70,8 @@ class VaultConnector implements KmsConnector {
   readonly #keyPrefix: string
   /** Transit can't disable a key: Coffer does, for itself. */
   readonly #lives: KeyLives
+  /** Keys seen to authenticate the context, which a key cannot lose: asked once, not before every use. */
+  readonly #suitable = new Set<string>()
 
   constructor(client: VaultClient, options: VaultOptions, context: KmsContext) {
     this.name = context.name
@@ -61,19 +85,25 @@ class VaultConnector implements KmsConnector {
     assertKeyId(keyId)
     // Transit takes a key that is there for made: two who create it at the same time both succeed.
     if ((await this.#find(keyId)) !== undefined) throw kmsError('KMS_KEY_EXISTS', { keyId })
-    const made = await this.#client.call('POST', this.#path('keys', keyId), { type: 'aes256-gcm96', derived: true })
+    if (!KEY_NAME.test(this.#keyPrefix + keyId)) throw kmsError('KMS_KEY_ID_INVALID', { keyId })
+    const made = await this.#client.call('POST', this.#path('keys', keyId), { type: KEY_TYPE, derived: true })
     if (made.kind !== 'ok') throw kmsError('KMS_ACCESS_DENIED', { keyId })
     return this.describeKey(keyId)
   }
 
   async describeKey(keyId: string): Promise<KeyDescription> {
-    const key = await this.#find(keyId)
-    if (key === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
-    const versions = Object.entries(key.keys)
+    return this.#describe(keyId, await this.#get(keyId))
+  }
+
+  async #describe(keyId: string, key: TransitKey): Promise<KeyDescription> {
+    const times = VersionTimes.safeParse(key.keys)
+    if (!times.success) throw kmsError('KMS_UNAVAILABLE', { keyId })
+    const versions = Object.entries(times.data)
       .map(([version, seconds]) => ({ version: Number(version), createdAt: seconds * 1000 }))
       .sort((a, b) => a.version - b.version)
     const createdAt = versions[0]?.createdAt ?? 0
-    return { keyId, createdAt, currentVersion: key.latest_version, versions, ...(await this.#lives.find(keyId)) }
+    const life = stateOf(key, await this.#lives.find(keyId))
+    return { keyId, createdAt, currentVersion: key.latest_version, versions, ...life }
   }
 
   async listKeys({ afterKeyId, limit }: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]> {
@@ -85,13 +115,20 @@ class VaultConnector implements KmsConnector {
       .map((name) => name.slice(this.#keyPrefix.length))
       .filter((keyId) => keyId > afterKeyId)
       .sort()
-    return Promise.all(keyIds.slice(0, limit).map((keyId) => this.describeKey(keyId)))
+    const described: KeyDescription[] = []
+    for (const keyId of keyIds) {
+      if (described.length >= limit) break
+      const key = await this.#find(keyId)
+      // Neither what was deleted meanwhile nor what others keep under this prefix for other ends.
+      if (key !== undefined && isSuitable(key)) described.push(await this.#describe(keyId, key))
+    }
+    return described
   }
 
   async rotateKey(keyId: string): Promise<KeyDescription> {
-    await this.describeKey(keyId)
-    await this.#assertUsable(keyId)
-    await this.#client.call('POST', this.#path('keys', keyId, 'rotate'), {})
+    assertUsable(await this.describeKey(keyId), keyId)
+    const rotated = await this.#client.call('POST', this.#path('keys', keyId, 'rotate'), {})
+    if (rotated.kind !== 'ok') throw kmsError('KMS_UNAVAILABLE', { keyId })
     return this.describeKey(keyId)
   }
 
@@ -116,7 +153,7 @@ class VaultConnector implements KmsConnector {
     // Unlike `encrypt`, this never makes a key that is not there.
     const path = this.#path('datakey/plaintext', keyId)
     const answer = await this.#client.call('POST', path, { bits: DATA_KEY_BITS, context: contextOf(keyId, context) })
-    if (answer.kind !== 'ok') throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+    if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_UNAVAILABLE')
     const { plaintext, ciphertext } = parse(DataKeyAnswer, answer).data
     return { plaintext: secretOf(plaintext), wrapped: this.#wrapped(keyId, ciphertext) }
   }
@@ -125,12 +162,13 @@ class VaultConnector implements KmsConnector {
     const { lengthBytes } = plaintext
     if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
     // Transit makes a key that it is asked to encrypt under, where the policy lets it.
-    await this.describeKey(keyId)
-    await this.#assertUsable(keyId)
+    assertUsable(await this.describeKey(keyId), keyId)
+    const { buffer, byteOffset } = insecureExportKeyBytes(plaintext)
     const answer = await this.#client.call('POST', this.#path('encrypt', keyId), {
-      plaintext: Buffer.from(insecureExportKeyBytes(plaintext)).toString('base64'),
+      plaintext: Buffer.from(buffer, byteOffset, lengthBytes).toString('base64'),
       context: contextOf(keyId, context),
     })
+    if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_UNAVAILABLE')
     return this.#wrapped(keyId, parse(CiphertextAnswer, answer).data.ciphertext)
   }
 
@@ -140,7 +178,7 @@ class VaultConnector implements KmsConnector {
     const ciphertext = ciphertextOf(wrapped)
     const path = this.#path('decrypt', keyId)
     const answer = await this.#client.call('POST', path, { ciphertext, context: contextOf(keyId, context) })
-    if (answer.kind !== 'ok') throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
+    if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_CIPHERTEXT_REFUSED')
     return secretOf(parse(PlaintextAnswer, answer).data.plaintext)
   }
 
@@ -150,7 +188,7 @@ class VaultConnector implements KmsConnector {
     const ciphertext = ciphertextOf(wrapped)
     const path = this.#path('rewrap', keyId)
     const answer = await this.#client.call('POST', path, { ciphertext, context: contextOf(keyId, context) })
-    if (answer.kind !== 'ok') throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
+    if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_CIPHERTEXT_REFUSED')
     return this.#wrapped(keyId, parse(CiphertextAnswer, answer).data.ciphertext)
   }
 
@@ -181,10 +219,28 @@ class VaultConnector implements KmsConnector {
 
   async #assertUsable(keyId: string): Promise<void> {
     assertUsable(await this.#lives.find(keyId), keyId)
+    if (!this.#suitable.has(keyId)) await this.#get(keyId)
   }
 
-  async #find(keyId: string): Promise<z.infer<typeof KeyAnswer>['data'] | undefined> {
+  /** Why the server answered 400: the key is gone, or out of use, or it is what `otherwise` says. */
+  async #reasonOf(keyId: string, otherwise: KmsErrorCode): Promise<Error> {
+    this.#suitable.delete(keyId)
+    assertUsable(stateOf(await this.#get(keyId), { state: 'enabled' }), keyId)
+    return kmsError(otherwise, { keyId })
+  }
+
+  /** KMS_KEY_NOT_FOUND; KMS_NOT_SUPPORTED for a key with which any context would do. */
+  async #get(keyId: string): Promise<TransitKey> {
+    const key = await this.#find(keyId)
+    if (key === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+    if (!isSuitable(key)) throw kmsError('KMS_NOT_SUPPORTED', { keyId, type: key.type, derived: key.derived })
+    this.#suitable.add(keyId)
+    return key
+  }
+
+  async #find(keyId: string): Promise<TransitKey | undefined> {
     assertKeyId(keyId)
+    if (!KEY_NAME.test(this.#keyPrefix + keyId)) return undefined
     const answer = await this.#client.call('GET', this.#path('keys', keyId))
     return answer.kind === 'not-found' ? undefined : parse(KeyAnswer, answer).data
   }
@@ -201,6 +257,16 @@ class VaultConnector implements KmsConnector {
   }
 }
 
+/** Of a key that is not derived, Transit takes no notice of the context: it would authenticate nothing. */
+function isSuitable({ type, derived }: TransitKey): boolean {
+  return type === KEY_TYPE && derived
+}
+
+/** What an operator has put out of use in the server itself nobody here can use. */
+function stateOf(key: TransitKey, life: KeyLife): KeyLife {
+  return key.soft_deleted === true && life.state === 'enabled' ? { state: 'disabled' } : life
+}
+
 /** What Transit derives the encrypting key from: never empty, and another for another key. */
 function contextOf(keyId: string, context: EncryptionContext): string {
   return Buffer.from(encodeContext({ ...context, 'coffer:key': keyId })).toString('base64')
@@ -209,7 +275,10 @@ function contextOf(keyId: string, context: EncryptionContext): string {
 /** KMS_CIPHERTEXT_REFUSED unless it is of Transit's form and of the version that the record says. */
 function ciphertextOf({ ciphertext, keyId, keyVersion }: WrappedKey): string {
   const text = Buffer.from(ciphertext).toString('latin1')
-  if (CIPHERTEXT.exec(text)?.[1] !== String(keyVersion)) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
+  const [, version, base64 = ''] = CIPHERTEXT.exec(text) ?? []
+  // A decoder lets other spellings of the same bytes pass, and a changed byte with them.
+  const isCanonical = Buffer.from(base64, 'base64').toString('base64') === base64
+  if (version !== String(keyVersion) || !isCanonical) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
   return text
 }
 

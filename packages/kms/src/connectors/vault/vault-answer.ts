@@ -2,6 +2,8 @@
 export type VaultAnswer =
   | { readonly kind: 'ok'; readonly body: Readonly<Record<string, unknown>> }
   | { readonly kind: 'not-found' }
+  /** Nothing is mounted there. */
+  | { readonly kind: 'no-route' }
   | { readonly kind: 'refused' }
 
 export type VaultMethod = 'GET' | 'POST' | 'LIST'

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { insecureExportKeyBytes, type Secret } from '@coffer/crypto-core'
 import { Agent, type Dispatcher, request } from 'undici'
+import { z } from 'zod'
 import { kmsError } from '../../errors.ts'
 import type { VaultOptions } from './options.ts'
 import { type VaultAnswer, type VaultMethod, VaultTokenRefused } from './vault-answer.ts'
@@ -9,6 +10,7 @@ import { type VaultSession, VaultSessions } from './vault-sessions.ts'
 /** An answer of Transit is a few hundred bytes, a list of keys some more. */
 const ANSWER_BYTES_MAX = 4 * 1024 * 1024
 const UNAVAILABLE = new Set([412, 429, 472, 473])
+const ErrorAnswer = z.object({ errors: z.array(z.string()) })
 
 /**
  * Vault's HTTP API (Vault documentation, "HTTP API"): logs in, renews, and logs in anew once when a token is refused. Neither
@@ -40,8 +42,14 @@ export class VaultClient {
     return new VaultClient(options, new Agent({ connect, maxResponseSize: ANSWER_BYTES_MAX }))
   }
 
-  /** KMS_UNAVAILABLE, KMS_ACCESS_DENIED. */
+  /** KMS_UNAVAILABLE, KMS_ACCESS_DENIED; KMS_OPTIONS_INVALID where nothing is mounted. */
   async call(method: VaultMethod, path: string, body?: object): Promise<VaultAnswer> {
+    const answer = await this.#callWithToken(method, path, body)
+    if (answer.kind === 'no-route') throw kmsError('KMS_OPTIONS_INVALID', { option: 'mount' })
+    return answer
+  }
+
+  async #callWithToken(method: VaultMethod, path: string, body?: object): Promise<VaultAnswer> {
     const session = await this.#sessions.current()
     try {
       return await this.#send(method, path, body, session.token)
@@ -91,9 +99,8 @@ export class VaultClient {
 
 function understand(status: number, text: string): VaultAnswer {
   if (status === 403) throw new VaultTokenRefused()
-  if (status === 404) return { kind: 'not-found' }
   if (status >= 500 || UNAVAILABLE.has(status)) throw kmsError('KMS_UNAVAILABLE', { status })
-  if (status >= 400) return { kind: 'refused' }
+  if (status >= 300) return refusal(status, text)
   if (text === '') return { kind: 'ok', body: {} }
   try {
     const body: unknown = JSON.parse(text)
@@ -102,6 +109,21 @@ function understand(status: number, text: string): VaultAnswer {
     // Rubbish: below.
   }
   throw kmsError('KMS_UNAVAILABLE', { status })
+}
+
+/** Only Vault's own form counts: a proxy's page must not say that a key is gone. */
+function refusal(status: number, text: string): VaultAnswer {
+  let json: unknown
+  try {
+    json = JSON.parse(text)
+  } catch {
+    // Rubbish: below.
+  }
+  const parsed = ErrorAnswer.safeParse(json)
+  if (!parsed.success || status < 400) throw kmsError('KMS_UNAVAILABLE', { status })
+  if (status !== 404) return { kind: 'refused' }
+  // Without a reason for a missing entry of a mount that is there, with one where nothing is mounted.
+  return { kind: parsed.data.errors.length === 0 ? 'not-found' : 'no-route' }
 }
 
 async function readPem(path: string, option: string): Promise<string> {

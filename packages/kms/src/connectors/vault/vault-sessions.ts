@@ -12,6 +12,11 @@ export interface VaultSession {
   readonly renewAtMs: number
 }
 
+/** A token is kept alive also while nobody calls; not more often than this, when the server is away. */
+const RENEW_INTERVAL_MS_MIN = 1_000
+/** The longest time that a timer of Node takes. */
+const TIMER_MS_MAX = 2 ** 31 - 1
+
 type Send = (method: VaultMethod, path: string, body?: object, token?: Secret) => Promise<VaultAnswer>
 
 const Authenticated = z.object({ auth: z.object({ client_token: z.string().min(1), lease_duration: z.number() }) })
@@ -24,6 +29,8 @@ export class VaultSessions {
   readonly #send: Send
   #current: VaultSession | undefined
   #pending: Promise<VaultSession> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #isClosed = false
 
   constructor(login: VaultLogin, send: Send) {
     this.#login = login
@@ -44,6 +51,8 @@ export class VaultSessions {
   }
 
   close(): void {
+    this.#isClosed = true
+    clearTimeout(this.#timer)
     this.#current?.token.wipe()
     this.#current = undefined
   }
@@ -52,13 +61,23 @@ export class VaultSessions {
   #once(act: () => Promise<VaultSession>): Promise<VaultSession> {
     this.#pending ??= act()
       .then((session) => {
+        if (this.#isClosed) return session
         this.#current = session
+        this.#renewInTime(session)
         return session
       })
       .finally(() => {
         this.#pending = undefined
       })
     return this.#pending
+  }
+
+  #renewInTime(session: VaultSession): void {
+    clearTimeout(this.#timer)
+    if (session.renewAtMs === Number.POSITIVE_INFINITY) return
+    const inMs = Math.min(Math.max(session.renewAtMs - Date.now(), RENEW_INTERVAL_MS_MIN), TIMER_MS_MAX)
+    // A failure shows in the next call, which tries again.
+    this.#timer = setTimeout(() => this.#once(() => this.#renew(session)).catch(() => undefined), inMs).unref()
   }
 
   async #renew(session: VaultSession): Promise<VaultSession> {
