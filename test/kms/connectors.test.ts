@@ -66,6 +66,7 @@ describe('while a KMS does not do its work', () => {
   it.each<Mood>(['away', 'rubbish', 'hanging'])(
     '(%s) what needs it is 503 with Retry-After, the rest goes on',
     async (mood) => {
+      await put('direct', DIRECT)
       await put('cached', THROUGH_BUCKET_KEY)
       feel(mood)
       await sleep(LEASE_MS)
@@ -87,6 +88,7 @@ describe('while a KMS does not do its work', () => {
   )
 
   it('(wrong key) a read fails, and no wrong byte is given out', async () => {
+    await put('direct', DIRECT)
     feel('wrong-key')
     expect((await failureOf(read('direct'))).status).toBe(500)
     await expect.poll(() => server.logs()).toContain('integrity')
