@@ -1,3 +1,4 @@
+import { constants, setPriority } from 'node:os'
 import type { LocatedKey } from '@coffer/contracts'
 import { Command, InvalidArgumentError } from 'commander'
 import { renderKey, renderKeys, renderRewrap, renderUse } from './key-tables.ts'
@@ -119,6 +120,8 @@ function rewrapCommand(): Command {
     .option('--to <key>', 'another key, which may be held by another KMS')
     .option('--dry-run', 'only count')
   return command.action(async (keyName: string, { json, to, dryRun }: Json & { to?: string; dryRun?: boolean }) => {
+    // Beside a server on the same cores: requests come first.
+    setPriority(constants.priority.PRIORITY_LOW)
     await withStore(command, async (mesh) => {
       const report = await mesh
         .use('rotation')
