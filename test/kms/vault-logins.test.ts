@@ -4,17 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { startTlsBao, type TlsBao } from './bao.ts'
-import { vaultWorkbench } from './vault-connect.ts'
-
-const POLICY = `
-path "transit/keys/coffer-*" { capabilities = ["create", "read", "update"] }
-path "transit/keys" { capabilities = ["list"] }
-path "transit/keys/" { capabilities = ["list", "read"] }
-path "transit/datakey/plaintext/coffer-*" { capabilities = ["update"] }
-path "transit/encrypt/coffer-*" { capabilities = ["update"] }
-path "transit/decrypt/coffer-*" { capabilities = ["update"] }
-path "transit/rewrap/coffer-*" { capabilities = ["update"] }
-`
+import { POLICY, vaultWorkbench } from './vault-connect.ts'
 
 describeWithPrograms('logins of the vault connector, over TLS', ['bao'], (programs) => {
   const { connect, fileWith, dispose } = vaultWorkbench()

@@ -1,18 +1,17 @@
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { Secret } from '@coffer/crypto-core'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { type Bao, startBao } from './bao.ts'
-import { vaultWorkbench } from './vault-connect.ts'
+import { answering, vaultWorkbench } from './vault-connect.ts'
 
 describeWithPrograms('the vault connector and what others do to its keys', ['bao'], (programs) => {
-  const { connect, fileWith, dispose } = vaultWorkbench()
+  const { connect, withToken, dispose } = vaultWorkbench()
   let bao: Bao
   let settings: { address: string; auth: object }
   beforeAll(async () => {
     bao = await startBao(programs.bao)
-    settings = { address: bao.address, auth: { method: 'token', tokenFile: fileWith(bao.rootToken) } }
+    settings = withToken(bao.address, bao.rootToken)
   })
   afterAll(async () => {
     await dispose()
@@ -85,48 +84,32 @@ describeWithPrograms('the vault connector and what others do to its keys', ['bao
 })
 
 describe('the vault connector and what stands in the place of a server', () => {
-  const { connect, fileWith, dispose } = vaultWorkbench()
+  const { connect, withToken, dispose } = vaultWorkbench()
   afterAll(dispose)
 
-  const answering = async (answer: { status: number; body: string }, act: (address: string) => Promise<void>) => {
-    const server = createServer((_, response) => {
-      const headers = { 'content-type': 'text/html', location: 'http://127.0.0.1:1/v1/elsewhere' }
-      response.writeHead(answer.status, headers).end(answer.body)
-    })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    try {
-      await act(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    } finally {
-      server.closeAllConnections()
-      server.close()
-    }
-  }
-  const withToken = (address: string) => ({
-    address,
-    auth: { method: 'token', tokenFile: fileWith('a-token') },
-  })
+  const headers = { 'content-type': 'text/html', location: 'http://127.0.0.1:1/v1/elsewhere' }
 
   it.each([
     [404, '<html>no such page</html>'],
     [307, ''],
     [400, '<html>bad request</html>'],
   ])('(%i %s) is unavailable: a proxy is no authority on keys', async (status, body) => {
-    await answering({ status, body }, async (address) => {
-      const connector = await connect(withToken(address))
+    const answer: RequestListener = (_, response) => response.writeHead(status, headers).end(body)
+    await answering(answer, async (address) => {
+      const connector = await connect(withToken(address, 'a-token'))
       await expect(connector.describeKey('k1')).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
     })
   })
 
   it('says that it has rotated a key only when it has', async () => {
     const key = { type: 'aes256-gcm96', derived: true, latest_version: 1, keys: { 1: 1 }, ttl: 0 }
-    const server = createServer((request, response) => {
+    const answer: RequestListener = (request, response) => {
       const isRotation = request.url?.endsWith('/rotate') === true
       response.writeHead(isRotation ? 400 : 200).end(JSON.stringify(isRotation ? { errors: ['no'] } : { data: key }))
+    }
+    await answering(answer, async (address) => {
+      const connector = await connect(withToken(address, 'a-token'))
+      await expect(connector.rotateKey('k1')).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
     })
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    const connector = await connect(withToken(`http://127.0.0.1:${(server.address() as AddressInfo).port}`))
-    await expect(connector.rotateKey('k1')).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-    server.closeAllConnections()
-    server.close()
   })
 })

@@ -1,4 +1,5 @@
 import type { SealContext } from '@coffer/crypto-core'
+import type { WrappingKey } from '@coffer/kms'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 
 /** An object key sealed for storage: what the version record keeps. */
@@ -16,13 +17,6 @@ export interface MasterKeyUse {
   readonly keyName: string
   /** Through a bucket key, which costs no KMS call for an object; else the KMS wraps a key for each object. */
   readonly bucketKeyEnabled: boolean
-}
-
-/** The master key version that wraps something. */
-export interface WrappingKey {
-  readonly connector: string
-  readonly keyId: string
-  readonly keyVersion: number
 }
 
 export interface BucketKeyDescription extends WrappingKey {

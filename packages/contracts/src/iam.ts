@@ -1,4 +1,4 @@
-import type { WrappingKey } from './crypto.ts'
+import type { WrappingKey } from '@coffer/kms'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 
 /** An account in the AWS sense: the owner of buckets. */

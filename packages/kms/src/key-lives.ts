@@ -1,11 +1,10 @@
-import { isCofferError } from '@coffer/errors'
 import { kmsError } from './errors.ts'
 import type { KeyLife, LifeChange } from './key-life.ts'
 import type { KmsRecords } from './kms-connector.ts'
+import { untilUnchanged } from './until-unchanged.ts'
 
 const PREFIX = 'life/'
 const FORMAT = 1
-const ATTEMPTS_MAX = 16
 const ENABLED: KeyLife = { state: 'enabled' }
 
 /**
@@ -24,18 +23,13 @@ export class KeyLives {
   }
 
   async change(keyId: string, change: LifeChange): Promise<KeyLife> {
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    return untilUnchanged(keyId, async () => {
       const { life, revision } = await this.#read(keyId)
       const changed = change(life, keyId)
-      try {
-        const value = Buffer.from(JSON.stringify({ format: FORMAT, keyId, ...changed }))
-        await this.#records.put(PREFIX + keyId, value, revision)
-        return changed
-      } catch (error) {
-        if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
-      }
-    }
-    throw kmsError('KMS_UNAVAILABLE', { keyId })
+      const value = Buffer.from(JSON.stringify({ format: FORMAT, keyId, ...changed }))
+      await this.#records.put(PREFIX + keyId, value, revision)
+      return changed
+    })
   }
 
   async #read(keyId: string): Promise<{ life: KeyLife; revision: number }> {

@@ -1,16 +1,12 @@
 import type { Secret } from '@coffer/crypto-core'
 import type { ZodType } from 'zod'
+import type { WrappingKey } from './key-name.ts'
 
 /** Authenticated with every wrapped key: what a data key is for. The same context must be given to unwrap it. */
 export type EncryptionContext = Readonly<Record<string, string>>
 
 /** A data key as the KMS wrapped it. Holds no secret; stored beside what it protects. */
-export interface WrappedKey {
-  /** Name of the connector instance that wrapped it, e.g. `local`. */
-  readonly connector: string
-  readonly keyId: string
-  /** Version of the master key, from 1. */
-  readonly keyVersion: number
+export interface WrappedKey extends WrappingKey {
   readonly ciphertext: Uint8Array
 }
 

@@ -43,13 +43,7 @@ export async function openKmsConnectors(
   records: KmsRecords,
   logger: Logger,
 ): Promise<KmsConnectors> {
-  const { kmsFile } = options
-  const configuration = kmsFile === undefined ? {} : parse(kmsFile)
-  const defaultConnector = configuration.default ?? LOCAL_CONNECTOR
-  const configured = Object.entries(configuration.connectors ?? {})
-  if (![LOCAL_CONNECTOR, ...configured.map(([name]) => name)].includes(defaultConnector)) {
-    throw invalid(kmsFile ?? '', `default: there is no connector ${defaultConnector}`)
-  }
+  const { defaultConnector, configured } = configurationOf(options.kmsFile)
   const local = await openLocalConnector({ rootKey: options.rootKey }, { name: LOCAL_CONNECTOR, records })
   const connectors = [local]
   const close = async () => {
@@ -57,9 +51,8 @@ export async function openKmsConnectors(
   }
   try {
     await local.selfTest()
-    for (const [name, settings] of configured) {
-      if (name === LOCAL_CONNECTOR) throw invalid(kmsFile ?? '', 'connectors.local: the name of the built-in connector')
-      const connector = resilient(await open(kmsFile ?? '', name, settings, records), limitsOf(settings))
+    for (const { name, settings, kmsFile } of configured) {
+      const connector = resilient(await open(kmsFile, name, settings, records), limitsOf(settings))
       connectors.push(connector)
       connector.selfTest().catch((error: unknown) => warn(logger, name, error))
     }
@@ -70,10 +63,26 @@ export async function openKmsConnectors(
   return { connectors, defaultConnector, close }
 }
 
-function parse(kmsFile: string): z.infer<typeof KmsConfiguration> {
+interface ConfiguredConnector {
+  readonly name: string
+  readonly settings: { readonly type: string; readonly [option: string]: unknown }
+  readonly kmsFile: string
+}
+
+function configurationOf(kmsFile: string | undefined): {
+  defaultConnector: string
+  configured: readonly ConfiguredConnector[]
+} {
+  if (kmsFile === undefined) return { defaultConnector: LOCAL_CONNECTOR, configured: [] }
   const parsed = KmsConfiguration.safeParse(readConfigFile(kmsFile))
-  if (parsed.success) return parsed.data
-  throw invalid(kmsFile, messagesOf(parsed.error))
+  if (!parsed.success) throw invalid(kmsFile, messagesOf(parsed.error))
+  const { default: defaultConnector = LOCAL_CONNECTOR, connectors = {} } = parsed.data
+  if (LOCAL_CONNECTOR in connectors) throw invalid(kmsFile, 'connectors.local: the name of the built-in connector')
+  if (defaultConnector !== LOCAL_CONNECTOR && !(defaultConnector in connectors)) {
+    throw invalid(kmsFile, `default: there is no connector ${defaultConnector}`)
+  }
+  const configured = Object.entries(connectors).map(([name, settings]) => ({ name, settings, kmsFile }))
+  return { defaultConnector, configured }
 }
 
 async function open(

@@ -1,8 +1,9 @@
-import type { BucketKeyDescription, KmsService, MetadataService, WrappingKey } from '@coffer/contracts'
+import type { BucketKeyDescription, KmsService, MetadataService } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
+import { type WrappingKey, wrappingKeyOf } from '@coffer/kms'
 import { BUCKET_KEY_REF, bucketKeyContext } from './bucket-key-context.ts'
 import { engineError } from './errors.ts'
-import { decodeWrappedKey, encodeWrappedKey, wrappingKeyOf } from './wrapped-key.ts'
+import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
 const ATTEMPTS_MAX = 16
 
@@ -28,7 +29,7 @@ export async function rewrapBucketKey(
   id: string,
   keyName: string,
 ): Promise<WrappingKey> {
-  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+  for (let attempt = 1; ; attempt++) {
     const record = await metadata.findRecord('bucket-keys', id)
     if (record === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
     const rewrapped = await kms.rewrap(decodeWrappedKey(record.value), bucketKeyContext(id), keyName)
@@ -36,8 +37,7 @@ export async function rewrapBucketKey(
       await metadata.putRecord('bucket-keys', id, encodeWrappedKey(rewrapped), record.revision)
       return wrappingKeyOf(rewrapped)
     } catch (error) {
-      if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+      if (!isCofferError(error, 'META_RECORD_CHANGED') || attempt === ATTEMPTS_MAX) throw error
     }
   }
-  throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
 }

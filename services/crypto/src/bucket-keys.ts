@@ -1,6 +1,6 @@
 import type { KmsService, MetadataService } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
-import { kmsError, type WrappedKey } from '@coffer/kms'
+import { keyNameOf, kmsError } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { bucketKeyContext } from './bucket-key-context.ts'
 import { engineError } from './errors.ts'
@@ -62,8 +62,7 @@ export class BucketKeys {
 
   /** The key of this id. ENGINE_BUCKET_KEY_NOT_FOUND; KMS_KEY_DISABLED and the other refusals of its master key. */
   async get(id: string): Promise<NamedKey> {
-    const cached = await this.#cache.get(id, () => this.#find(id))
-    if (cached === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+    const cached = await this.#cached(id)
     try {
       await this.#masterKeys.usable(cached.masterKeyName)
       return cached
@@ -72,10 +71,15 @@ export class BucketKeys {
     }
     // Refused by the master key that wrapped it when it was cached: it may have been rewrapped under another since.
     this.#cache.forget(id)
-    const found = await this.#cache.get(id, () => this.#find(id))
-    if (found === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+    const found = await this.#cached(id)
     await this.#masterKeys.usable(found.masterKeyName)
     return found
+  }
+
+  async #cached(id: string): Promise<NamedKey> {
+    const key = await this.#cache.get(id, () => this.#find(id))
+    if (key === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+    return key
   }
 
   /** Undefined: the master key has been rotated since `version` was asked for. */
@@ -92,7 +96,7 @@ export class BucketKeys {
     }
     try {
       await this.#metadata.putRecord('bucket-keys', id, encodeWrappedKey(wrapped), 0)
-      return { id, key, masterKeyName: masterKeyNameOf(wrapped) }
+      return { id, key, masterKeyName: keyNameOf(wrapped) }
     } catch (error) {
       key.wipe()
       if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
@@ -107,10 +111,6 @@ export class BucketKeys {
     const wrapped = decodeWrappedKey(record.value)
     const parcel = await this.#kms.decrypt(wrapped, bucketKeyContext(id), this.#mesh.recipient())
     const key = this.#mesh.unparcel(parcel, 'data-key', bucketKeyContext(id))
-    return { id, key, masterKeyName: masterKeyNameOf(wrapped) }
+    return { id, key, masterKeyName: keyNameOf(wrapped) }
   }
-}
-
-function masterKeyNameOf({ connector, keyId }: WrappedKey): string {
-  return `${connector}/${keyId}`
 }

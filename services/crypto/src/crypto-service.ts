@@ -1,13 +1,14 @@
 import type { CryptoService, MasterKeyUse, StoredObjectKey } from '@coffer/contracts'
 import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
+import { isDirectKeyRef, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { BUCKET_KEY_REF } from './bucket-key-context.ts'
 import { listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
 import { BucketKeys } from './bucket-keys.ts'
-import { decodeDirect, directKeyContext, encodeDirect, isDirect } from './direct-key.ts'
+import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
 import { engineError } from './errors.ts'
-import { MasterKeys, SERVICE_KEY_NAME } from './master-keys.ts'
-import { decodeWrappedKey, encodeWrappedKey, wrappingKeyOf } from './wrapped-key.ts'
+import { MasterKeys } from './master-keys.ts'
+import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
 export interface CryptoServiceOptions {
   readonly mesh: Mesh
@@ -15,7 +16,7 @@ export interface CryptoServiceOptions {
   readonly now?: () => number
 }
 
-const SERVICE_KEY: MasterKeyUse = { keyName: SERVICE_KEY_NAME, bucketKeyEnabled: true }
+const SERVER_KEY: MasterKeyUse = { keyName: SERVER_KEY_ID, bucketKeyEnabled: true }
 
 /** The crypto engine: object keys sealed under bucket keys or the KMS itself, metadata keys wrapped by the KMS. */
 export function createCryptoService(options: CryptoServiceOptions): CryptoService {
@@ -38,7 +39,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     dataKey.wipe()
     return stored
   }
-  const seal = (objectKey: Secret, context: SealContext, masterKey: MasterKeyUse = SERVICE_KEY) =>
+  const seal = (objectKey: Secret, context: SealContext, masterKey: MasterKeyUse = SERVER_KEY) =>
     (masterKey.bucketKeyEnabled ? sealUnderBucketKey : sealDirectly)(objectKey, context, masterKey.keyName)
 
   const openDirect = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
@@ -53,7 +54,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     }
   }
   const open = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
-    if (isDirect(stored)) return openDirect(stored, context)
+    if (isDirectKeyRef(stored.keyRef)) return openDirect(stored, context)
     if (!stored.keyRef.startsWith(BUCKET_KEY_REF)) {
       throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: stored.keyRef })
     }
@@ -84,8 +85,8 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     },
     async issueMetadataKey(bucketId, recipient) {
       // Makes the master key at its first use.
-      await masterKeys.usable(SERVICE_KEY_NAME)
-      const made = await kms.generateDataKey(SERVICE_KEY_NAME, metadataKeyContext(bucketId), mesh.recipient())
+      await masterKeys.usable(SERVER_KEY_ID)
+      const made = await kms.generateDataKey(SERVER_KEY_ID, metadataKeyContext(bucketId), mesh.recipient())
       const key = mesh.unparcel(made.plaintext, 'data-key', metadataKeyContext(bucketId))
       return {
         metadataKey: mesh.parcel(key, recipient, 'metadata-key', bucketId),

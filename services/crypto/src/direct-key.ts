@@ -1,10 +1,9 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import type { SealContext } from '@coffer/crypto-core'
-import type { WrappedKey } from '@coffer/kms'
+import { directKeyRef, type WrappedKey } from '@coffer/kms'
 import { engineError } from './errors.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
-const DIRECT_KEY_REF = 'kms:'
 const FORMAT = 1
 const PREFIX_BYTES = 3
 
@@ -12,10 +11,6 @@ const PREFIX_BYTES = 3
 export interface DirectlySealed {
   readonly wrapped: WrappedKey
   readonly sealed: Uint8Array
-}
-
-export function isDirect(stored: StoredObjectKey): boolean {
-  return stored.keyRef.startsWith(DIRECT_KEY_REF)
 }
 
 /** Format (1 byte), length of the wrapped data key (u16 BE), the wrapped data key, the object key sealed under it. */
@@ -41,8 +36,4 @@ export function decodeDirect(stored: StoredObjectKey): DirectlySealed {
 export function directKeyContext({ bucketId, key, versionId, encryptionContext }: SealContext): Record<string, string> {
   const ours = { 'coffer:bucket': bucketId, 'coffer:object': key, 'coffer:version': versionId }
   return { ...encryptionContext, ...ours }
-}
-
-function directKeyRef({ connector, keyId, keyVersion }: WrappedKey): string {
-  return `${DIRECT_KEY_REF}${connector}/${keyId}/${keyVersion}`
 }

@@ -1,9 +1,6 @@
 import type { KmsService, LocatedKey } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
-import { kmsError } from '@coffer/kms'
-
-/** The master key of SSE-S3 and of buckets' metadata keys, in the default KMS. */
-export const SERVICE_KEY_NAME = 'coffer'
+import { assertUsable, SERVER_KEY_ID } from '@coffer/kms'
 
 /**
  * How long what is known of a master key is relied on: the longest that new bucket keys may lag behind a rotation, and that
@@ -37,9 +34,9 @@ export class MasterKeys {
   /** The key of this name, usable: KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_UNAVAILABLE. */
   usable(keyName: string): LocatedKey | Promise<LocatedKey> {
     const known = this.#known.get(keyName)
-    if (known !== undefined && known.untilMs > this.#now()) return assertUsable(known.key)
+    if (known !== undefined && known.untilMs > this.#now()) return usable(known.key)
     const asked = this.#askOnce(keyName)
-    return (known === undefined ? asked : this.#unlessSlow(asked, known)).then(assertUsable)
+    return (known === undefined ? asked : this.#unlessSlow(asked, known)).then(usable)
   }
 
   /** The next answer is asked for anew. */
@@ -96,10 +93,8 @@ export class MasterKeys {
   }
 }
 
-function assertUsable(key: LocatedKey): LocatedKey {
-  const { keyId, state } = key
-  if (state === 'disabled') throw kmsError('KMS_KEY_DISABLED', { keyId })
-  if (state !== 'enabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
+function usable(key: LocatedKey): LocatedKey {
+  assertUsable(key, key.keyId)
   return key
 }
 
@@ -108,7 +103,7 @@ async function describe(kms: KmsService, keyName: string): Promise<LocatedKey> {
   try {
     return await kms.describeKey(keyName)
   } catch (error) {
-    if (keyName !== SERVICE_KEY_NAME || !isCofferError(error, 'KMS_KEY_NOT_FOUND')) throw error
+    if (keyName !== SERVER_KEY_ID || !isCofferError(error, 'KMS_KEY_NOT_FOUND')) throw error
   }
   await kms.createKey(keyName).catch((error: unknown) => {
     if (!isCofferError(error, 'KMS_KEY_EXISTS')) throw error

@@ -1,12 +1,7 @@
-import type { WrappingKey } from '@coffer/contracts'
 import type { WrappedKey } from '@coffer/kms'
 import { engineError } from './errors.ts'
 
 const FORMAT = 1
-
-export function wrappingKeyOf({ connector, keyId, keyVersion }: WrappedKey): WrappingKey {
-  return { connector, keyId, keyVersion }
-}
 
 /** A wrapped key as it is stored. */
 export function encodeWrappedKey(wrapped: WrappedKey): Uint8Array {

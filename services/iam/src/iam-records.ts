@@ -1,12 +1,11 @@
-import type { KmsService, MetadataService, WrappingKey } from '@coffer/contracts'
+import type { KmsService, MetadataService } from '@coffer/contracts'
 import { encodeFields, MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import type { WrappedKey } from '@coffer/kms'
+import { SERVER_KEY_ID, type WrappedKey, type WrappingKey, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { iamError } from './errors.ts'
 
 const IAM_KEY_RECORD = 'iam-key'
-const IAM_KEY_ID = 'coffer'
 const CONTEXT = { purpose: 'iam' }
 const PAGE_RECORDS = 500
 const REWRAP_ATTEMPTS_MAX = 16
@@ -59,9 +58,7 @@ export class IamRecords {
 
   async describeSealingKey(): Promise<WrappingKey | undefined> {
     const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
-    if (known === undefined) return undefined
-    const { connector, keyId, keyVersion } = decodeWrapped(known.value)
-    return { connector, keyId, keyVersion }
+    return known && wrappingKeyOf(decodeWrapped(known.value))
   }
 
   /** Another process may do it at the same time: this one then comes on top. */
@@ -80,8 +77,7 @@ export class IamRecords {
     if (known === undefined) throw iamError('IAM_RECORD_DAMAGED', { id: IAM_KEY_RECORD })
     const rewrapped = await this.#kms.rewrap(decodeWrapped(known.value), CONTEXT, keyName)
     await this.#metadata.putRecord('iam', IAM_KEY_RECORD, encodeWrapped(rewrapped), known.revision)
-    const { connector, keyId, keyVersion } = rewrapped
-    return { connector, keyId, keyVersion }
+    return wrappingKeyOf(rewrapped)
   }
 
   async #open<T>(id: string, sealed: Uint8Array): Promise<T> {
@@ -106,10 +102,10 @@ export class IamRecords {
   async #findOrMakeKey(): Promise<MetadataKey> {
     const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
     if (known !== undefined) return this.#unwrap(known.value)
-    await this.#kms.createKey(IAM_KEY_ID).catch((error: unknown) => {
+    await this.#kms.createKey(SERVER_KEY_ID).catch((error: unknown) => {
       if (!isCofferError(error, 'KMS_KEY_EXISTS')) throw error
     })
-    const made = await this.#kms.generateDataKey(IAM_KEY_ID, CONTEXT, this.#mesh.recipient())
+    const made = await this.#kms.generateDataKey(SERVER_KEY_ID, CONTEXT, this.#mesh.recipient())
     this.#mesh.unparcel(made.plaintext, 'data-key', CONTEXT).wipe()
     const value = encodeWrapped(made.wrapped)
     await this.#metadata.putRecord('iam', IAM_KEY_RECORD, value, 0).catch((error: unknown) => {

@@ -1,4 +1,4 @@
-import type { KmsConnector } from '@coffer/kms'
+import { type KmsConnector, keyNameOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 
 const PAGE = 500
@@ -13,7 +13,7 @@ export async function destroyDueKeys(
   for (const connector of connectors) {
     if (connector.destroyKey === undefined) continue
     for await (const keyId of dueKeys(connector)) {
-      const name = `${connector.name}/${keyId}`
+      const name = keyNameOf({ connector: connector.name, keyId })
       const { versions } = await mesh.use('rotation').keyUse(name)
       if (versions.length > 0) {
         stillNeeded.push(name)

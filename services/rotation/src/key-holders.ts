@@ -1,14 +1,9 @@
-import type { BucketKeyDescription, WrappingKey } from '@coffer/contracts'
+import type { BucketKeyDescription } from '@coffer/contracts'
+import type { WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord } from '@coffer/metadata-store'
 
 const PAGE = 500
-
-/** A bucket and the master key that wraps its metadata key. */
-export interface WrappedBucket {
-  readonly bucket: BucketRecord
-  readonly wrappedBy: WrappingKey
-}
 
 /** Every bucket key, page by page: memory stays bounded. */
 export async function* allBucketKeys(mesh: Mesh): AsyncGenerator<BucketKeyDescription> {
@@ -22,23 +17,18 @@ export async function* allBucketKeys(mesh: Mesh): AsyncGenerator<BucketKeyDescri
   }
 }
 
-export async function* allBuckets(mesh: Mesh): AsyncGenerator<WrappedBucket> {
-  const [metadata, crypto] = [mesh.use('metadata'), mesh.use('crypto')]
+export async function* allBuckets(mesh: Mesh): AsyncGenerator<BucketRecord> {
+  const metadata = mesh.use('metadata')
   for (const { accountId: ownerAccountId } of await mesh.use('iam').listAccounts()) {
     let afterName: string | undefined = ''
     while (afterName !== undefined) {
       const page = await metadata.listBuckets({ ownerAccountId, prefix: '', afterName, limit: PAGE })
-      for (const bucket of page.buckets) {
-        yield { bucket, wrappedBy: await crypto.describeMetadataKey(bucket.wrappedMetadataKey) }
-      }
+      yield* page.buckets
       afterName = page.next
     }
   }
 }
 
-export function isWrappedBy(
-  wrapped: WrappingKey,
-  key: { readonly connector: string; readonly keyId: string },
-): boolean {
+export function isWrappedBy(wrapped: WrappingKey, key: Pick<WrappingKey, 'connector' | 'keyId'>): boolean {
   return wrapped.connector === key.connector && wrapped.keyId === key.keyId
 }

@@ -1,7 +1,7 @@
 import type { KeyUse, KeyVersionUse, LocatedKey } from '@coffer/contracts'
+import { directKeyRef } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
-import { directKeyRef } from './rewrap-objects.ts'
 
 type Counted = { -readonly [Field in keyof KeyVersionUse]: KeyVersionUse[Field] }
 
@@ -25,7 +25,8 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
     use.bucketKeyCount += 1
     use.objectCount += bucketKey.objectCount
   }
-  for await (const { wrappedBy } of allBuckets(mesh)) {
+  for await (const { wrappedMetadataKey } of allBuckets(mesh)) {
+    const wrappedBy = await mesh.use('crypto').describeMetadataKey(wrappedMetadataKey)
     if (isWrappedBy(wrappedBy, key)) useOf(wrappedBy.keyVersion).bucketCount += 1
   }
   const identities = await mesh.use('iam').describeSealingKey()
@@ -40,5 +41,5 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
 
 /** Objects sealed under data keys that this version wraps for each of them alone (SSE-KMS without a bucket key). */
 export function directObjectCount(mesh: Mesh, key: LocatedKey, version: number): Promise<number> {
-  return mesh.use('metadata').getKeyUse(directKeyRef(key, version))
+  return mesh.use('metadata').getKeyUse(directKeyRef({ ...key, keyVersion: version }))
 }

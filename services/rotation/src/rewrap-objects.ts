@@ -1,4 +1,3 @@
-import type { LocatedKey } from '@coffer/contracts'
 import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
@@ -13,11 +12,6 @@ const ATTEMPTS_MAX = 8
 
 /** What happened to one object: `gone` and `moot` need nothing more. */
 export type ObjectOutcome = { readonly kind: 'rewrapped' | 'moot' } | { readonly kind: 'failed'; readonly code: string }
-
-/** How an index entry names its key. */
-export function directKeyRef({ connector, keyId }: LocatedKey, version: number): string {
-  return `kms:${connector}/${keyId}/${version}`
-}
 
 /**
  * Rewraps every object that a version of a master key seals by itself, and tells of each. What is done leaves the index, so
@@ -71,7 +65,7 @@ export class ObjectRewrap {
       const { attributes, objectKey } = openAttributes(metadataKey, bucketId, found.version)
       const context = sealContextOf(bucketId, key, attributes)
       const stored = await crypto.rewrapObjectKey(objectKey, context, this.#toKeyName)
-      const sealed = replaceObjectKey(metadataKey, bucketId, found.version, stored)
+      const sealed = replaceObjectKey(metadataKey, bucketId, found.version, attributes, stored)
       const expectedSealed = found.version.sealed
       try {
         await metadata.replaceObjectKey({ bucketId, key, versionId, expectedSealed, keyRef: stored.keyRef, sealed })
@@ -96,7 +90,7 @@ export class ObjectRewrap {
 
   async #findWrappedKeys(): Promise<Map<string, Uint8Array>> {
     const wrapped = new Map<string, Uint8Array>()
-    for await (const { bucket } of allBuckets(this.#mesh)) wrapped.set(bucket.id, bucket.wrappedMetadataKey)
+    for await (const bucket of allBuckets(this.#mesh)) wrapped.set(bucket.id, bucket.wrappedMetadataKey)
     return wrapped
   }
 

@@ -1,10 +1,12 @@
-import type { LocatedKey, RewrapReport, RewrapRequest, WrappingKey } from '@coffer/contracts'
+import type { LocatedKey, RewrapReport, RewrapRequest } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
+import { directKeyRef, keyNameOf, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
+import type { BucketRecord } from '@coffer/metadata-store'
 import { rotationError } from './errors.ts'
-import { allBucketKeys, allBuckets, isWrappedBy, type WrappedBucket } from './key-holders.ts'
+import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
 import { directObjectCount } from './key-use.ts'
-import { directKeyRef, ObjectRewrap } from './rewrap-objects.ts'
+import { ObjectRewrap } from './rewrap-objects.ts'
 
 /** Failures that a report names; a report of more ends the walk, as then nothing works. */
 const FAILURES_MAX = 100
@@ -20,8 +22,8 @@ export async function rewrap(mesh: Mesh, request: RewrapRequest): Promise<Rewrap
   const identitiesRewrapped = await work.identities()
   const directObjectCount = await work.directObjects()
   return {
-    from: nameOf(from),
-    to: nameOf(to),
+    from: keyNameOf(from),
+    to: keyNameOf(to),
     toVersion: to.currentVersion,
     dryRun: request.dryRun ?? false,
     startedAt,
@@ -54,7 +56,7 @@ class RewrapWork {
     for await (const { id, objectCount: sealed, ...wrappedBy } of allBucketKeys(this.#mesh)) {
       if (!this.#isDue(wrappedBy)) continue
       const isDone = await this.#try(`bucket key ${id}`, () =>
-        this.#mesh.use('crypto').rewrapBucketKey(id, nameOf(this.#to)),
+        this.#mesh.use('crypto').rewrapBucketKey(id, keyNameOf(this.#to)),
       )
       if (!isDone) continue
       bucketKeyCount += 1
@@ -65,9 +67,9 @@ class RewrapWork {
 
   async metadataKeys(): Promise<number> {
     let bucketCount = 0
-    for await (const wrapped of allBuckets(this.#mesh)) {
-      if (!this.#isDue(wrapped.wrappedBy)) continue
-      const isDone = await this.#try(`metadata key of bucket ${wrapped.bucket.name}`, () => this.#metadataKey(wrapped))
+    for await (const bucket of allBuckets(this.#mesh)) {
+      if (!this.#isDue(await this.#mesh.use('crypto').describeMetadataKey(bucket.wrappedMetadataKey))) continue
+      const isDone = await this.#try(`metadata key of bucket ${bucket.name}`, () => this.#metadataKey(bucket))
       if (isDone) bucketCount += 1
     }
     return bucketCount
@@ -77,20 +79,20 @@ class RewrapWork {
     const iam = this.#mesh.use('iam')
     const wrappedBy = await iam.describeSealingKey()
     if (wrappedBy === undefined || !this.#isDue(wrappedBy)) return false
-    return this.#try('key of the identity records', () => iam.rewrapSealingKey(nameOf(this.#to)))
+    return this.#try('key of the identity records', () => iam.rewrapSealingKey(keyNameOf(this.#to)))
   }
 
   /** Objects that the master key seals by itself: each is rewrapped in its record. */
   async directObjects(): Promise<number> {
     let count = 0
-    const objects = new ObjectRewrap(this.#mesh, nameOf(this.#to))
+    const objects = new ObjectRewrap(this.#mesh, keyNameOf(this.#to))
     for (const { version } of this.#from.versions) {
       if (!this.#isDue({ ...this.#from, keyVersion: version })) continue
       if (this.#dryRun) {
         count += await directObjectCount(this.#mesh, this.#from, version)
         continue
       }
-      for await (const { entry, outcome } of objects.run(directKeyRef(this.#from, version))) {
+      for await (const { entry, outcome } of objects.run(directKeyRef({ ...this.#from, keyVersion: version }))) {
         if (outcome.kind === 'rewrapped') count += 1
         if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code)
       }
@@ -98,9 +100,8 @@ class RewrapWork {
     return count
   }
 
-  async #metadataKey({ bucket }: WrappedBucket): Promise<void> {
-    const { id, name, wrappedMetadataKey } = bucket
-    const rewrapped = await this.#mesh.use('crypto').rewrapMetadataKey(id, wrappedMetadataKey, nameOf(this.#to))
+  async #metadataKey({ id, name, wrappedMetadataKey }: BucketRecord): Promise<void> {
+    const rewrapped = await this.#mesh.use('crypto').rewrapMetadataKey(id, wrappedMetadataKey, keyNameOf(this.#to))
     try {
       await this.#mesh.use('metadata').replaceWrappedMetadataKey(name, id, wrappedMetadataKey, rewrapped)
     } catch (error) {
@@ -132,8 +133,4 @@ class RewrapWork {
     if (this.failures.length >= FAILURES_MAX) throw rotationError('ROTATION_TOO_MANY_FAILURES', { what, code })
     this.failures.push({ what, code })
   }
-}
-
-function nameOf({ connector, keyId }: { readonly connector: string; readonly keyId: string }): string {
-  return `${connector}/${keyId}`
 }

@@ -1,7 +1,7 @@
 import { Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
+import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
-import { assertKeyId } from '../key-id.ts'
 import {
   assertUsable,
   deletionCancelled,
@@ -19,13 +19,12 @@ import type {
   KmsRecords,
   WrappedKey,
 } from '../kms-connector.ts'
+import { untilUnchanged } from '../until-unchanged.ts'
 import { decodeMasterKey, encodeMasterKey, type StoredMasterKey } from './local/master-key-record.ts'
 
 const KEY_BYTES = 32
 const ROOT_CHECK_ID = 'root-check'
 const KEY_PREFIX = 'key/'
-const ATTEMPTS_MAX = 16
-const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_PURPOSE = 'kms data key'
 const MASTER_KEY_PURPOSE = 'kms master key'
 const ROOT_CHECK_PURPOSE = 'kms root check'
@@ -148,8 +147,7 @@ class LocalConnector implements KmsConnector {
   }
 
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
-    const { lengthBytes } = plaintext
-    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    assertPlaintextSize(plaintext)
     return this.#wrap(plaintext, keyId, context)
   }
 
@@ -202,17 +200,12 @@ class LocalConnector implements KmsConnector {
 
   /** What another process changes meanwhile is not lost: this change is made on top of it. */
   async #change(keyId: string, change: (key: StoredMasterKey) => StoredMasterKey): Promise<KeyDescription> {
-    for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    return untilUnchanged(keyId, async () => {
       const { key, revision } = await this.#read(keyId)
       const changed = change(key)
-      try {
-        await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(changed), revision)
-        return describe(changed)
-      } catch (error) {
-        if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
-      }
-    }
-    throw kmsError('KMS_UNAVAILABLE', { keyId })
+      await this.#records.put(KEY_PREFIX + keyId, encodeMasterKey(changed), revision)
+      return describe(changed)
+    })
   }
 
   async #read(keyId: string): Promise<OpenedMasterKey> {

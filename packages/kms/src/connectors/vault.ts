@@ -1,7 +1,7 @@
 import { encodeContext, insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
+import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { type KmsErrorCode, kmsError } from '../errors.ts'
-import { assertKeyId } from '../key-id.ts'
 import {
   assertUsable,
   deletionCancelled,
@@ -24,7 +24,6 @@ import { VaultOptions } from './vault/options.ts'
 import type { VaultAnswer } from './vault/vault-answer.ts'
 import { VaultClient } from './vault/vault-client.ts'
 
-const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_BITS = 256
 /** Transit's own form: the version, then base64. */
 const CIPHERTEXT = /^vault:v([1-9]\d{0,8}):([A-Za-z0-9+/]+={0,2})$/
@@ -159,13 +158,12 @@ class VaultConnector implements KmsConnector {
   }
 
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
-    const { lengthBytes } = plaintext
-    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    assertPlaintextSize(plaintext)
     // Transit makes a key that it is asked to encrypt under, where the policy lets it.
     assertUsable(await this.describeKey(keyId), keyId)
     const { buffer, byteOffset } = insecureExportKeyBytes(plaintext)
     const answer = await this.#client.call('POST', this.#path('encrypt', keyId), {
-      plaintext: Buffer.from(buffer, byteOffset, lengthBytes).toString('base64'),
+      plaintext: Buffer.from(buffer, byteOffset, plaintext.lengthBytes).toString('base64'),
       context: contextOf(keyId, context),
     })
     if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_UNAVAILABLE')

@@ -19,7 +19,7 @@ export function keyCommand(): Command {
     .description(
       'master keys: make, rotate, disable and delete them, and see what they seal; also beside a running server',
     )
-    .addCommand(createCommand())
+    .addCommand(changeCommand('create', 'make a master key', 'createKey'))
     .addCommand(listCommand())
     .addCommand(changeCommand('describe', 'show a key and its versions', 'describeKey'))
     .addCommand(changeCommand('rotate', 'make a new version, which everything new is sealed under', 'rotateKey'))
@@ -31,10 +31,6 @@ export function keyCommand(): Command {
     )
     .addCommand(usageCommand())
     .addCommand(rewrapCommand())
-}
-
-function createCommand(): Command {
-  return changeCommand('create', 'make a master key', 'createKey')
 }
 
 function changeCommand(

@@ -8,7 +8,7 @@ import {
 } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
-import type { KmsAttributes, SseKind } from '@coffer/object-record'
+import { type KmsAttributes, type SseKind, sealContextOf } from '@coffer/object-record'
 import { masterKeyNameOf, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import type { Sealing } from './sealing.ts'
 
@@ -32,9 +32,12 @@ export class ObjectKeys {
     this.#crypto = mesh.use('crypto')
   }
 
-  async issue(sealing: Sealing, object: Omit<SealContext, 'encryptionContext'>): Promise<IssuedObjectKey> {
+  async issue(
+    sealing: Sealing,
+    { bucketId, key, versionId, algorithm }: Omit<SealContext, 'encryptionContext'>,
+  ): Promise<IssuedObjectKey> {
     const kms = sealing.kind === 'SSE-KMS' ? sealing.kms : undefined
-    const context = sealContextOf(object, kms)
+    const context = sealContextOf(bucketId, key, { keyContextId: versionId, algorithm, ...(kms && { kms }) })
     if (sealing.kind === 'SSE-C') {
       const objectKey = generateObjectKey()
       const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sealing.key), context)
@@ -51,18 +54,17 @@ export class ObjectKeys {
 
   /** Opens the key of a stored object; `presented` is what the request says of SSE-C, checked against how it is stored. */
   async open(
-    held: { readonly sse: SseKind; readonly kms?: KmsAttributes; readonly stored: StoredObjectKey },
+    { sse, stored }: { readonly sse: SseKind; readonly stored: StoredObjectKey },
     presented: SseRequest,
-    object: Omit<SealContext, 'encryptionContext'>,
+    context: SealContext,
   ): Promise<Secret> {
-    const context = sealContextOf(object, held.kms)
-    assertPresentedKeyFits(held.sse, presented)
+    assertPresentedKeyFits(sse, presented)
     if (presented.kind !== 'SSE-C') {
-      const parcel = await this.#crypto.openObjectKey(held.stored, context, this.#recipient())
+      const parcel = await this.#crypto.openObjectKey(stored, context, this.#recipient())
       return this.#mesh.unparcel(parcel, 'object-key', context)
     }
     try {
-      return openObjectKeyForCustomer(held.stored.sealed, Secret.copyOf(presented.key), context)
+      return openObjectKeyForCustomer(stored.sealed, Secret.copyOf(presented.key), context)
     } catch (error) {
       // AWS answers a wrong client key with 403 and no more: whoever lacks the key learns nothing of the object.
       if (isCofferError(error, 'CRYPTO_WRONG_KEY')) throw s3Error('AccessDenied', { cause: error })
@@ -73,10 +75,6 @@ export class ObjectKeys {
   #recipient(): KeyRecipient {
     return this.#mesh.recipient()
   }
-}
-
-function sealContextOf(object: Omit<SealContext, 'encryptionContext'>, kms: KmsAttributes | undefined): SealContext {
-  return kms?.encryptionContext ? { ...object, encryptionContext: kms.encryptionContext } : object
 }
 
 /** S3 API, GetObject: an SSE-C object needs its key on each read, and other objects refuse one. */

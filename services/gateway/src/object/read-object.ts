@@ -1,4 +1,5 @@
 import type { Secret } from '@coffer/crypto-core'
+import { sealContextOf } from '@coffer/object-record'
 import { type SseRequest, s3Error } from '@coffer/s3-protocol'
 import { type ByteRange, openBlobs, openInline } from '../body/read-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
@@ -14,13 +15,9 @@ export function openKeyOf(
   object: FoundObject,
   presented: SseRequest,
 ): Promise<Secret> {
-  const { sse, kms, algorithm, keyContextId } = object.attributes
-  return context.objectKeys.open({ sse, ...(kms && { kms }), stored: object.objectKey }, presented, {
-    bucketId: bucket.record.id,
-    key: object.version.key,
-    versionId: keyContextId,
-    algorithm,
-  })
+  const { attributes, objectKey, version } = object
+  const sealContext = sealContextOf(bucket.record.id, version.key, attributes)
+  return context.objectKeys.open({ sse: attributes.sse, stored: objectKey }, presented, sealContext)
 }
 
 /** The plaintext of a range: at once where it is inline, as a stream from blobs. */

@@ -52,7 +52,7 @@ export async function rekeyInPlace(
         versionId: version.versionId,
         expectedSealed: version.sealed,
         keyRef: stored.keyRef,
-        sealed: replaceObjectKey(bucket.metadataKey, bucket.record.id, version, stored),
+        sealed: replaceObjectKey(bucket.metadataKey, bucket.record.id, version, attributes, stored),
       })
       return source
     } catch (error) {

@@ -1,9 +1,7 @@
+import { SERVER_KEY_ID } from '@coffer/kms'
 import type { KmsAttributes } from '@coffer/object-record'
 import { masterKeyNameOf, type ParsedRequest, parseSseRequest, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
-
-/** The server's own master key, as it is shown where a client named none. */
-const SERVER_KEY_ID = 'coffer'
 
 /** How the key of a new object is sealed: decided, nothing left to a default. */
 export type Sealing =

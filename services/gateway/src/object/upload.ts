@@ -2,7 +2,7 @@ import type { StoredObjectKey } from '@coffer/contracts'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import { encodeFields, type Secret } from '@coffer/crypto-core'
 import type { PartRecord, UploadRecord } from '@coffer/metadata-store'
-import type { KmsAttributes, SseKind } from '@coffer/object-record'
+import { type KmsAttributes, type SseKind, sealContextOf } from '@coffer/object-record'
 import {
   type ChecksumAlgorithm,
   type ChecksumType,
@@ -74,13 +74,9 @@ export function openUploadKey(
   upload: FoundUpload,
   presented: SseRequest,
 ): Promise<Secret> {
-  const { sse, kms, algorithm } = upload.attributes
-  return context.objectKeys.open({ sse, ...(kms && { kms }), stored: upload.objectKey }, presented, {
-    bucketId: bucket.record.id,
-    key: upload.record.key,
-    versionId: upload.record.uploadId,
-    algorithm,
-  })
+  const { attributes, objectKey, record } = upload
+  const sealContext = sealContextOf(bucket.record.id, record.key, { ...attributes, keyContextId: record.uploadId })
+  return context.objectKeys.open({ sse: attributes.sse, stored: objectKey }, presented, sealContext)
 }
 
 export function sealPart(

@@ -1,5 +1,5 @@
 import { isCofferError } from '@coffer/errors'
-import { type ObjectAttributes, replaceObjectKey, sealContextOf } from '@coffer/object-record'
+import { replaceObjectKey, sealContextOf } from '@coffer/object-record'
 import { masterKeyNameOf, type ObjectEncryption, parseObjectEncryption, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
@@ -48,14 +48,14 @@ async function reseal(
     bucketKeyEnabled,
   })
   const kms = { ...attributes.kms, keyId: kmsKeyId, bucketKeyEnabled }
-  const change = (before: ObjectAttributes): ObjectAttributes => ({ ...before, sse: 'SSE-KMS', kms })
+  const changed = { ...attributes, sse: 'SSE-KMS', kms } as const
   const replacement = {
     bucketId: record.id,
     key,
     versionId,
     expectedSealed: version.sealed,
     keyRef: stored.keyRef,
-    sealed: replaceObjectKey(metadataKey, record.id, version, stored, change),
+    sealed: replaceObjectKey(metadataKey, record.id, version, changed, stored),
   }
   try {
     await context.metadata.replaceObjectKey(replacement)

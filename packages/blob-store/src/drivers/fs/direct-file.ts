@@ -15,8 +15,8 @@ export class DirectFile {
   }
 
   /**
-   * Fills `into`. False: read it another way. The range is larger than a buffer, none is free, the file's name is gone, its end is nearer,
-   * or the disk fails: the other way finds out what is wrong.
+   * Fills `into`. False: read it another way. The range is larger than a buffer, none is free, the file's name is gone, its
+   * end is nearer, or the disk fails: the other way finds out what is wrong.
    */
   async read(offsetBytes: number, into: Uint8Array): Promise<boolean> {
     const lengthBytes = into.length

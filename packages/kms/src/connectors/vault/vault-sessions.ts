@@ -6,7 +6,7 @@ import { kmsError } from '../../errors.ts'
 import type { VaultLogin } from './options.ts'
 import { type VaultAnswer, type VaultMethod, VaultTokenRefused } from './vault-answer.ts'
 
-/** A token, and when half of its life is over: it is renewed at its next use then. */
+/** A token, and when half of its life is over: from then on it is renewed, by a timer or at its next use. */
 export interface VaultSession {
   readonly token: Secret
   readonly renewAtMs: number

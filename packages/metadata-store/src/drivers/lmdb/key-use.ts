@@ -13,12 +13,24 @@ const INDEXED = 'kms:'
 const MARK = Buffer.from([1])
 const NUL = Buffer.from([0])
 
-export function indexKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId): void {
-  if (keyRef.startsWith(INDEXED)) batch.put(batch.databases['key-use'], rowKey(keyRef, name, versionId), MARK)
-}
-
-export function dropKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId): void {
-  if (keyRef.startsWith(INDEXED)) batch.remove(batch.databases['key-use'], rowKey(keyRef, name, versionId))
+/**
+ * What a version's use of its key adds to the counter and the index. The counter is read now, before the first write; `add`
+ * and `remove` then can't fail. A version without a key (SSE-C, a delete marker) counts for none.
+ */
+export function planKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId) {
+  const use = keyRef === '' ? undefined : batch.keyUse(keyRef)
+  const row = keyRef.startsWith(INDEXED) ? rowKey(keyRef, name, versionId) : undefined
+  const table = batch.databases['key-use']
+  return {
+    add() {
+      if (use) use.count += 1
+      if (row) batch.put(table, row, MARK)
+    },
+    remove() {
+      if (use) use.count = Math.max(0, use.count - 1)
+      if (row) batch.remove(table, row)
+    },
+  }
 }
 
 /** In the order of bucket id, key and version id, strictly after `after`. */

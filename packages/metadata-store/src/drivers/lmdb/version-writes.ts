@@ -10,7 +10,7 @@ import type {
 import type { BlobId, VersionBody, VersionId, VersionRecord } from '../../records.ts'
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
-import { dropKeyUse, indexKeyUse } from './key-use.ts'
+import { planKeyUse } from './key-use.ts'
 import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
 import { scan } from './table.ts'
 import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
@@ -41,7 +41,7 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
   const replacement = replaced && planRemoval(batch, name, replaced)
   const usage = batch.usage(bucketId)
-  const keyUse = version.keyRef === '' ? undefined : batch.keyUse(version.keyRef)
+  const keyUse = planKeyUse(batch, version.keyRef, name, version.versionId)
 
   const garbage: BlobId[] = []
   if (replacement) garbage.push(...replacement.apply(usage))
@@ -54,10 +54,7 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   const nullVersionId = version.isNull ? version.versionId : (head?.nullVersionId ?? '')
   placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
   count(usage, version, 1)
-  if (keyUse) {
-    keyUse.count += 1
-    indexKeyUse(batch, version.keyRef, name, version.versionId)
-  }
+  keyUse.add()
   return { garbage }
 }
 
@@ -98,12 +95,11 @@ export function replaceObjectKey(batch: WriteBatch, replacement: ObjectKeyReplac
   }
   const record = { ...target.record, keyRef, sealed }
   assertVersion(record, { kind: 'none' })
-  const [before, after] = [target.record.keyRef, keyRef].map((ref) => (ref === '' ? undefined : batch.keyUse(ref)))
+  const before = planKeyUse(batch, target.record.keyRef, name, versionId)
+  const after = planKeyUse(batch, keyRef, name, versionId)
   batch.put(batch.databases.versions, target.rowKey, encodeVersion(batch.rows, { ...target, record }, name))
-  if (before) before.count = Math.max(0, before.count - 1)
-  if (after) after.count += 1
-  dropKeyUse(batch, target.record.keyRef, name, versionId)
-  indexKeyUse(batch, keyRef, name, versionId)
+  before.remove()
+  after.add()
 }
 
 function requireCurrent(head: StoredVersion | undefined, expected: VersionId | 'none' | undefined): void {
@@ -150,7 +146,7 @@ function planRemoval(
   const { record } = target
   const { databases } = batch
   const body: VersionBody = record.bodyKind === 'blobs' ? readBody(databases, target) : { kind: 'none' }
-  const keyUse = record.keyRef === '' ? undefined : batch.keyUse(record.keyRef)
+  const keyUse = planKeyUse(batch, record.keyRef, name, record.versionId)
   return {
     apply: (usage) => {
       batch.remove(databases.versions, target.rowKey)
@@ -158,10 +154,7 @@ function planRemoval(
         batch.remove(databases.bodies, idBytes(record.versionId))
       }
       count(usage, record, -1)
-      if (keyUse) {
-        keyUse.count = Math.max(0, keyUse.count - 1)
-        dropKeyUse(batch, record.keyRef, name, record.versionId)
-      }
+      keyUse.remove()
       if (body.kind !== 'blobs') return []
       for (const { blobId } of body.blobs) dropReference(batch, blobId)
       return body.blobs.map(({ blobId }) => blobId)

@@ -1,0 +1,32 @@
+/** The version of a master key that wraps something. */
+export interface WrappingKey {
+  /** Name of the connector instance, e.g. `local`. */
+  readonly connector: string
+  readonly keyId: string
+  /** From 1. */
+  readonly keyVersion: number
+}
+
+/** The server's own master key, in the default connector: of SSE-S3, of buckets' metadata keys and of identity records. */
+export const SERVER_KEY_ID = 'coffer'
+
+const DIRECT_KEY_REF = 'kms:'
+
+/** How a master key is named wherever there are several connectors. */
+export function keyNameOf({ connector, keyId }: Pick<WrappingKey, 'connector' | 'keyId'>): string {
+  return `${connector}/${keyId}`
+}
+
+/** Which key wraps it, without what it wraps. */
+export function wrappingKeyOf({ connector, keyId, keyVersion }: WrappingKey): WrappingKey {
+  return { connector, keyId, keyVersion }
+}
+
+/** How the record of an object names the master key that seals it without a bucket key: `kms:<connector>/<key>/<version>`. */
+export function directKeyRef(key: WrappingKey): string {
+  return `${DIRECT_KEY_REF}${keyNameOf(key)}/${key.keyVersion}`
+}
+
+export function isDirectKeyRef(keyRef: string): boolean {
+  return keyRef.startsWith(DIRECT_KEY_REF)
+}
