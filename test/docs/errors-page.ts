@@ -1,6 +1,7 @@
 import { BLOB_ERRORS } from '@coffer/blob-store'
 import { CONFIG_ERRORS } from '@coffer/config'
 import { CRYPTO_ERRORS } from '@coffer/crypto-core'
+import { JOB_ERRORS } from '@coffer/job-queue'
 import { KMS_ERRORS } from '@coffer/kms'
 import { MESH_ERRORS } from '@coffer/mesh'
 import { METADATA_ERRORS } from '@coffer/metadata-store'
@@ -17,6 +18,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Configuration', CONFIG_ERRORS],
   ['Starting and commands', { ...COFFER_ERRORS, ...DATA_DIRECTORY_ERRORS }],
   ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS, ...ROTATION_ERRORS }],
+  ['Jobs', JOB_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
   ['Accounts', IAM_ERRORS],
   ['Metadata store', METADATA_ERRORS],

