@@ -14,6 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/blob-store': ['errors'],
   'packages/job-queue': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],
+  'packages/object-body': ['blob-store', 'crypto-core', 'errors', 'metadata-store'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
   'packages/contracts': ['crypto-core', 'kms', 'metadata-store'],
   'packages/mesh': ['contracts', 'crypto-core', 'errors'],

@@ -1,15 +1,14 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-
-/** Batches of plaintext; each is written with one system call. Returning early (client gone) closes what it holds open. */
-export type ReplyStream = AsyncGenerator<readonly Uint8Array[], void>
+import type { PlainStream } from '@coffer/object-body'
 
 /** What an operation answers. A `stream` must yield exactly `content-length` bytes. */
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>
   readonly body?: string | Uint8Array
-  readonly stream?: ReplyStream
+  /** Each batch is written with one system call. */
+  readonly stream?: PlainStream
 }
 
 export const XML_HEADERS = { 'content-type': 'application/xml' }
@@ -37,7 +36,7 @@ export async function sendReply(response: ServerResponse, reply: Reply): Promise
   response.end(body)
 }
 
-async function sendStream(response: ServerResponse, reply: Reply, stream: ReplyStream): Promise<void> {
+async function sendStream(response: ServerResponse, reply: Reply, stream: PlainStream): Promise<void> {
   try {
     let batch = await stream.next()
     response.writeHead(reply.status, reply.headers)

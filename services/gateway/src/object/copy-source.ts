@@ -1,4 +1,5 @@
 import { isCofferError } from '@coffer/errors'
+import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
 import { decide } from '@coffer/policy'
 import {
@@ -9,7 +10,6 @@ import {
   type SseRequest,
   s3Error,
 } from '@coffer/s3-protocol'
-import type { ByteRange } from '../body/read-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { Reply } from '../reply.ts'
@@ -42,7 +42,8 @@ export async function openCopySource(
     const range = plan(source)
     const objectKey = await openKeyOf(context, source.bucket, source.object, source.sse)
     try {
-      return { source, range, plain: await readRange(context, source.bucket, source.object, objectKey, range) }
+      const plain = await readRange(context, source.bucket, source.object, objectKey, source.sse, range)
+      return { source, range, plain }
     } catch (error) {
       if (!isCofferError(error, 'BLOB_NOT_FOUND') || lookup === LOOKUPS_MAX) throw error
     }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { VersionBody, VersionId } from '@coffer/metadata-store'
+import { sealManifest } from '@coffer/object-body'
 import type { ObjectAttributes } from '@coffer/object-record'
 import type { StoredBody } from '../body/store-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
-import { sealManifest } from './manifest.ts'
 
 const MD5_BYTES = 16
 

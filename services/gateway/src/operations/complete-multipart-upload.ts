@@ -1,3 +1,4 @@
+import { sealManifest } from '@coffer/object-body'
 import { etagOf, type ObjectAttributes, type StoredChecksum } from '@coffer/object-record'
 import {
   isS3Error,
@@ -18,7 +19,6 @@ import {
   totalSizeOf,
 } from '../object/complete-upload.ts'
 import { findCurrentObject } from '../object/find-object.ts'
-import { sealManifest } from '../object/manifest.ts'
 import { type FoundUpload, findUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'

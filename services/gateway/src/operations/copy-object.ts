@@ -1,3 +1,4 @@
+import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
 import {
   invalidArgument,
@@ -8,7 +9,6 @@ import {
   s3Error,
 } from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
-import type { ByteRange } from '../body/read-body.ts'
 import { storeBody } from '../body/store-body.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'

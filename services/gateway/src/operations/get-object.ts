@@ -45,6 +45,6 @@ async function replyWith(
     ...responseOverrides(request.parsed.query),
     ...planned.headers,
   }
-  const plain = await readRange(context, bucket, object, objectKey, planned.range)
+  const plain = await readRange(context, bucket, object, objectKey, sse, planned.range)
   return { status: planned.status, headers, ...plain }
 }

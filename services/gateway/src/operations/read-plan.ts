@@ -1,9 +1,9 @@
+import type { ByteRange } from '@coffer/object-body'
+import { openManifest } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
 import { evaluateRead, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
-import type { ByteRange } from '../body/read-body.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
-import { openManifest } from '../object/manifest.ts'
 
 type Headers = Readonly<Record<string, string | number>>
 

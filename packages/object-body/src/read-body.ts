@@ -1,4 +1,4 @@
-import type { OpenBlob } from '@coffer/blob-store'
+import type { BlobStore, OpenBlob } from '@coffer/blob-store'
 import {
   openWhole,
   SEGMENT_SIZE_BYTES,
@@ -8,10 +8,19 @@ import {
   sealedRangeOf,
   TAG_SIZE_BYTES,
 } from '@coffer/crypto-core'
-import type { VersionBody } from '@coffer/metadata-store'
-import type { GatewayContext } from '../gateway-context.ts'
-import type { ManifestPart } from '../object/manifest.ts'
-import type { ReplyStream } from '../reply.ts'
+import { invariant, isCofferError } from '@coffer/errors'
+import type { BlobRef } from '@coffer/metadata-store'
+import type { ManifestPart } from './manifest.ts'
+
+/** Batches of verified plaintext. Returning early closes what it holds open. */
+export type PlainStream = AsyncGenerator<readonly Uint8Array[], void>
+
+/** A body whose key and parts are known: `manifest` and `blobs` are of the same length. */
+export interface OpenedBody {
+  readonly objectKey: Secret
+  readonly blobs: readonly BlobRef[]
+  readonly manifest: readonly ManifestPart[]
+}
 
 export interface ByteRange {
   readonly offsetBytes: number
@@ -20,13 +29,15 @@ export interface ByteRange {
 
 /** Blobs opened before the reply begins, so that a version deleted meanwhile stays readable; past that, one by one. */
 const EAGER_BLOBS_MAX = 128
+/** Of a part that is gone when its turn comes. */
+const LOOKUPS_MAX = 4
 const SEALED_SEGMENT_BYTES = SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
 /** Read from a blob at once: 16 segments, about 1 MiB. */
 const READ_BYTES = 16 * SEALED_SEGMENT_BYTES
 
+/** A range of one part; `index` is the part's place in the manifest. */
 interface PartRange {
-  readonly part: ManifestPart
-  readonly blobId: string
+  readonly index: number
   readonly range: ByteRange
 }
 
@@ -38,41 +49,85 @@ export function openInline(objectKey: Secret, sealed: Uint8Array, salt: string, 
 
 /**
  * Opens the blobs that hold a range of an object. BLOB_NOT_FOUND before anything is read: the version was deleted after it
- * was looked up. The stream yields verified plaintext only; `return()` closes what is open, read or not.
+ * was looked up. The stream yields verified plaintext only; `return()` closes what is open, read or not. `again` looks the
+ * same version up anew, where a later part is gone: its data may have been encrypted anew meanwhile, in the same parts.
  */
 export async function openBlobs(
-  context: GatewayContext,
-  objectKey: Secret,
-  body: Extract<VersionBody, { kind: 'blobs' }>,
-  manifest: readonly ManifestPart[],
+  blobs: BlobStore,
+  body: OpenedBody,
   range: ByteRange,
-): Promise<ReplyStream> {
-  const stream = readParts(context, objectKey, partsOf(body, manifest, range))
+  again?: () => Promise<OpenedBody>,
+): Promise<PlainStream> {
+  const stream = readParts(new PartReader(blobs, body, again), partsOf(body.manifest, range))
   // Up to its first, empty batch: from then on the generator cleans up after itself.
   await stream.next()
   return stream
 }
 
-async function* readParts(context: GatewayContext, objectKey: Secret, partRanges: readonly PartRange[]): ReplyStream {
-  const opened = new Map<PartRange, OpenBlob>()
+async function* readParts(reader: PartReader, partRanges: readonly PartRange[]): PlainStream {
+  const opened = new Map<PartRange, OpenPart>()
   try {
-    for (const partRange of partRanges.slice(0, EAGER_BLOBS_MAX)) {
-      opened.set(partRange, await context.options.blobs.open(partRange.blobId))
-    }
+    for (const partRange of partRanges.slice(0, EAGER_BLOBS_MAX)) opened.set(partRange, await reader.open(partRange))
     yield []
     for (const partRange of partRanges) {
-      const blob = opened.get(partRange) ?? (await context.options.blobs.open(partRange.blobId))
-      opened.set(partRange, blob)
-      yield* readPart(objectKey, blob, partRange)
+      const part = opened.get(partRange) ?? (await reader.openLate(partRange))
+      opened.set(partRange, part)
+      yield* readPart(part, partRange.range)
       opened.delete(partRange)
-      await blob.close()
+      await part.blob.close()
     }
   } finally {
     await closeAll(opened.values())
   }
 }
 
-async function* readPart(objectKey: Secret, blob: OpenBlob, { part, range }: PartRange): ReplyStream {
+interface OpenPart {
+  readonly objectKey: Secret
+  readonly part: ManifestPart
+  readonly blob: OpenBlob
+}
+
+class PartReader {
+  readonly #blobs: BlobStore
+  readonly #again: (() => Promise<OpenedBody>) | undefined
+  #body: OpenedBody
+
+  constructor(blobs: BlobStore, body: OpenedBody, again: (() => Promise<OpenedBody>) | undefined) {
+    this.#blobs = blobs
+    this.#body = body
+    this.#again = again
+  }
+
+  async open({ index }: PartRange): Promise<OpenPart> {
+    const { objectKey, manifest, blobs } = this.#body
+    const [part, ref] = [manifest[index], blobs[index]]
+    invariant(part !== undefined && ref !== undefined, 'a part of the manifest has a blob')
+    return { objectKey, part, blob: await this.#blobs.open(ref.blobId) }
+  }
+
+  /** After the reply has begun: what is read now must be the same version, part for part. */
+  async openLate(partRange: PartRange): Promise<OpenPart> {
+    for (let lookup = 1; ; lookup++) {
+      try {
+        return await this.open(partRange)
+      } catch (error) {
+        const isGone = isCofferError(error, 'BLOB_NOT_FOUND')
+        if (!isGone || this.#again === undefined || lookup === LOOKUPS_MAX) throw error
+        const found = await this.#again()
+        if (!isSamePlaintext(found.manifest, this.#body.manifest)) throw error
+        this.#body = found
+      }
+    }
+  }
+}
+
+function isSamePlaintext(a: readonly ManifestPart[], b: readonly ManifestPart[]): boolean {
+  const fits = (part: ManifestPart, index: number) =>
+    part.number === b[index]?.number && part.sizeBytes === b[index].sizeBytes
+  return a.length === b.length && a.every(fits)
+}
+
+async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange): PlainStream {
   const sealed = sealedRangeOf(part.sizeBytes, range)
   const endBytes = sealed.offsetBytes + sealed.lengthBytes
   const [header, first] = await readBeginning(blob, sealed.offsetBytes, endBytes)
@@ -140,11 +195,7 @@ class AlternatingBuffers {
 }
 
 /** Which parts a range touches, and which range of each. */
-function partsOf(
-  body: Extract<VersionBody, { kind: 'blobs' }>,
-  manifest: readonly ManifestPart[],
-  range: ByteRange,
-): PartRange[] {
+function partsOf(manifest: readonly ManifestPart[], range: ByteRange): PartRange[] {
   const touched: PartRange[] = []
   const endBytes = range.offsetBytes + range.lengthBytes
   let partStartBytes = 0
@@ -152,10 +203,9 @@ function partsOf(
     const partEndBytes = partStartBytes + part.sizeBytes
     const fromBytes = Math.max(range.offsetBytes, partStartBytes)
     const toBytes = Math.min(endBytes, partEndBytes)
-    const blob = body.blobs[index]
-    if (fromBytes < toBytes && blob !== undefined) {
+    if (fromBytes < toBytes) {
       const offsetBytes = fromBytes - partStartBytes
-      touched.push({ part, blobId: blob.blobId, range: { offsetBytes, lengthBytes: toBytes - fromBytes } })
+      touched.push({ index, range: { offsetBytes, lengthBytes: toBytes - fromBytes } })
     }
     partStartBytes = partEndBytes
   }
@@ -179,6 +229,6 @@ function sizeOf(pieces: readonly Uint8Array[]): number {
   return pieces.reduce((sum, piece) => sum + piece.length, 0)
 }
 
-async function closeAll(blobs: Iterable<OpenBlob>): Promise<void> {
-  for (const blob of blobs) await blob.close().catch(() => undefined)
+async function closeAll(parts: Iterable<OpenPart>): Promise<void> {
+  for (const { blob } of parts) await blob.close().catch(() => undefined)
 }

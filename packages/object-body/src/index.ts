@@ -1,0 +1,3 @@
+export { type ManifestPart, openManifest, sealManifest } from './manifest.ts'
+export * from './read-body.ts'
+export * from './seal-body.ts'

@@ -1,0 +1,54 @@
+import { type BlobStore, newBlobId } from '@coffer/blob-store'
+import {
+  type DataAlgorithm,
+  newStreamHeader,
+  type Secret,
+  StreamSealer,
+  sealWhole,
+  streamSaltOf,
+} from '@coffer/crypto-core'
+import type { BlobRef, WriterId } from '@coffer/metadata-store'
+
+export interface StreamIdentity {
+  readonly objectKey: Secret
+  readonly algorithm: DataAlgorithm
+  /** 0: an object put whole. */
+  readonly partNumber: number
+}
+
+const STREAM_HEADER_BYTES = 48
+const NOTHING = new Uint8Array(0)
+
+/** The whole of a small body, sealed to be committed with its record. `salt` (base64) says which stream it is. */
+export function sealInline(plain: Uint8Array, stream: StreamIdentity): { bytes: Uint8Array; salt: string } {
+  const { algorithm, partNumber } = stream
+  const bytes = sealWhole(stream.objectKey, plain, { algorithm, partNumber })
+  return { bytes, salt: saltText(bytes.subarray(0, STREAM_HEADER_BYTES)) }
+}
+
+/**
+ * Seals a body of `plainSizeBytes` into a new blob, which is durable when this resolves. When the source throws, at its end
+ * at the latest, no blob is left: the last segment is sealed only after it.
+ */
+export async function sealToBlob(
+  source: AsyncIterable<readonly Uint8Array[]>,
+  plainSizeBytes: number,
+  stream: StreamIdentity,
+  target: { readonly blobs: BlobStore; readonly writerId: WriterId },
+): Promise<{ blob: BlobRef; salt: string }> {
+  const header = newStreamHeader({ algorithm: stream.algorithm, partNumber: stream.partNumber })
+  const sealer = new StreamSealer(stream.objectKey, header, { plainSizeBytes })
+  const blobId = newBlobId(target.writerId)
+  async function* sealedPieces(): AsyncGenerator<Uint8Array, void> {
+    for await (const pieces of source) {
+      for (const piece of pieces) yield* sealer.seal(piece, false)
+    }
+    yield* sealer.seal(NOTHING, true)
+  }
+  const storedSizeBytes = await target.blobs.write(blobId, sealedPieces())
+  return { blob: { blobId, storedSizeBytes }, salt: saltText(header) }
+}
+
+function saltText(header: Uint8Array): string {
+  return Buffer.from(streamSaltOf(header)).toString('base64')
+}
