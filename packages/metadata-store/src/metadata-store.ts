@@ -88,6 +88,11 @@ export interface ObjectKeyReplacement extends KeyUseEntry {
   readonly sealed: Uint8Array
 }
 
+/** A version's bytes under another object key, in a body of the same kind and of the same plaintext. */
+export interface BodyReplacement extends ObjectKeyReplacement {
+  readonly body: VersionBody
+}
+
 /**
  * Where everything but object bytes is kept. What it promises:
  *
@@ -137,6 +142,11 @@ export interface MetadataStore {
    * META_VERSION_CHANGED: it is gone, or its record is not the expected one any more.
    */
   replaceObjectKey(replacement: ObjectKeyReplacement): Promise<void>
+  /**
+   * The same, with other ciphertext: the blobs of before become garbage. META_VERSION_CHANGED, META_WRITER_RETIRED (a new
+   * blob's writer is not registered).
+   */
+  replaceBody(replacement: BodyReplacement): Promise<CommittedVersion>
 
   /* Versions. */
   /**

@@ -107,7 +107,7 @@ export interface PartRecord {
   readonly sealed: Uint8Array
 }
 
-/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`). `value` is sealed by its owner. */
+/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`). `value` is sealed by its owner where it is secret. */
 export interface TableRecord {
   readonly id: string
   readonly value: Uint8Array
@@ -115,4 +115,4 @@ export interface TableRecord {
   readonly revision: number
 }
 
-export type TableName = 'iam' | 'keys' | 'bucket-keys'
+export type TableName = 'iam' | 'keys' | 'bucket-keys' | 'jobs'

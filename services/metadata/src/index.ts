@@ -30,6 +30,7 @@ const METHODS = [
   'putRecord',
   'registerWriter',
   'removeVersion',
+  'replaceBody',
   'replaceObjectKey',
   'replaceWrappedMetadataKey',
   'retireWriter',

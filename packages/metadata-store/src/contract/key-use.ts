@@ -1,10 +1,15 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import type { BucketRecord } from '../records.ts'
-import { newBucket, newVersionId, plain, put, refused, type StoreUnderTest } from './fixtures.ts'
+import type { BucketRecord, VersionBody, VersionRecord } from '../records.ts'
+import { newBlobId, newBucket, newVersionId, newWriter, plain, put, refused, type StoreUnderTest } from './fixtures.ts'
 
 const REF = 'kms:local/k/1'
 const NEXT = 'kms:local/k/2'
+
+function replacementOf(bucket: BucketRecord, { key, versionId, sealed }: VersionRecord, body: VersionBody) {
+  const expectedSealed = Uint8Array.from(sealed)
+  return { bucketId: bucket.id, key, versionId, expectedSealed, keyRef: NEXT, sealed: randomBytes(70), body }
+}
 
 export function keyUseContract(under: StoreUnderTest): void {
   describe('key use', () => {
@@ -66,6 +71,54 @@ export function keyUseContract(under: StoreUnderTest): void {
       expect(await namesUnder(REF)).toEqual(['k', 'k'])
       expect([await under.store.getKeyUse(REF), await under.store.getKeyUse(NEXT)]).toEqual([2, 0])
       expect(await under.store.getUsage(bucketId)).toMatchObject({ versionCount: 2 })
+    })
+
+    test.each([10, 3_000, 100_000])('follows an inline body of %i bytes that is encrypted anew', async (size) => {
+      const bucket = await newBucket(under.store)
+      const body = { kind: 'inline', bytes: randomBytes(size) } as const
+      for (const _ of [1, 2]) await put(under.store, bucket, 'k', { keyRef: REF, body })
+      const [older] = await under.store.listKeyUse({ keyRef: REF, limit: 1 })
+      for (const which of ['current', { versionId: older?.versionId ?? '' }] as const) {
+        const before = await under.store.findVersion(bucket.id, 'k', which, { withBody: true })
+        const replaced = { kind: 'inline', bytes: randomBytes(size) } as const
+        const replacement = replacementOf(bucket, before?.version as VersionRecord, replaced)
+        expect(await under.store.replaceBody(replacement)).toEqual({ garbage: [] })
+        const after = await under.store.findVersion(bucket.id, 'k', which, { withBody: true })
+        expect(plain(after ?? {})).toEqual(
+          plain({
+            ...before,
+            version: { ...before?.version, keyRef: NEXT, sealed: replacement.sealed },
+            body: replaced,
+          }),
+        )
+        await refused(under.store.replaceBody(replacement), 'META_VERSION_CHANGED')
+      }
+      expect([await under.store.getKeyUse(REF), await under.store.getKeyUse(NEXT)]).toEqual([0, 2])
+      const removal = { bucketId: bucket.id, bucketRevision: 1, which: 'current' as const, key: 'k' }
+      for (const _ of [1, 2]) await under.store.removeVersion(removal)
+      await under.store.deleteBucket(bucket.name, bucket.id)
+    })
+
+    test('follows blobs that are encrypted anew: those of before are garbage, in the same commit', async () => {
+      const bucket = await newBucket(under.store)
+      const writerId = await newWriter(under.store)
+      const blobs = () => [1, 2].map(() => ({ blobId: newBlobId(writerId), storedSizeBytes: 100 }))
+      const body = () => ({ kind: 'blobs', blobs: blobs(), manifest: randomBytes(30) }) as const
+      const first = await put(under.store, bucket, 'k', { keyRef: REF, body: body() })
+      const found = await under.store.findVersion(bucket.id, 'k', 'current', { withBody: true })
+      const replaced = body()
+      const replacement = replacementOf(bucket, found?.version as VersionRecord, replaced)
+      const before = first.body.kind === 'blobs' ? first.body.blobs.map(({ blobId }) => blobId) : []
+      expect(await under.store.replaceBody(replacement)).toEqual({ garbage: before })
+      expect([...(await under.store.listGarbage(10))].sort()).toEqual([...before].sort())
+      for (const { blobId } of replaced.blobs) expect(await under.store.isReferenced(blobId)).toBe(true)
+      for (const blobId of before) expect(await under.store.isReferenced(blobId)).toBe(false)
+      const after = await under.store.findVersion(bucket.id, 'k', 'current', { withBody: true })
+      expect(plain(after?.body ?? {})).toEqual(plain(replaced))
+      await under.store.retireWriter(writerId)
+      const late = replacementOf(bucket, after?.version as VersionRecord, body())
+      await refused(under.store.replaceBody(late), 'META_WRITER_RETIRED')
+      expect(await namesUnder(NEXT)).toEqual(['k'])
     })
 
     test('is left alone when the version was changed or removed meanwhile', async () => {

@@ -1,5 +1,6 @@
 import { invariant } from '@coffer/errors'
 import type {
+  BodyReplacement,
   CommitVersion,
   ListVersionsQuery,
   MetadataStore,
@@ -37,7 +38,8 @@ import { listUploads } from './lmdb/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
 import { listCurrent, listVersions } from './lmdb/version-listing.ts'
 import { findVersion } from './lmdb/version-reads.ts'
-import { commitSizeBytes, commitVersion, removeVersion, replaceObjectKey } from './lmdb/version-writes.ts'
+import { replaceBody, replacementSizeBytes, replaceObjectKey } from './lmdb/version-replacements.ts'
+import { commitSizeBytes, commitVersion, removeVersion } from './lmdb/version-writes.ts'
 
 export interface LmdbStoreOptions {
   /** Holds the environment's files; made (mode 0700) if it does not exist. */
@@ -114,6 +116,10 @@ class LmdbStore implements MetadataStore {
 
   async replaceObjectKey(replacement: ObjectKeyReplacement) {
     return this.#write((batch) => replaceObjectKey(batch, replacement), replacement.sealed.length)
+  }
+
+  async replaceBody(replacement: BodyReplacement) {
+    return this.#write((batch) => replaceBody(batch, replacement), replacementSizeBytes(replacement))
   }
 
   async commitVersion(commit: CommitVersion) {

@@ -1,12 +1,6 @@
 import { invariant } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
-import type {
-  CommittedVersion,
-  CommitVersion,
-  MetadataStore,
-  ObjectKeyReplacement,
-  RemovedVersion,
-} from '../../metadata-store.ts'
+import type { CommittedVersion, CommitVersion, MetadataStore, RemovedVersion } from '../../metadata-store.ts'
 import type { BlobId, VersionBody, VersionId, VersionRecord } from '../../records.ts'
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
@@ -83,23 +77,6 @@ export function removeVersion(
   }
   const { versionId, isNull, isDeleteMarker } = target.record
   return { garbage, removed: { versionId, isNull, isDeleteMarker } }
-}
-
-export function replaceObjectKey(batch: WriteBatch, replacement: ObjectKeyReplacement): void {
-  const { bucketId, key, versionId, keyRef, sealed } = replacement
-  const name = objectName(bucketId, key)
-  const head = readHead(batch.databases, name, key)
-  const target = head && selectVersion(batch.databases, name, head, { versionId })
-  if (!target || Buffer.compare(target.record.sealed, replacement.expectedSealed) !== 0) {
-    throw metadataError('META_VERSION_CHANGED', { versionId })
-  }
-  const record = { ...target.record, keyRef, sealed }
-  assertVersion(record, { kind: 'none' })
-  const before = planKeyUse(batch, target.record.keyRef, name, versionId)
-  const after = planKeyUse(batch, keyRef, name, versionId)
-  batch.put(batch.databases.versions, target.rowKey, encodeVersion(batch.rows, { ...target, record }, name))
-  before.remove()
-  after.add()
 }
 
 function requireCurrent(head: StoredVersion | undefined, expected: VersionId | 'none' | undefined): void {
@@ -179,18 +156,27 @@ function placeAsHead(
   nullVersionId: VersionId | '',
   body: VersionBody,
 ): void {
-  const { bodies, versions } = batch.databases
+  const stored = { record, nullVersionId, ...putBody(batch, record.versionId, body) }
+  batch.put(batch.databases.versions, headKey(name), encodeVersion(batch.rows, stored, name))
+  putCurrent(batch, name, record)
+}
+
+/** Writes what of a body is kept out of the version's row; returns what is kept in it. */
+export function putBody(
+  batch: WriteBatch,
+  versionId: VersionId,
+  body: VersionBody,
+): { inlineSizeBytes: number; inlineTail: Uint8Array } {
+  const { bodies } = batch.databases
   const inline = body.kind === 'inline' ? body.bytes : EMPTY
   invariant(inline.length <= INLINE_BODY_BYTES_MAX, 'an inline body has at most 4 MiB')
   const outOfLine = bytesOutOfLine(inline.length)
-  const stored = { record, nullVersionId, inlineSizeBytes: inline.length, inlineTail: inline.subarray(outOfLine) }
-  if (outOfLine > 0) batch.put(bodies, idBytes(record.versionId), inline.subarray(0, outOfLine))
+  if (outOfLine > 0) batch.put(bodies, idBytes(versionId), inline.subarray(0, outOfLine))
   if (body.kind === 'blobs') {
-    const rowKey = idBytes(record.versionId)
+    const rowKey = idBytes(versionId)
     batch.put(bodies, rowKey, encodeBlobs(batch.rows, body, rowKey))
   }
-  batch.put(versions, headKey(name), encodeVersion(batch.rows, stored, name))
-  putCurrent(batch, name, record)
+  return { inlineSizeBytes: inline.length, inlineTail: inline.subarray(outOfLine) }
 }
 
 function placeAsOlder(batch: WriteBatch, name: Buffer, head: PlacedVersion): void {

@@ -1,0 +1,61 @@
+import { invariant } from '@coffer/errors'
+import { metadataError } from '../../errors.ts'
+import type { BodyReplacement, CommittedVersion, ObjectKeyReplacement } from '../../metadata-store.ts'
+import { addReference, dropReference, requireNewBlob } from './blobs.ts'
+import { planKeyUse } from './key-use.ts'
+import { idBytes, objectName } from './keys.ts'
+import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
+import { assertVersion, encodeVersion } from './version-row.ts'
+import { putBody } from './version-writes.ts'
+import type { WriteBatch } from './write-batch.ts'
+
+/** Bytes that a replacement writes, for the limit of a batch. */
+export function replacementSizeBytes({ sealed, body }: BodyReplacement): number {
+  return sealed.length + (body.kind === 'inline' ? body.bytes.length : 0)
+}
+
+export function replaceObjectKey(batch: WriteBatch, replacement: ObjectKeyReplacement): void {
+  planReplacement(batch, replacement).apply({})
+}
+
+export function replaceBody(batch: WriteBatch, { body, ...replacement }: BodyReplacement): CommittedVersion {
+  const { target, apply } = planReplacement(batch, replacement)
+  const { record, inlineSizeBytes, inlineTail } = target
+  invariant(body.kind === record.bodyKind, 'a body is replaced by one of its kind')
+  const before = readBody(batch.databases, target)
+  if (body.kind === 'blobs') for (const { blobId } of body.blobs) requireNewBlob(batch, blobId)
+  if (body.kind === 'inline' && inlineSizeBytes > inlineTail.length) {
+    batch.remove(batch.databases.bodies, idBytes(record.versionId))
+  }
+  apply(putBody(batch, record.versionId, body))
+  if (body.kind === 'blobs') for (const blob of body.blobs) addReference(batch, blob)
+  if (before.kind !== 'blobs') return { garbage: [] }
+  for (const { blobId } of before.blobs) dropReference(batch, blobId)
+  return { garbage: before.blobs.map(({ blobId }) => blobId) }
+}
+
+/** Reads and checks all that a replacement depends on; `apply` then can't fail. */
+function planReplacement(
+  batch: WriteBatch,
+  { bucketId, key, versionId, keyRef, sealed, expectedSealed }: ObjectKeyReplacement,
+): { target: PlacedVersion; apply(inline: Partial<PlacedVersion>): void } {
+  const name = objectName(bucketId, key)
+  const head = readHead(batch.databases, name, key)
+  const target = head && selectVersion(batch.databases, name, head, { versionId })
+  if (!target || Buffer.compare(target.record.sealed, expectedSealed) !== 0) {
+    throw metadataError('META_VERSION_CHANGED', { versionId })
+  }
+  const record = { ...target.record, keyRef, sealed }
+  assertVersion(record, { kind: 'none' })
+  const before = planKeyUse(batch, target.record.keyRef, name, versionId)
+  const after = planKeyUse(batch, keyRef, name, versionId)
+  return {
+    target,
+    apply(inline) {
+      const row = encodeVersion(batch.rows, { ...target, ...inline, record }, name)
+      batch.put(batch.databases.versions, target.rowKey, row)
+      before.remove()
+      after.add()
+    },
+  }
+}
