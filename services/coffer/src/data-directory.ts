@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { chmodSync, existsSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { access, constants, mkdir, readdir, readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
 import { CofferError, type CofferErrorShape } from '@coffer/errors'
 import { writeNewFile } from './durable-file.ts'
+import { takeFileLock, whyNotLocked } from './file-lock.ts'
 
 /** Where a store keeps everything. */
 export interface DataDirectory {
@@ -29,6 +29,12 @@ export const DATA_DIRECTORY_ERRORS = {
   DATA_DIRECTORY_DAMAGED: 'the data directory holds a store whose coffer.json is missing or cannot be read',
 } as const
 
+const LOCK_FAILURES = {
+  busy: 'DATA_DIRECTORY_IN_USE',
+  foreign: 'DATA_DIRECTORY_FOREIGN',
+  unwritable: 'DATA_DIRECTORY_UNWRITABLE',
+} as const
+
 const FORMAT = 1
 const MARKER = 'coffer.json'
 const LOCK = 'lock'
@@ -38,12 +44,6 @@ const FOLDERS = [...STORE_FOLDERS, 'certs', 'secrets']
 /** What a first start that was cut short may have left, and what a new file system begins with. */
 const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, LOCK, `${LOCK}-journal`, 'lost+found'])
 const UNFINISHED_MARKER = /^coffer\.json\.[0-9a-f-]{36}\.tmp$/
-/** Primary result codes of SQLite (sqlite.org/rescode.html). */
-const SQLITE_BUSY = 5
-const SQLITE_NOTADB = 26
-
-/** So that a lock lives until it is released, even if the caller forgets its directory: a collected database is closed. */
-const locks = new Set<DatabaseSync>()
 
 /**
  * Opens (or makes) a data directory. `exclusive`: as the one server that runs on it, under a lock that the kernel takes back
@@ -138,32 +138,12 @@ async function makeLayout(root: string): Promise<Identity> {
   }
 }
 
-/**
- * SQLite's exclusive lock is a POSIX lock on the file: it is gone with the process, and it holds between containers. Nothing
- * else in this process may open that file: closing it would drop the lock (fcntl(2), "record locks").
- */
 function takeLock(root: string): () => void {
-  const path = join(root, LOCK)
-  const isNew = !existsSync(path)
-  let lock: DatabaseSync | undefined
   try {
-    lock = new DatabaseSync(path, { timeout: 0 })
-    if (isNew) chmodSync(path, 0o600)
-    lock.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE')
+    return takeFileLock(join(root, LOCK))
   } catch (error) {
-    lock?.close()
-    throw failure(lockFailure(error), { path: root }, error)
+    throw failure(LOCK_FAILURES[whyNotLocked(error)], { path: root }, error)
   }
-  locks.add(lock)
-  return () => {
-    if (locks.delete(lock)) lock.close()
-  }
-}
-
-function lockFailure(error: unknown): keyof typeof DATA_DIRECTORY_ERRORS {
-  const resultCode = error instanceof Error && 'errcode' in error ? Number(error.errcode) & 0xff : undefined
-  if (resultCode === SQLITE_BUSY) return 'DATA_DIRECTORY_IN_USE'
-  return resultCode === SQLITE_NOTADB ? 'DATA_DIRECTORY_FOREIGN' : 'DATA_DIRECTORY_UNWRITABLE'
 }
 
 function failure(
