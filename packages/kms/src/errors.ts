@@ -19,6 +19,8 @@ export const KMS_ERRORS = {
   KMS_ROOT_KEY_WRONG: 'the root key is not the one that sealed this store',
   KMS_ROOT_KEY_MISSING: 'the store is sealed, and no root key was given',
   KMS_ROOT_KEY_MALFORMED: 'a root key is 32 bytes in base64',
+  KMS_ROOT_KEY_REPLACED: 'the root key was replaced by somebody else meanwhile; this command has changed nothing',
+  KMS_DOMAIN_KEY_OUTDATED: 'the root key was replaced while this process did not run; start it again',
   KMS_RECORD_DAMAGED: 'a stored master key cannot be decoded',
   KMS_UNAVAILABLE: 'the KMS cannot be reached',
 } as const

@@ -1,7 +1,7 @@
 import { Secret } from '@coffer/crypto-core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { openLocalConnector } from './connectors/local.ts'
+import { DomainKey, openLocalConnector } from './connectors/local.ts'
 import { kmsConnectorContract } from './contract.ts'
 import { kmsError } from './errors.ts'
 import type { KmsConnector } from './kms-connector.ts'
@@ -25,8 +25,10 @@ import { MemoryRecords } from './testing/memory-records.ts'
 
 kmsConnectorContract('the local connector, made resilient', async () => {
   const records = new MemoryRecords()
-  const open = async () =>
-    resilient(await openLocalConnector({ rootKey: Secret.copyOf(new Uint8Array(32)) }, { name: 'local', records }))
+  const open = async () => {
+    const domainKey = await DomainKey.open(Secret.copyOf(new Uint8Array(32)), records)
+    return resilient(openLocalConnector({ domainKey }, { name: 'local', records }))
+  }
   return { connector: await open(), another: await open(), dispose: async () => undefined }
 })
 

@@ -22,8 +22,13 @@ export async function writeDurably(path: string, bytes: Uint8Array | string, mod
   const unfinished = `${path}.new`
   await unlink(unfinished).catch(() => {})
   await writeSynced(unfinished, bytes, mode)
-  await rename(unfinished, path)
-  await syncDirectory(dirname(path))
+  await moveDurably(unfinished, path)
+}
+
+/** Puts a file that is on stable storage in the place of another. */
+export async function moveDurably(path: string, target: string): Promise<void> {
+  await rename(path, target)
+  await syncDirectory(dirname(target))
 }
 
 async function writeSynced(path: string, bytes: Uint8Array | string, mode: number): Promise<void> {

@@ -5,6 +5,8 @@ export const COFFER_ERRORS = {
   COFFER_CERTIFICATE_INVALID: 'a certificate and its private key cannot be used',
   COFFER_ADDRESS_UNAVAILABLE: 'the address cannot be listened on',
   COFFER_ROOT_KEY_COMMAND_FAILED: 'the command that prints the root key failed',
+  COFFER_ROOT_KEY_ROTATION_REFUSED: 'the root key cannot be rotated so',
+  COFFER_ROOT_KEY_ROTATION_RUNNING: 'another rotation of the root key is under way',
   COFFER_ROOT_CREDENTIALS_INVALID: 'the root credentials cannot be used',
   COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
   COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',

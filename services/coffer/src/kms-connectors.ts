@@ -2,16 +2,15 @@ import { createRequire } from 'node:module'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { readConfigFile } from '@coffer/config'
-import type { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { KmsConnector, KmsConnectorPlugin, KmsRecords } from '@coffer/kms'
-import { openLocalConnector } from '@coffer/kms/connectors/local'
+import { type DomainKey, openLocalConnector } from '@coffer/kms/connectors/local'
 import { resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
 
-/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the root key. */
+/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
 const LOCAL_CONNECTOR = 'local'
 
 /** Loaded when a configuration names them, and not before. */
@@ -27,24 +26,33 @@ const KmsConfiguration = z.strictObject({
   connectors: z.record(connectorName, z.looseObject({ type: z.string().min(1) })).optional(),
 })
 
+export interface KmsConnectorsOptions {
+  /** Not called where the configuration is refused. */
+  readonly openDomainKey: (records: KmsRecords) => Promise<DomainKey>
+  readonly kmsFile?: string | undefined
+}
+
 export interface KmsConnectors {
   readonly connectors: readonly KmsConnector[]
   readonly defaultConnector: string
+  /** Opens and seals the master keys of the built-in KMS. */
+  readonly domainKey: DomainKey
   close(): Promise<void>
 }
 
 /**
  * The built-in connector and those that the file configures, each of them resilient. A connector whose KMS is away does not
- * stop the start: what needs it fails until it is back. COFFER_KMS_CONFIGURATION_INVALID; KMS_ROOT_KEY_WRONG, and then
- * nothing has been changed.
+ * stop the start: what needs it fails until it is back. COFFER_KMS_CONFIGURATION_INVALID,
+ * and what `openDomainKey` is refused with.
  */
 export async function openKmsConnectors(
-  options: { readonly rootKey: Secret; readonly kmsFile?: string | undefined },
+  options: KmsConnectorsOptions,
   records: KmsRecords,
   logger: Logger,
 ): Promise<KmsConnectors> {
   const { defaultConnector, configured } = configurationOf(options.kmsFile)
-  const local = await openLocalConnector({ rootKey: options.rootKey }, { name: LOCAL_CONNECTOR, records })
+  const domainKey = await options.openDomainKey(records)
+  const local = openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records })
   const connectors = [local]
   const close = async () => {
     for (const connector of connectors) await connector.close()
@@ -60,7 +68,7 @@ export async function openKmsConnectors(
     await close()
     throw error
   }
-  return { connectors, defaultConnector, close }
+  return { connectors, defaultConnector, domainKey, close }
 }
 
 interface ConfiguredConnector {

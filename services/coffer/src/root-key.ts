@@ -21,6 +21,10 @@ export interface RootKey {
   readonly origin: string
   /** Made just now, as this is the first start. */
   readonly isNew: boolean
+  /** The file, where it is kept in the data directory. */
+  readonly keptIn?: string
+  /** Beside it, of a rotation that has not ended: the key that opens the store if `key` does not. */
+  readonly next?: Secret
   /** Something the administrator should know, or undefined. */
   readonly warning?: string
 }
@@ -46,14 +50,28 @@ export async function resolveRootKey(
 
   const path = join(secretsDirectory, 'root.key')
   try {
-    return await readRootKeyFile(path)
+    // First: a rotation moves it over the other, so that one of the two is the key that it left.
+    const next = await findNextRootKey(path)
+    return { ...(await readRootKeyFile(path)), keptIn: path, ...(next && { next }) }
   } catch (error) {
     if (initialised || !isCofferError(error, 'KMS_ROOT_KEY_MISSING')) throw error
     return await makeRootKeyFile(path)
   }
 }
 
-async function readRootKeyFile(path: string): Promise<RootKey> {
+/** Where a rotation keeps the new key until the store is sealed under it. */
+export function nextRootKeyPath(path: string): string {
+  return `${path}.next`
+}
+
+/** KMS_ROOT_KEY_MALFORMED. */
+export async function findNextRootKey(path: string): Promise<Secret | undefined> {
+  const text = await readSmallFile(nextRootKeyPath(path))
+  return text === undefined ? undefined : parseRootKey(text, nextRootKeyPath(path))
+}
+
+/** KMS_ROOT_KEY_MISSING, KMS_ROOT_KEY_MALFORMED. */
+export async function readRootKeyFile(path: string): Promise<RootKey> {
   const text = await readSmallFile(path)
   if (text === undefined) {
     throw rootKeyError(
@@ -73,11 +91,12 @@ async function readRootKeyFile(path: string): Promise<RootKey> {
   }
 }
 
-async function makeRootKeyFile(path: string): Promise<RootKey> {
+/** A random key, in a file that only its owner can read. Rejects with EEXIST: a key is never written over. */
+export async function makeRootKeyFile(path: string): Promise<RootKey> {
   const key = Secret.random(ROOT_KEY_SIZE_BYTES)
   const text = `${Buffer.from(insecureExportKeyBytes(key)).toString('base64')}\n`
   await writeNewFile(path, text, 0o600)
-  return { key, origin: path, isNew: true }
+  return { key, origin: path, keptIn: path, isNew: true }
 }
 
 async function runRootKeyCommand(command: readonly string[]): Promise<RootKey> {

@@ -21,6 +21,7 @@ import { connectMesh } from './mesh-connection.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
+import { openSealedStore } from './sealed-store.ts'
 import { stopSignal } from './stop-signal.ts'
 import { DRAIN_MS } from './supervisor.ts'
 import { newWriterId } from './worker-pool.ts'
@@ -88,9 +89,10 @@ async function startKms({ configuration, mesh, logger, cleanup }: ServiceParts):
   await ensurePrivate(secretsDirectory)
   const rootKey = await resolveRootKey(configuration, secretsDirectory, await hasSealedKeys(metadata))
   if (rootKey.warning) logger.warn(rootKey.warning)
+  const records = kmsRecordsIn(metadata)
   const kms = await openKmsConnectors(
-    { rootKey: rootKey.key, kmsFile: configuration.kmsFile },
-    kmsRecordsIn(metadata),
+    { openDomainKey: () => openSealedStore(rootKey, records), kmsFile: configuration.kmsFile },
+    records,
     logger,
   )
   cleanup.defer(() => kms.close())

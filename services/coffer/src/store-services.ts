@@ -1,6 +1,6 @@
 import type { BlobStore } from '@coffer/blob-store'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
-import type { Secret } from '@coffer/crypto-core'
+import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
@@ -8,7 +8,7 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
-import { openKmsConnectors } from './kms-connectors.ts'
+import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
 
 export interface StoreDirectories {
@@ -16,28 +16,24 @@ export interface StoreDirectories {
   readonly blobsDirectory: string
 }
 
-/** What opens the store, and where other KMSes are configured. */
-export interface StoreKeys {
-  readonly rootKey: Secret
-  readonly kmsFile?: string | undefined
-}
-
 /** Every service on one data directory, in this process, reached through a mesh without a network. */
 export interface StoreServices {
   readonly mesh: Mesh
   readonly blobs: BlobStore
+  /** Opens and seals the master keys of the built-in KMS. */
+  readonly domainKey: DomainKey
   close(): Promise<void>
 }
 
 /** KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. */
 export async function openStoreServices(
   directories: StoreDirectories,
-  keys: StoreKeys,
+  keys: KmsConnectorsOptions,
   logger: Logger,
 ): Promise<StoreServices> {
   const store = await openLmdbStore({ directory: directories.metadataDirectory })
   try {
-    const kms = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
+    const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
     const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })
     const mesh = await Mesh.start({ logger })
     await provideMetadata(mesh, store)
@@ -48,6 +44,7 @@ export async function openStoreServices(
     return {
       mesh,
       blobs,
+      domainKey,
       async close() {
         await mesh.stop()
         await kms.close()

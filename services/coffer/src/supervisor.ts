@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import type { Configuration } from '@coffer/config'
 import type { MetadataService } from '@coffer/contracts'
-import { insecureExportKeyBytes } from '@coffer/crypto-core'
+import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Logger } from '@coffer/mesh'
 import { renderBanner } from './banner.ts'
 import {
@@ -19,7 +19,8 @@ import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
-import { type RootKey, resolveRootKey } from './root-key.ts'
+import { resolveRootKey } from './root-key.ts'
+import { openSealedStore } from './sealed-store.ts'
 import { stopSignal } from './stop-signal.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
 import { LOCAL_BUCKET_LEASE_MS } from './worker.ts'
@@ -49,7 +50,8 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (rootKey.warning) logger.warn(rootKey.warning)
   const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
   if (pool) cleanup.defer(() => pool.kill())
-  const services = await openStoreServices(directory, { rootKey: rootKey.key, kmsFile: configuration.kmsFile }, logger)
+  const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
+  const services = await openStoreServices(directory, { openDomainKey, kmsFile: configuration.kmsFile }, logger)
   cleanup.defer(() => services.close())
   // From here on the store is known to be ours to change.
   await retireEarlierWriters(services.mesh.use('metadata'))
@@ -64,7 +66,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
 
   const housekeeping = startHousekeeping(services.mesh, logger)
   cleanup.defer(() => housekeeping.stop())
-  const parts: ServerParts = { configuration, directory, rootKey, services, housekeeping, logger, cleanup }
+  const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup }
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   process.stdout.write(
@@ -76,7 +78,6 @@ export async function runServer(configuration: Configuration): Promise<void> {
 interface ServerParts {
   readonly configuration: Configuration
   readonly directory: DataDirectory
-  readonly rootKey: RootKey
   readonly services: StoreServices
   readonly housekeeping: Housekeeping
   readonly logger: Logger
@@ -92,7 +93,7 @@ function forkWorkers(count: number): WorkerPool {
 }
 
 async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<number> {
-  const { configuration, directory, rootKey, services, housekeeping, logger } = parts
+  const { configuration, directory, services, housekeeping, logger } = parts
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory, certsDirectory } = directory
   parts.cleanup.defer(() => pool.stop(DRAIN_MS))
@@ -104,7 +105,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         kind: 'start',
         settings: gatewaySettingsOf(configuration),
         directories: { metadataDirectory, blobsDirectory, certsDirectory },
-        rootKey: insecureExportKeyBytes(rootKey.key),
+        domainKey: services.domainKey.insecureExport(),
         kmsFile: configuration.kmsFile,
         writerId,
       }

@@ -1,4 +1,5 @@
 import type { CofferErrorShape } from '@coffer/errors'
+import type { DomainKeyExport } from '@coffer/kms/connectors/local'
 import type { GatewaySettings } from './gateway-process.ts'
 import type { StoreDirectories } from './store-services.ts'
 
@@ -8,7 +9,8 @@ export type SupervisorMessage =
       readonly kind: 'start'
       readonly settings: GatewaySettings
       readonly directories: StoreDirectories & { readonly certsDirectory: string }
-      readonly rootKey: Uint8Array
+      /** Not the root key: that stays with the supervisor, and may be replaced meanwhile. */
+      readonly domainKey: DomainKeyExport
       readonly kmsFile: string | undefined
       readonly writerId: string
     }

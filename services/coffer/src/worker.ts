@@ -1,5 +1,6 @@
-import { Secret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
+import type { KmsRecords } from '@coffer/kms'
+import { DomainKey } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { startGateway } from './gateway-process.ts'
@@ -16,10 +17,11 @@ interface RunningWorker {
 }
 
 /** A worker: all services on the shared store, and a gateway on the shared port. Started by the supervisor only. */
-async function start({ settings, directories, rootKey, kmsFile, writerId }: StartMessage): Promise<RunningWorker> {
+async function start({ settings, directories, domainKey, kmsFile, writerId }: StartMessage): Promise<RunningWorker> {
   const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
   await trustCertificatesIn(directories.certsDirectory)
-  const services = await openStoreServices(directories, { rootKey: Secret.take(rootKey), kmsFile }, logger)
+  const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
+  const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger)
   const gateway = await startGateway(settings, {
     mesh: services.mesh,
     blobs: services.blobs,

@@ -1,9 +1,11 @@
 import type { Configuration } from '@coffer/config'
+import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Mesh } from '@coffer/mesh'
 import { openDataDirectory } from '../data-directory.ts'
 import { connectMesh } from '../mesh-connection.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
+import { openSealedStore } from '../sealed-store.ts'
 import { openStoreServices } from '../store-services.ts'
 
 const SERVICES_TIMEOUT_MS = 10_000
@@ -26,7 +28,8 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
-  const services = await openStoreServices(directory, { rootKey: rootKey.key, kmsFile: configuration.kmsFile }, logger)
+  const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
+  const services = await openStoreServices(directory, { openDomainKey, kmsFile: configuration.kmsFile }, logger)
   cleanup.defer(() => services.close())
   await work(services.mesh)
 }
