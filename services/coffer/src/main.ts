@@ -5,6 +5,7 @@ import { configCommand } from './cli/config-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
+import { rootKeyCommand } from './cli/root-key-command.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
 import { serverCommand } from './cli/server-command.ts'
 import { serviceCommand } from './cli/service-command.ts'
@@ -19,6 +20,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(serviceCommand())
     .addCommand(accountCommand())
     .addCommand(keyCommand())
+    .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
     .addCommand(configCommand())
     .addCommand(meshKeyCommand())
