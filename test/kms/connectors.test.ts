@@ -51,6 +51,14 @@ describe('a connector of a third party', () => {
     expect(use).toMatchObject({ connector: 'example', versions: [{ version: 1, objectCount: 2, bucketKeyCount: 1 }] })
   })
 
+  it('takes no key from outside if it does not say that it can', async () => {
+    const file = join(directory, 'material')
+    writeFileSync(file, randomBytes(32))
+    const refused = await coffer(['key', 'import', 'example/k2', '--file', file], server.env)
+    expect(refused.code).toBe(1)
+    expect(refused.stderr).toContain('KMS_NOT_SUPPORTED')
+  })
+
   it('takes over what another KMS wraps, and gives it back', async () => {
     await put('mover')
     const there = await cofferJson<RewrapReport>(server, ['key', 'rewrap', 'coffer', '--to', 'example/k1'])

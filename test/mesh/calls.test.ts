@@ -135,6 +135,16 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
     )
   })
 
+  it('reach the process that a key was packed for', async () => {
+    findRecord = async (_, id) => ({ id, value: Buffer.from('provider'), revision: 1 })
+    const found = await caller.useAt('metadata', provider.recipient()).findRecord(TABLE, 'x')
+    expect(Buffer.from(found?.value ?? []).toString()).toBe('provider')
+    const nobody = { ...provider.recipient(), processId: 'nobody' }
+    await expect(caller.useAt('metadata', nobody).findRecord(TABLE, 'x')).rejects.toMatchObject({
+      code: 'MESH_SERVICE_UNAVAILABLE',
+    })
+  })
+
   it.each([MIB - 100, 3 * MIB])('bring arguments and answers of %i bytes', async (sizeBytes) => {
     const value = randomBytes(sizeBytes)
     putRecord = async (_, id, stored) => ({ id, value: stored, revision: 1 })

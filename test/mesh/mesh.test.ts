@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { readFileSync, rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CompleteMultipartUploadCommand,
@@ -37,10 +37,13 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     SSECustomerKey: customerKey.toString('base64'),
     SSECustomerKeyMD5: createHash('md5').update(customerKey).digest('base64'),
   }
+  const material = randomBytes(32)
+  const materialFile = join(directory, 'material')
   const plaintext = Buffer.alloc(40_000, `plaintext ${randomBytes(16).toString('hex')} `)
   const metadata = { note: `metadata ${randomBytes(16).toString('hex')}` }
 
   beforeAll(async () => {
+    writeFileSync(materialFile, material.toString('base64'))
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
     capture = await captureAll(nats)
     mesh = await startMesh(nats, directory)
@@ -165,10 +168,24 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     secretMadeOverNats = accessKey.secretAccessKey
     const hers = s3Client({ ...(mesh.gateways[1] as ClientTarget), ...accessKey })
     await newBucket(hers)
+    const importing = await coffer(['key', 'import', 'from-outside', '--file', materialFile, '--json'], mesh.env)
+    expect(JSON.parse(importing.stdout), importing.stderr).toMatchObject({ keyId: 'from-outside', currentVersion: 1 })
     const scrub = await coffer(['scrub', '--json'], mesh.env)
     expect(scrub.code, scrub.stderr).toBe(0)
     expect(JSON.parse(scrub.stdout)).toMatchObject({ damaged: [] })
   })
+
+  it('has its root key replaced while it serves', async () => {
+    const bucket = await newBucket(two)
+    const rootKeyFile = join(mesh.env.COFFER_DATA_DIR ?? '', 'secrets', 'root.key')
+    const before = readFileSync(rootKeyFile, 'utf8')
+    const rotated = await coffer(['root-key', 'rotate', '--json'], mesh.env)
+    expect(rotated.code, rotated.stderr).toBe(0)
+    expect(readFileSync(rootKeyFile, 'utf8')).not.toBe(before)
+    expect((await coffer(['key', 'create', 'made-after'], mesh.env)).code).toBe(0)
+    const kms = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'made-after' } as const
+    await two.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: plaintext, ...kms }))
+  }, 60_000)
 
   it('shows NATS no key, no plaintext and no secret', async () => {
     const traffic = capture.bytes()
@@ -184,6 +201,8 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       'customer key as text': Buffer.from(customer.SSECustomerKey),
       'mesh key as text': Buffer.from(mesh.meshKey),
       'mesh key': Buffer.from(mesh.meshKey, 'base64'),
+      'imported key': material,
+      'imported key as text': Buffer.from(material.toString('base64')),
       'root key as text': Buffer.from(rootKey),
       'root key': Buffer.from(rootKey, 'base64'),
       'ETag of the plaintext': createHash('md5').update(plaintext).digest(),

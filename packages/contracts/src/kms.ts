@@ -16,6 +16,10 @@ export interface KmsService {
   decrypt(wrapped: WrappedKey, context: EncryptionContext, recipient: KeyRecipient): Promise<KeyParcel>
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
   createKey(keyId: string): Promise<LocatedKey>
+  /** For a key that is sent to the KMS: the process that opens it, which `importKey` must then be called in. */
+  keyRecipient(): Promise<KeyRecipient>
+  /** A key of 32 bytes from outside, packed for the purpose `imported-key` and the key id as given. KMS_NOT_SUPPORTED. */
+  importKey(keyId: string, material: KeyParcel): Promise<LocatedKey>
   describeKey(keyId: string): Promise<LocatedKey>
   /** Of one connector, by default the default one. */
   listKeys(query: { connector?: string; afterKeyId: string; limit: number }): Promise<readonly LocatedKey[]>

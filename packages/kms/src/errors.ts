@@ -11,6 +11,7 @@ export const KMS_ERRORS = {
   KMS_KEY_IN_USE: 'the master key still seals something',
   KMS_PENDING_DAYS_INVALID: 'a deletion waits 7 to 30 days',
   KMS_PLAINTEXT_SIZE_INVALID: 'a KMS encrypts 1 to 4,096 bytes',
+  KMS_KEY_MATERIAL_INVALID: 'an imported key is 32 bytes',
   KMS_NOT_SUPPORTED: 'this KMS cannot do that',
   KMS_ACCESS_DENIED: 'the KMS refuses these credentials',
   KMS_OPTIONS_INVALID: 'the options of a KMS connector are not valid',

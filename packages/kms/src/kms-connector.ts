@@ -40,6 +40,11 @@ export interface KmsConnector {
   readonly name: string
   /** KMS_KEY_EXISTS. `keyId`: 1 to 64 of A-Z a-z 0-9 . _ - */
   createKey(keyId: string): Promise<KeyDescription>
+  /**
+   * A key whose version 1 is `material`, 32 bytes (KMS_KEY_MATERIAL_INVALID), which the caller keeps and wipes. KMS_KEY_EXISTS.
+   * Absent where the KMS takes no keys from outside.
+   */
+  importKey?(keyId: string, material: Secret): Promise<KeyDescription>
   /** KMS_KEY_NOT_FOUND. */
   describeKey(keyId: string): Promise<KeyDescription>
   listKeys(query: { afterKeyId: string; limit: number }): Promise<readonly KeyDescription[]>

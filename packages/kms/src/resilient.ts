@@ -33,6 +33,7 @@ export function resilient(connector: KmsConnector, options: ResilientOptions = {
 class ResilientConnector implements KmsConnector {
   readonly name: string
   readonly destroyKey?: (keyId: string) => Promise<KeyDescription>
+  readonly importKey?: (keyId: string, material: Secret) => Promise<KeyDescription>
   readonly #connector: KmsConnector
   readonly #calls: GuardedCalls
 
@@ -41,6 +42,8 @@ class ResilientConnector implements KmsConnector {
     this.#connector = connector
     this.#calls = new GuardedCalls(connector.name, limits, timing)
     const destroyKey = connector.destroyKey?.bind(connector)
+    const importKey = connector.importKey?.bind(connector)
+    if (importKey) this.importKey = (keyId, material) => this.#change('importKey', () => importKey(keyId, material))
     if (destroyKey) this.destroyKey = (keyId) => this.#change('destroyKey', () => destroyKey(keyId))
   }
 

@@ -101,6 +101,19 @@ export class Mesh {
     return client as Services[N]
   }
 
+  /** Like {@link use}, of the process that will open what is packed for it. */
+  useAt<N extends ServiceName>(name: N, { processId }: KeyRecipient): Services[N] {
+    if (processId === this.processId) return this.use(name)
+    const call =
+      (methodName: string): Method =>
+      (...args) =>
+        this.#call(`${name}.${methodName}`, args, processId)
+    return new Proxy(
+      {},
+      { get: (_, methodName) => (methodName === 'then' ? undefined : call(String(methodName))) },
+    ) as Services[N]
+  }
+
   /** MESH_SERVICE_UNAVAILABLE. */
   async waitFor(names: readonly ServiceName[], timeoutMs: number): Promise<void> {
     const remote = names.filter((name) => !this.#offered.has(name))
@@ -161,16 +174,20 @@ export class Mesh {
     return bound
   }
 
-  async #call(action: string, args: readonly unknown[]): Promise<unknown> {
-    const outcome = decodeWire(await this.#send(action, { args: encodeWire(args) })) as Outcome
+  async #call(action: string, args: readonly unknown[], processId?: string): Promise<unknown> {
+    const outcome = decodeWire(await this.#send(action, { args: encodeWire(args) }, processId)) as Outcome
     if ('error' in outcome) throw new CofferError(outcome.error)
     return outcome.value
   }
 
-  async #send(action: string, params: { args: Uint8Array }): Promise<Uint8Array> {
+  async #send(action: string, params: { args: Uint8Array }, processId?: string): Promise<Uint8Array> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#broker.call<Uint8Array, { args: Uint8Array }>(action, params)
+        return await this.#broker.call<Uint8Array, { args: Uint8Array }>(
+          action,
+          params,
+          processId === undefined ? {} : { nodeID: processId },
+        )
       } catch (cause) {
         // A service that has just withdrawn said no without having begun: another may offer the same.
         if (wasNotDelivered(cause) && attempt < ATTEMPTS_MAX) continue

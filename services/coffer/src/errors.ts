@@ -8,6 +8,7 @@ export const COFFER_ERRORS = {
   COFFER_ROOT_KEY_ROTATION_REFUSED: 'the root key cannot be rotated so',
   COFFER_ROOT_KEY_ROTATION_RUNNING: 'another rotation of the root key is under way',
   COFFER_ROOT_CREDENTIALS_INVALID: 'the root credentials cannot be used',
+  COFFER_KEY_MATERIAL_INVALID: 'the key to import cannot be used',
   COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
   COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',

@@ -12,6 +12,8 @@ const METHODS = [
   'disableKey',
   'enableKey',
   'generateDataKey',
+  'importKey',
+  'keyRecipient',
   'listConnectors',
   'listKeys',
   'rewrap',

@@ -50,6 +50,20 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
       }
     },
     createKey: (keyId) => withKey(keyId, (connector, key) => connector.createKey(key)),
+    keyRecipient: async () => mesh.recipient(),
+    async importKey(keyId, parcel) {
+      const material = mesh.unparcel(parcel, 'imported-key', keyId)
+      try {
+        return await withKey(keyId, async (connector, key) => {
+          if (connector.importKey === undefined) {
+            throw kmsError('KMS_NOT_SUPPORTED', { connector: connector.name, operation: 'importKey' })
+          }
+          return await connector.importKey(key, material)
+        })
+      } finally {
+        material.wipe()
+      }
+    },
     describeKey: (keyId) => withKey(keyId, (connector, key) => connector.describeKey(key)),
     async listKeys({ connector: name = defaultConnector, afterKeyId, limit }) {
       const keys = await connectorNamed(name).listKeys({ afterKeyId, limit })

@@ -1,4 +1,4 @@
-import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { insecureExportKeyBytes, Secret, wrapSecret } from '@coffer/crypto-core'
 import { describe, expect, it, vi } from 'vitest'
 import { kmsConnectorContract } from '../contract.ts'
 import { MemoryRecords } from '../testing/memory-records.ts'
@@ -91,6 +91,28 @@ describe('the local connector and its root key', () => {
     } finally {
       vi.useRealTimers()
     }
+  })
+
+  it('takes a key from outside as version 1, and keeps it like its own', async () => {
+    const records = new MemoryRecords()
+    const connector = await openLocal(records)
+    const material = Secret.random(32)
+    expect(await connector.importKey?.('k1', material)).toMatchObject({ keyId: 'k1', currentVersion: 1 })
+    const ciphertext = wrapSecret(Secret.copyOf(Buffer.from('data')), material, 'kms data key', { a: 'b' })
+    const wrapped = { connector: 'local', keyId: 'k1', keyVersion: 1, ciphertext }
+    await connector.rotateKey('k1')
+    const another = await openLocal(records)
+    expect((await another.decrypt(wrapped, { a: 'b' })).equals(Secret.copyOf(Buffer.from('data')))).toBe(true)
+    expect((await another.generateDataKey('k1', {})).wrapped.keyVersion).toBe(2)
+    const stored = Buffer.concat([...records.rows.values()].map(({ value }) => value)).toString()
+    expect(stored).not.toContain(Buffer.from(insecureExportKeyBytes(material)).toString('base64'))
+    await expect(connector.importKey?.('k1', material)).rejects.toMatchObject({ code: 'KMS_KEY_EXISTS' })
+    await expect(connector.importKey?.('no/slash', material)).rejects.toMatchObject({ code: 'KMS_KEY_ID_INVALID' })
+    for (const size of [16, 31, 33]) {
+      const refused = connector.importKey?.('k2', Secret.random(size))
+      await expect(refused).rejects.toMatchObject({ code: 'KMS_KEY_MATERIAL_INVALID' })
+    }
+    await expect(connector.describeKey('k2')).rejects.toMatchObject({ code: 'KMS_KEY_NOT_FOUND' })
   })
 
   it('keeps no master key and no data key in the clear', async () => {

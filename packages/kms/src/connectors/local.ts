@@ -1,4 +1,4 @@
-import { Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
+import { insecureExportKeyBytes, Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
 import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
 import {
@@ -46,6 +46,12 @@ class LocalConnector implements KmsConnector {
   async createKey(keyId: string): Promise<KeyDescription> {
     assertKeyId(keyId)
     return this.#make(keyId, Secret.random(KEY_BYTES))
+  }
+
+  async importKey(keyId: string, material: Secret): Promise<KeyDescription> {
+    assertKeyId(keyId)
+    if (material.lengthBytes !== KEY_BYTES) throw kmsError('KMS_KEY_MATERIAL_INVALID', { keyId })
+    return this.#make(keyId, Secret.copyOf(insecureExportKeyBytes(material)))
   }
 
   async describeKey(keyId: string): Promise<KeyDescription> {

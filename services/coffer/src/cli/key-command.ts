@@ -1,6 +1,7 @@
 import { constants, setPriority } from 'node:os'
 import type { LocatedKey } from '@coffer/contracts'
 import { Command, InvalidArgumentError } from 'commander'
+import { readKeyMaterial, readKeyMaterialFile } from '../key-material.ts'
 import { renderKey, renderKeys, renderRewrap, renderUse } from './key-tables.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
@@ -20,6 +21,7 @@ export function keyCommand(): Command {
       'master keys: make, rotate, disable and delete them, and see what they seal; also beside a running server',
     )
     .addCommand(changeCommand('create', 'make a master key', 'createKey'))
+    .addCommand(importCommand())
     .addCommand(listCommand())
     .addCommand(changeCommand('describe', 'show a key and its versions', 'describeKey'))
     .addCommand(changeCommand('rotate', 'make a new version, which everything new is sealed under', 'rotateKey'))
@@ -41,6 +43,29 @@ function changeCommand(
   const command = storeCommand(name, description).argument('<key>', KEY_ARGUMENT)
   return command.action(async (key: string, options: Json) => {
     await withStore(command, async (mesh) => show(await mesh.use('kms')[method](key), options))
+  })
+}
+
+function importCommand(): Command {
+  const command = storeCommand('import', 'make a master key of a 256-bit key from outside, as its version 1')
+    .argument('<key>', KEY_ARGUMENT)
+    .option('--file <path>', 'the key: 32 bytes, or their base64; without it: the standard input')
+  return command.action(async (key: string, options: Json & { file?: string }) => {
+    const { file } = options
+    if (file === undefined && process.stdin.isTTY)
+      command.error('Give the key with --file, or into the standard input.')
+    const material = await (file === undefined
+      ? readKeyMaterial(process.stdin, 'the standard input')
+      : readKeyMaterialFile(file))
+    try {
+      await withStore(command, async (mesh) => {
+        const recipient = await mesh.use('kms').keyRecipient()
+        const parcel = mesh.parcel(material, recipient, 'imported-key', key)
+        show(await mesh.useAt('kms', recipient).importKey(key, parcel), options)
+      })
+    } finally {
+      material.wipe()
+    }
   })
 }
 

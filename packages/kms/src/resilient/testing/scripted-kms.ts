@@ -41,7 +41,9 @@ export const ARGUMENTS = {
   rewrap: [WRAPPED, { purpose: 'test' }, 'k2'],
   selfTest: [],
   close: [],
-} satisfies { [Name in Exclude<keyof KmsConnector, 'name' | 'destroyKey'>]: Parameters<KmsConnector[Name]> }
+} satisfies {
+  [Name in Exclude<keyof KmsConnector, 'name' | 'destroyKey' | 'importKey'>]: Parameters<KmsConnector[Name]>
+}
 
 export type Operation = keyof typeof ARGUMENTS
 export const OPERATIONS = Object.keys(ARGUMENTS) as Operation[]
