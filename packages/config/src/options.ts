@@ -130,6 +130,14 @@ export const OPTIONS = {
     default: 'auto',
     text: 'Cipher for new objects. auto: AES-256-GCM where the processor has AES instructions or FIPS is on.',
   } satisfies WithDefault<'auto' | 'AES-256-GCM' | 'CHACHA20-POLY1305'>,
+  blockedEncryptionTypes: {
+    value: oneOf(['none', 'SSE-C']),
+    environment: 'COFFER_BLOCKED_ENCRYPTION_TYPES',
+    flag: 'blocked-encryption-types',
+    flagValue: 'types',
+    default: 'none',
+    text: "What new buckets refuse (BlockedEncryptionTypes). SSE-C: writes with customers' keys, until PutBucketEncryption allows them. Buckets that are there keep what they have.",
+  } satisfies WithDefault<'none' | 'SSE-C'>,
   inlineSizeBytesMax: {
     value: integer({ min: 0, max: 1_048_576 }),
     environment: 'COFFER_INLINE_SIZE_BYTES_MAX',

@@ -34,6 +34,7 @@ describe('precedence', () => {
       region: 'us-east-1',
       domains: ['localhost'],
       dataAlgorithm: 'auto',
+      blockedEncryptionTypes: 'none',
       inlineSizeBytesMax: 131_072,
       workers: undefined,
       rootKey: undefined,

@@ -9,12 +9,31 @@ import { listen } from './listener.ts'
 /** The settings that decide how requests are answered; plain data, as workers are sent them. */
 export type GatewaySettings = Pick<
   Configuration,
-  'address' | 'allowHttp' | 'region' | 'domains' | 'dataAlgorithm' | 'inlineSizeBytesMax' | 'logLevel' | 'logFormat'
+  | 'address'
+  | 'allowHttp'
+  | 'region'
+  | 'domains'
+  | 'dataAlgorithm'
+  | 'blockedEncryptionTypes'
+  | 'inlineSizeBytesMax'
+  | 'logLevel'
+  | 'logFormat'
 >
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  return { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat }
+  const { blockedEncryptionTypes } = configuration
+  return {
+    address,
+    allowHttp,
+    region,
+    domains,
+    dataAlgorithm,
+    blockedEncryptionTypes,
+    inlineSizeBytesMax,
+    logLevel,
+    logFormat,
+  }
 }
 
 export interface GatewayParts {
@@ -41,6 +60,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     region: settings.region,
     domains: settings.domains,
     dataAlgorithm: chooseDataAlgorithm(settings.dataAlgorithm),
+    blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
   })
   const { address, allowHttp } = settings

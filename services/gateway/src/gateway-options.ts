@@ -14,6 +14,8 @@ export interface GatewayOptions {
   readonly domains: readonly string[]
   /** What new objects are sealed with. */
   readonly dataAlgorithm: DataAlgorithm
+  /** What buckets refuse that have no word of their own on it (S3 API, BlockedEncryptionTypes). */
+  readonly blockedEncryptionTypes: readonly 'SSE-C'[]
   /** Objects up to this size live beside their metadata; larger ones are blobs. */
   readonly inlineSizeBytesMax: number
   /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */

@@ -11,6 +11,7 @@ export function serverCommand(): Command {
     'region',
     'domains',
     'dataAlgorithm',
+    'blockedEncryptionTypes',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

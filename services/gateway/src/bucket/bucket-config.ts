@@ -5,8 +5,16 @@ import type { BucketEncryption } from '@coffer/s3-protocol'
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig {
   readonly region: string
-  /** What PutBucketEncryption set; absent: the server's default, which is SSE-S3 too. */
+  /** What PutBucketEncryption set; or what the server gives to new buckets; absent: SSE-S3. */
   readonly encryption?: BucketEncryption
+}
+
+/** Without a word of its own a bucket is encrypted with SSE-S3. */
+export const DEFAULT_ENCRYPTION = { algorithm: 'AES256', bucketKeyEnabled: true } as const
+
+/** What a bucket begins with, and comes back to when its own setting is deleted. */
+export function newBucketConfig(region: string, blocked: readonly 'SSE-C'[]): BucketConfig {
+  return { region, ...(blocked.length > 0 && { encryption: { ...DEFAULT_ENCRYPTION, blocked } }) }
 }
 
 type SealedBucketFields = Pick<BucketRecord, 'name' | 'id' | 'ownerAccountId' | 'createdAt' | 'versioning' | 'revision'>

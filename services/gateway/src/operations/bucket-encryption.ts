@@ -4,12 +4,12 @@ import {
   renderServerSideEncryptionConfiguration,
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
+import { DEFAULT_ENCRYPTION, newBucketConfig } from '../bucket/bucket-config.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 const DOCUMENT_BYTES_MAX = 64 * 1024
-const DEFAULT_ENCRYPTION = { algorithm: 'AES256', bucketKeyEnabled: true } as const
 
 /** GetBucketEncryption: every bucket is encrypted; without a setting of its own the default is shown. */
 export const getBucketEncryption: Operation = async (request) =>
@@ -28,11 +28,14 @@ export const putBucketEncryption: Operation = async (request, context) => {
   return emptyReply(200)
 }
 
-/** DeleteBucketEncryption: back to the default, which is SSE-S3: a bucket is never without encryption. */
+/** DeleteBucketEncryption: back to what a new bucket has, which is SSE-S3: a bucket is never without encryption. */
 export const deleteBucketEncryption: Operation = async (request, context) => {
   await updateBucket(context, bucketOf(request), ({ versioning, config }) => {
     const { encryption: _, ...rest } = config
-    return { versioning, config: rest }
+    return {
+      versioning,
+      config: { ...rest, ...newBucketConfig(config.region, context.options.blockedEncryptionTypes) },
+    }
   })
   return emptyReply(204)
 }

@@ -3,7 +3,7 @@ import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import { assertBucketName, parseCreateBucketConfiguration, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
-import { sealBucketConfig } from '../bucket/bucket-config.ts'
+import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { emptyReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
@@ -17,7 +17,7 @@ const FIRST_REVISION = 1
 export const createBucket: Operation = async (request, context) => {
   const name = request.parsed.bucket
   assertBucketName(name)
-  const { region } = context.options
+  const { region, blockedEncryptionTypes } = context.options
   const location = (await locationOf(request)) ?? region
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
@@ -30,7 +30,11 @@ export const createBucket: Operation = async (request, context) => {
     createdAt: request.receivedAtMs,
     versioning: 'unversioned' as const,
   }
-  const sealed = sealBucketConfig(metadataKey, { ...clear, revision: FIRST_REVISION }, { region })
+  const sealed = sealBucketConfig(
+    metadataKey,
+    { ...clear, revision: FIRST_REVISION },
+    newBucketConfig(region, blockedEncryptionTypes),
+  )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
     .catch((error: unknown) => refuse(error, request))
