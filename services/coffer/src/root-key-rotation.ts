@@ -18,6 +18,8 @@ export interface RootKeyRotation {
   readonly newRootKey: string
   /** Where the old one came from. */
   readonly oldRootKey: string
+  /** Something the administrator should know, or undefined. */
+  readonly warning?: string
   /** Master keys whose records did not open before, and do not now. */
   readonly damagedKeys: readonly string[]
 }
@@ -61,7 +63,7 @@ export async function rotateConfiguredRootKey(
   { secretsDirectory, handoverMs }: { readonly secretsDirectory: string; readonly handoverMs: number },
 ): Promise<RootKeyRotation> {
   using _lock = lockRotation(secretsDirectory)
-  const { key: next } = await readRootKeyFile(newRootKeyFile)
+  const { key: next, warning } = await readRootKeyFile(newRootKeyFile)
   if (next.equals(rootKey.key)) {
     throw cofferError('COFFER_ROOT_KEY_ROTATION_REFUSED', `${newRootKeyFile} holds the root key that is in use`)
   }
@@ -74,7 +76,8 @@ export async function rotateConfiguredRootKey(
     }
     const damagedKeys = await domainKey.finishReplacement(handoverMs)
     const outcome = isReplaced ? 'finished' : 'rotated'
-    return { outcome, newRootKey: newRootKeyFile, oldRootKey: rootKey.origin, damagedKeys }
+    const where = { newRootKey: newRootKeyFile, oldRootKey: rootKey.origin }
+    return { outcome, ...where, ...(warning && { warning }), damagedKeys }
   } finally {
     domainKey.wipe()
     next.wipe()

@@ -34,7 +34,7 @@ class LocalConnector implements KmsConnector {
   readonly name: string
   readonly #domainKey: DomainKey
   readonly #keys: MasterKeyStore
-  readonly #stopWatching: () => void
+  readonly #stopWatching: () => Promise<void>
 
   constructor({ name, records }: KmsContext, domainKey: DomainKey) {
     this.name = name
@@ -130,7 +130,7 @@ class LocalConnector implements KmsConnector {
   }
 
   async close(): Promise<void> {
-    this.#stopWatching()
+    await this.#stopWatching()
     this.#keys.forgetAll()
     this.#domainKey.wipe()
   }

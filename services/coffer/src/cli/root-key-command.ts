@@ -25,7 +25,7 @@ function rotateCommand(): Command {
   })
 }
 
-function render({ outcome, newRootKey, oldRootKey, damagedKeys }: RootKeyRotation): string {
+function render({ outcome, newRootKey, oldRootKey, warning, damagedKeys }: RootKeyRotation): string {
   const begin =
     outcome === 'rotated'
       ? `The root key is replaced; only the new one, in ${newRootKey}, opens the store.`
@@ -36,6 +36,7 @@ function render({ outcome, newRootKey, oldRootKey, damagedKeys }: RootKeyRotatio
     begin,
     newRootKey === oldRootKey ? copy : configure,
     'The old one is no longer needed, but for backups that were made before.',
+    ...(warning ? [`Warning: ${warning}`] : []),
     ...damagedKeys.map((keyId) => `The record of the master key ${keyId} is damaged, and was before.`),
   ].join('\n')
 }

@@ -1,10 +1,11 @@
 import { Secret, wrapSecret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { KmsConnector, KmsRecords } from '../../kms-connector.ts'
 import { MemoryRecords } from '../../testing/memory-records.ts'
 import { openLocalConnector } from '../local.ts'
 import { DomainKey } from './domain-key.ts'
+import { HANDOVER_MS } from './watch-domain-key.ts'
 
 const OLD = () => Secret.copyOf(new Uint8Array(32).fill(1))
 const NEW = () => Secret.copyOf(new Uint8Array(32).fill(2))
@@ -107,6 +108,28 @@ describe('a root key that is replaced', () => {
     await Promise.all([one.finishReplacement(0), other.finishReplacement(0)])
     const winner = outcomes[0]?.status === 'fulfilled' ? NEW() : NEWER()
     expect(await (await connect(records, winner)).describeKey('k2')).toMatchObject({ currentVersion: 2 })
+  })
+})
+
+describe('a process that runs', () => {
+  it('learns of a new domain key by itself, and finishes a replacement that was abandoned', async () => {
+    const { records } = await storeWithKeys()
+    const replacing = await DomainKey.open(OLD(), records)
+    vi.useFakeTimers({ toFake: ['Date', 'setInterval', 'clearInterval'] })
+    try {
+      const domainKey = await DomainKey.open(OLD(), records)
+      const connector = openLocalConnector({ domainKey }, { name: 'local', records })
+      await replacing.replaceRootKey(NEW())
+      await vi.advanceTimersByTimeAsync(HANDOVER_MS)
+      expect(domainKey.newest.version).toBe(2)
+      expect(recordOf(records, 'root-check').previous).toBeDefined()
+      await vi.advanceTimersByTimeAsync(2 * HANDOVER_MS)
+      await connector.close()
+      expect(recordOf(records, 'root-check').previous).toBeUndefined()
+      expect(recordOf(records, 'key/k1')).toMatchObject({ domainKeyVersion: 2 })
+    } finally {
+      vi.useRealTimers()
+    }
   })
 })
 

@@ -118,17 +118,18 @@ export class DomainKey {
     assertRootKeySize(newRootKey)
     const { version } = this.#newest
     const successor = newDomainKey(version + 1)
-    await untilUnchanged(DOMAIN_KEY_ID, async () => {
-      const { record, revision } = await readRecord(this.#records)
-      if (record.version !== version) {
-        if (isSealedUnder(newRootKey, record)) return
-        throw kmsError('KMS_ROOT_KEY_REPLACED')
-      }
-      if (record.previous) throw kmsError('KMS_ROOT_KEY_REPLACED')
-      const succession = recordOfSuccession(this.#newest, successor, newRootKey)
-      await this.#records.put(DOMAIN_KEY_ID, encodeDomainKeyRecord(succession), revision)
-    })
-    successor.key.wipe()
+    try {
+      await untilUnchanged(DOMAIN_KEY_ID, async () => {
+        const { record, revision } = await readRecord(this.#records)
+        // Ours, where the answer to the write was lost.
+        if (record.version !== version && isSealedUnder(newRootKey, record)) return
+        if (record.version !== version || record.previous) throw kmsError('KMS_ROOT_KEY_REPLACED')
+        const succession = recordOfSuccession(this.#newest, successor, newRootKey)
+        await this.#records.put(DOMAIN_KEY_ID, encodeDomainKeyRecord(succession), revision)
+      })
+    } finally {
+      successor.key.wipe()
+    }
     await this.refresh()
   }
 
