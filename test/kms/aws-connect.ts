@@ -10,8 +10,7 @@ export function awsWorkbench() {
   const directory = mkdtempSync(join(tmpdir(), 'coffer-aws-'))
   const opened: KmsConnector[] = []
   let count = 0
-  const fileWith = (text: string): string => {
-    const path = join(directory, `file-${count++}`)
+  const fileWith = (text: string, path = join(directory, `file-${count++}`)): string => {
     writeFileSync(path, `${text}\n`, { mode: 0o600 })
     return path
   }
