@@ -75,6 +75,13 @@ describe('the aws connector and the versions of a key', () => {
     await expect(connector.rotateKey('k1')).rejects.toMatchObject({ details: { reason: 'rotation-in-progress' } })
   })
 
+  it('does not take a rotation for done because AWS does not know of it yet', async () => {
+    double.rotationMs = 400
+    double.intercept = (action) => (action === 'GetKeyRotationStatus' ? { status: 200, body: '{}' } : undefined)
+    expect(await connector.rotateKey('k1')).toMatchObject({ currentVersion: 2 })
+    expect((await connector.generateDataKey('k1', {})).wrapped.keyVersion).toBe(2)
+  })
+
   it('refuses a version that is not the one it wrapped under, whatever the ciphertext says', async () => {
     await connector.rotateKey('k1')
     const { wrapped } = await connector.generateDataKey('k1', {})
