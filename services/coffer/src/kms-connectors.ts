@@ -16,6 +16,7 @@ const LOCAL_CONNECTOR = 'local'
 /** Loaded when a configuration names them, and not before. */
 const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {
   aws: async () => (await import('@coffer/kms/connectors/aws')).awsConnector as KmsConnectorPlugin<never>,
+  kes: async () => (await import('@coffer/kms/connectors/kes')).kesConnector as KmsConnectorPlugin<never>,
   vault: async () => (await import('@coffer/kms/connectors/vault')).vaultConnector as KmsConnectorPlugin<never>,
 }
 

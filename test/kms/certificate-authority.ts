@@ -1,0 +1,66 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+
+export interface IssuedFiles {
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+/** An authority for one suite, made with the openssl program: certificates of servers and clients, as files. */
+export class CertificateAuthority {
+  readonly caFile: string
+  readonly #caKeyFile: string
+  readonly #directory = mkdtempSync(join(tmpdir(), 'coffer-ca-'))
+  readonly #openssl: string
+  #count = 0
+
+  constructor(openssl: string) {
+    this.#openssl = openssl
+    const files = this.#selfSigned('authority', ['-addext', 'keyUsage=critical,keyCertSign'])
+    this.caFile = files.certFile
+    this.#caKeyFile = files.keyFile
+  }
+
+  issue(commonName: string, usage: 'serverAuth' | 'clientAuth'): IssuedFiles {
+    const { certFile, keyFile } = this.#next()
+    const request = `${certFile}.csr`
+    const extensions = this.fileWith(
+      `extendedKeyUsage=${usage}\nkeyUsage=critical,digitalSignature\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1`,
+    )
+    this.#run('req', '-new', ...NEW_KEY, '-keyout', keyFile, '-out', request, '-subj', `/CN=${commonName}`)
+    const signing = ['-CA', this.caFile, '-CAkey', this.#caKeyFile, '-CAcreateserial', '-days', '2']
+    this.#run('x509', '-req', '-in', request, ...signing, '-extfile', extensions, '-out', certFile)
+    return { certFile, keyFile }
+  }
+
+  /** A file with a secret, for its owner alone. */
+  fileWith(text: string): string {
+    const path = join(this.#directory, `file-${this.#count++}`)
+    writeFileSync(path, `${text}\n`, { mode: 0o600 })
+    return path
+  }
+
+  dispose(): void {
+    rmSync(this.#directory, { recursive: true, force: true })
+  }
+
+  #selfSigned(commonName: string, more: readonly string[]): IssuedFiles {
+    const { certFile, keyFile } = this.#next()
+    const subject = ['-subj', `/CN=${commonName}`, '-days', '2']
+    this.#run('req', '-x509', ...NEW_KEY, '-keyout', keyFile, '-out', certFile, ...subject, ...more)
+    return { certFile, keyFile }
+  }
+
+  #next(): IssuedFiles {
+    const name = join(this.#directory, `certificate-${this.#count++}`)
+    return { certFile: `${name}.pem`, keyFile: `${name}.key` }
+  }
+
+  #run(...args: string[]): void {
+    execFileSync(this.#openssl, args, { stdio: 'pipe' })
+  }
+}
+
+const NEW_KEY = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
