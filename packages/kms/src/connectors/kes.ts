@@ -1,7 +1,7 @@
 import { encodeContext, insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
+import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
-import { assertKeyId } from '../key-id.ts'
 import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
 import { KeyLives } from '../key-lives.ts'
 import type {
@@ -17,7 +17,6 @@ import { laterVersionName, listNames, nameOf } from './kes/key-names.ts'
 import { LaterVersions } from './kes/later-versions.ts'
 import { KesOptions } from './kes/options.ts'
 
-const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_BYTES = 32
 
 const KeyAnswer = z.object({ created_at: z.string().optional() })
@@ -119,12 +118,11 @@ class KesConnector implements KmsConnector {
   }
 
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
-    const { lengthBytes } = plaintext
-    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    assertPlaintextSize(plaintext)
     const { name, keyVersion } = await this.#current(keyId)
     const { buffer, byteOffset } = insecureExportKeyBytes(plaintext)
     const answer = await this.#client.call('POST', `key/encrypt/${name}`, {
-      plaintext: Buffer.from(buffer, byteOffset, lengthBytes).toString('base64'),
+      plaintext: Buffer.from(buffer, byteOffset, plaintext.lengthBytes).toString('base64'),
       context: contextOf(keyId, keyVersion, context),
     })
     return this.#wrapped(keyId, keyVersion, bodyOf(CiphertextAnswer, answer, keyId).ciphertext)

@@ -1,6 +1,6 @@
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
-import { assertKeyId } from '../key-id.ts'
 import {
   assertUsable,
   deletionCancelled,
@@ -28,7 +28,6 @@ import { KmipOptions } from './kmip/options.ts'
 import { errorOf, errorOfDecryption, errorOfUse } from './kmip/refusals.ts'
 
 const DATA_KEY_BYTES = 32
-const PLAINTEXT_BYTES_MAX = 4096
 const ATTEMPTS_MAX = 16
 
 /**
@@ -124,8 +123,7 @@ class KmipConnector implements KmsConnector {
   }
 
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
-    const { lengthBytes } = plaintext
-    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    assertPlaintextSize(plaintext)
     return this.#wrap(plaintext, keyId, context)
   }
 

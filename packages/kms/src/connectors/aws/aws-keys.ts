@@ -8,8 +8,8 @@ import {
   type RotationsListEntry,
 } from '@aws-sdk/client-kms'
 import { isCofferError } from '@coffer/errors'
+import { assertKeyId } from '../../arguments.ts'
 import { kmsError } from '../../errors.ts'
-import { assertKeyId } from '../../key-id.ts'
 import { assertUsable } from '../../key-life.ts'
 import type { KeyDescription } from '../../kms-connector.ts'
 import type { AwsClient } from './aws-client.ts'

@@ -1,12 +1,12 @@
 import { DecryptCommand, EncryptCommand, GenerateDataKeyCommand, ReEncryptCommand } from '@aws-sdk/client-kms'
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { assertPlaintextSize } from '../../arguments.ts'
 import { kmsError } from '../../errors.ts'
 import type { EncryptionContext, WrappedKey } from '../../kms-connector.ts'
 import { type AwsClient, wipePlaintext } from './aws-client.ts'
 import type { AwsKey } from './aws-key.ts'
 import type { AwsKeys } from './aws-keys.ts'
 
-const PLAINTEXT_BYTES_MAX = 4096
 const DATA_KEY_BYTES = 32
 /** KMS API Reference, Decrypt, CiphertextBlob. */
 const CIPHERTEXT_BYTES_MAX = 6144
@@ -61,8 +61,7 @@ export class AwsWraps {
 
   /** Encrypt does not tell which material it used; ReEncrypt does. */
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
-    const { lengthBytes } = plaintext
-    if (lengthBytes === 0 || lengthBytes > PLAINTEXT_BYTES_MAX) throw kmsError('KMS_PLAINTEXT_SIZE_INVALID')
+    assertPlaintextSize(plaintext)
     const KeyId = this.#keys.targetOf(keyId)
     const EncryptionContext = contextOf(keyId, context)
     const input = { KeyId, EncryptionContext, Plaintext: insecureExportKeyBytes(plaintext) }
