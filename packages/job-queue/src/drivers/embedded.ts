@@ -101,11 +101,6 @@ export class EmbeddedJobQueue implements JobQueue {
     return (await this.#jobs.open()).some((job) => this.#isDue(job))
   }
 
-  /** Whether this process runs something now. */
-  get isBusy(): boolean {
-    return this.#runs.size > 0
-  }
-
   work(handler: JobHandler, { concurrency = CONCURRENCY }: WorkOptions = {}): void {
     this.#polling ??= this.#poll(handler, concurrency)
   }

@@ -1,6 +1,6 @@
-import { encodeContext, insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { encodeContext, type Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
-import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
+import { assertKeyId, assertPlaintextSize, isKeyId } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
 import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
 import { KeyLives } from '../key-lives.ts'
@@ -12,6 +12,7 @@ import type {
   KmsContext,
   WrappedKey,
 } from '../kms-connector.ts'
+import { base64Of, secretOf } from './base64-secret.ts'
 import { type KesAnswer, KesClient } from './kes/kes-client.ts'
 import { laterVersionName, listNames, nameOf } from './kes/key-names.ts'
 import { LaterVersions } from './kes/later-versions.ts'
@@ -120,9 +121,8 @@ class KesConnector implements KmsConnector {
   async encrypt(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
     assertPlaintextSize(plaintext)
     const { name, keyVersion } = await this.#current(keyId)
-    const { buffer, byteOffset } = insecureExportKeyBytes(plaintext)
     const answer = await this.#client.call('POST', `key/encrypt/${name}`, {
-      plaintext: Buffer.from(buffer, byteOffset, plaintext.lengthBytes).toString('base64'),
+      plaintext: base64Of(plaintext),
       context: contextOf(keyId, keyVersion, context),
     })
     return this.#wrapped(keyId, keyVersion, bodyOf(CiphertextAnswer, answer, keyId).ciphertext)
@@ -214,23 +214,10 @@ function contextOf(keyId: string, keyVersion: number, context: EncryptionContext
   return Buffer.from(encodeContext(bound)).toString('base64')
 }
 
-function isKeyId(keyId: string): boolean {
-  try {
-    assertKeyId(keyId)
-    return true
-  } catch {
-    return false
-  }
-}
-
 /** 0 for keys from before KES kept the time. */
 function timeOf(createdAt: string | undefined): number {
   const time = Date.parse(createdAt ?? '')
   return Number.isNaN(time) ? 0 : Math.max(time, 0)
-}
-
-function secretOf(base64: string): Secret {
-  return Secret.take(Buffer.from(base64, 'base64'))
 }
 
 /** KMS_KEY_NOT_FOUND; KMS_UNAVAILABLE for an answer of another form: whatever answers is not KES. */

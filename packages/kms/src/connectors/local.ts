@@ -64,12 +64,16 @@ class LocalConnector implements KmsConnector {
 
   async rotateKey(keyId: string): Promise<KeyDescription> {
     const master = Secret.random(KEY_BYTES)
-    const changed = await this.#keys.change(keyId, ({ key, secrets }) => {
-      assertUsable(key, keyId)
-      return { key: { ...key, versions: [...key.versions, { createdAt: Date.now() }] }, secrets: [...secrets, master] }
-    })
-    master.wipe()
-    return describe(changed)
+    try {
+      const changed = await this.#keys.change(keyId, ({ key, secrets }) => {
+        assertUsable(key, keyId)
+        const versions = [...key.versions, { createdAt: Date.now() }]
+        return { key: { ...key, versions }, secrets: [...secrets, master] }
+      })
+      return describe(changed)
+    } finally {
+      master.wipe()
+    }
   }
 
   async enableKey(keyId: string): Promise<KeyDescription> {

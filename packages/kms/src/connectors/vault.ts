@@ -1,4 +1,4 @@
-import { encodeContext, insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { encodeContext, type Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
 import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { type KmsErrorCode, kmsError } from '../errors.ts'
@@ -20,6 +20,7 @@ import type {
   KmsContext,
   WrappedKey,
 } from '../kms-connector.ts'
+import { base64Of, secretOf } from './base64-secret.ts'
 import { VaultOptions } from './vault/options.ts'
 import type { VaultAnswer } from './vault/vault-answer.ts'
 import { VaultClient } from './vault/vault-client.ts'
@@ -161,9 +162,8 @@ class VaultConnector implements KmsConnector {
     assertPlaintextSize(plaintext)
     // Transit makes a key that it is asked to encrypt under, where the policy lets it.
     assertUsable(await this.describeKey(keyId), keyId)
-    const { buffer, byteOffset } = insecureExportKeyBytes(plaintext)
     const answer = await this.#client.call('POST', this.#path('encrypt', keyId), {
-      plaintext: Buffer.from(buffer, byteOffset, plaintext.lengthBytes).toString('base64'),
+      plaintext: base64Of(plaintext),
       context: contextOf(keyId, context),
     })
     if (answer.kind !== 'ok') throw await this.#reasonOf(keyId, 'KMS_UNAVAILABLE')
@@ -278,10 +278,6 @@ function ciphertextOf({ ciphertext, keyId, keyVersion }: WrappedKey): string {
   const isCanonical = Buffer.from(base64, 'base64').toString('base64') === base64
   if (version !== String(keyVersion) || !isCanonical) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
   return text
-}
-
-function secretOf(base64: string): Secret {
-  return Secret.take(Buffer.from(base64, 'base64'))
 }
 
 /** KMS_UNAVAILABLE for an answer of another form: whatever answers is not Transit. */

@@ -8,7 +8,7 @@ import {
   type RotationsListEntry,
 } from '@aws-sdk/client-kms'
 import { isCofferError } from '@coffer/errors'
-import { assertKeyId } from '../../arguments.ts'
+import { assertKeyId, isKeyId } from '../../arguments.ts'
 import { kmsError } from '../../errors.ts'
 import { assertUsable } from '../../key-life.ts'
 import type { KeyDescription } from '../../kms-connector.ts'
@@ -197,14 +197,5 @@ export class AwsKeys {
       page = { Marker: answer.NextMarker }
     }
     throw kmsError('KMS_UNAVAILABLE', details)
-  }
-}
-
-function isKeyId(text: string): boolean {
-  try {
-    assertKeyId(text)
-    return true
-  } catch {
-    return false
   }
 }
