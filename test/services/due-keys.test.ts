@@ -1,4 +1,5 @@
 import type { BlobStore } from '@coffer/blob-store'
+import type { JobQueue } from '@coffer/job-queue'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
@@ -15,7 +16,7 @@ describe('keys whose deletion is due', () => {
     directory = await temporaryDirectory()
     services = await startServices(directory.path)
     const blobs = {} as BlobStore
-    await provideRotation(services.mesh, createRotationService({ mesh: services.mesh, blobs }))
+    await provideRotation(services.mesh, createRotationService({ mesh: services.mesh, blobs, queue: {} as JobQueue }))
   })
   afterEach(async () => {
     vi.useRealTimers()

@@ -16,7 +16,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/kms': ['crypto-core', 'errors'],
   'packages/object-body': ['blob-store', 'crypto-core', 'errors', 'metadata-store'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
-  'packages/contracts': ['crypto-core', 'kms', 'metadata-store'],
+  'packages/contracts': ['crypto-core', 'job-queue', 'kms', 'metadata-store'],
   'packages/mesh': ['contracts', 'crypto-core', 'errors'],
 }
 

@@ -1,3 +1,5 @@
+import type { Job, JobSubmission, Schedule } from '@coffer/job-queue'
+
 export interface ScrubReport {
   readonly blobsSeen: number
   /** Unreferenced blobs of retired writers, removed. */
@@ -53,8 +55,44 @@ export interface RewrapReport {
   readonly failures: readonly { readonly what: string; readonly code: string }[]
 }
 
-/** Queued jobs. Today: the scrubber and the rewrap. */
+/** A number of object versions and the bytes of their plaintext. */
+export type Tally = { readonly objectCount: number; readonly sizeBytes: number }
+
+/** What a job tells while it runs, and at its end. Counts go over all runs of the job. */
+export type JobProgress = {
+  /** Versions that the job has been at, whatever became of them. */
+  readonly seen: Tally
+  /** As it was counted when the job began. */
+  readonly total: Tally
+  /** Versions that were changed, or in a dry run would be. */
+  readonly changed: Tally
+  /** Versions that the filter leaves out, that need nothing, or that only a client's key opens. */
+  readonly skippedCount: number
+  readonly failedCount: number
+  /** The first of them. */
+  readonly failures: readonly { readonly what: string; readonly code: string }[]
+  /** How long it has run, pauses left out, milliseconds. */
+  readonly runMs: number
+  /** Code of what the job waits for at the moment, such as a KMS that is away. */
+  readonly waitingFor?: string
+}
+
+/** Work that goes on behind requests: queued jobs, and what is quick enough to be waited for. */
 export interface RotationService {
+  /** Queues a job. ROTATION_REQUEST_INVALID, JOB_REQUEST_TOO_LARGE. */
+  submitJob(submission: JobSubmission): Promise<Job>
+  findJob(id: string): Promise<Job | undefined>
+  /** Newest first. */
+  listJobs(query: { limit: number }): Promise<readonly Job[]>
+  /** JOB_NOT_FOUND, JOB_STATE_INVALID; likewise below. */
+  pauseJob(id: string): Promise<Job>
+  resumeJob(id: string): Promise<Job>
+  cancelJob(id: string): Promise<Job>
+  /** JOB_SCHEDULE_INVALID, ROTATION_REQUEST_INVALID. */
+  putSchedule(schedule: Omit<Schedule, 'nextAt'>): Promise<Schedule>
+  listSchedules(): Promise<readonly Schedule[]>
+  /** JOB_SCHEDULE_NOT_FOUND. */
+  removeSchedule(name: string): Promise<void>
   scrub(): Promise<ScrubReport>
   /** The part of a scrub that is due all the time: deletes what commits have dropped; returns how many blobs. */
   removeGarbage(): Promise<number>

@@ -30,3 +30,10 @@ export function directKeyRef(key: WrappingKey): string {
 export function isDirectKeyRef(keyRef: string): boolean {
   return keyRef.startsWith(DIRECT_KEY_REF)
 }
+
+/** The inverse of `directKeyRef`; undefined for a reference of another form. */
+export function parseDirectKeyRef(keyRef: string): WrappingKey | undefined {
+  const [connector, keyId, version] = isDirectKeyRef(keyRef) ? keyRef.slice(DIRECT_KEY_REF.length).split('/') : []
+  if (!connector || !keyId || !version) return undefined
+  return { connector, keyId, keyVersion: Number(version) }
+}

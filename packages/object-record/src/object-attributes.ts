@@ -33,6 +33,8 @@ export interface ObjectAttributes {
   readonly algorithm: DataAlgorithm
   /** The version id that the object key is sealed for: that of the first attempt, or the upload id. */
   readonly keyContextId: string
+  /** When the object key was made, milliseconds since 1970, where that was not with the version: it was encrypted anew. */
+  readonly objectKeyAt?: number
   /** Base64 stream salt of an object stored whole: pins the very body that was written. */
   readonly streamSalt?: string
   readonly headers: ObjectHeaders

@@ -3,18 +3,20 @@ import { join } from 'node:path'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
+import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
-import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { createJobHandler, createRotationService, provideRotation } from '@coffer/service-rotation'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { jobRecordsIn } from './job-records.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
@@ -50,7 +52,7 @@ export const SERVICES = {
   kms: { needs: ['metadata'], start: startKms },
   crypto: { needs: ['metadata', 'kms'], start: startCrypto },
   iam: { needs: ['metadata', 'kms'], start: startIam },
-  rotation: { needs: ['metadata'], start: startRotation },
+  rotation: { needs: ['metadata', 'kms', 'crypto'], start: startRotation },
   gateway: { needs: ['metadata', 'crypto', 'iam'], start: startGatewayService },
 } as const satisfies Record<string, ServiceStart>
 
@@ -119,7 +121,14 @@ async function startRotation({ configuration, mesh, logger, cleanup }: ServicePa
   cleanup.defer(() => directory.release())
   const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
   cleanup.defer(() => blobs.close())
-  await provideRotation(mesh, createRotationService({ mesh, blobs }))
+  const metadata = mesh.use('metadata')
+  const queue = new EmbeddedJobQueue({ records: jobRecordsIn(metadata) })
+  await provideRotation(mesh, createRotationService({ mesh, blobs, queue }))
+  const writerId = newWriterId()
+  await metadata.registerWriter(writerId)
+  cleanup.defer(async () => await metadata.retireWriter(writerId))
+  queue.work(createJobHandler({ mesh, blobs, writerId }))
+  cleanup.defer(() => queue.close())
   const housekeeping = startHousekeeping(mesh, logger)
   cleanup.defer(() => housekeeping.stop())
   return ''

@@ -1,5 +1,6 @@
 import type { BlobStore } from '@coffer/blob-store'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
+import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
@@ -8,6 +9,7 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
 
@@ -20,6 +22,8 @@ export interface StoreDirectories {
 export interface StoreServices {
   readonly mesh: Mesh
   readonly blobs: BlobStore
+  /** Jobs of this store; nobody works here unless told to. */
+  readonly jobs: EmbeddedJobQueue
   /** Opens and seals the master keys of the built-in KMS. */
   readonly domainKey: DomainKey
   close(): Promise<void>
@@ -36,16 +40,19 @@ export async function openStoreServices(
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
     const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })
     const mesh = await Mesh.start({ logger })
+    const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
     await provideMetadata(mesh, store)
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     await provideIam(mesh, createIamService({ mesh }))
-    await provideRotation(mesh, createRotationService({ mesh, blobs }))
+    await provideRotation(mesh, createRotationService({ mesh, blobs, queue: jobs }))
     return {
       mesh,
       blobs,
+      jobs,
       domainKey,
       async close() {
+        await jobs.close()
         await mesh.stop()
         await kms.close()
         await blobs.close()

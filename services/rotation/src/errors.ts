@@ -3,6 +3,8 @@ import { CofferError, type CofferErrorShape } from '@coffer/errors'
 /** Every way a job can end early. Codes are API. */
 export const ROTATION_ERRORS = {
   ROTATION_TOO_MANY_FAILURES: 'the job was ended, as too much of it failed; what is done stays done',
+  ROTATION_REQUEST_INVALID: 'that is not a job that can be done',
+  ROTATION_BUCKET_NOT_FOUND: 'the bucket that the job is about is not there',
 } as const
 
 export function rotationError(code: keyof typeof ROTATION_ERRORS, details: CofferErrorShape['details']): CofferError {

@@ -1,15 +1,26 @@
 import type { BlobStore } from '@coffer/blob-store'
 import type { RotationService } from '@coffer/contracts'
+import type { JobQueue } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
+import { queuedJobs } from './jobs/queued-jobs.ts'
 import { keyUse } from './key-use.ts'
 import { rewrap } from './rewrap.ts'
 import { removeGarbage, scrub } from './scrub.ts'
 
 export { ROTATION_ERRORS } from './errors.ts'
+export { createJobHandler, type JobHandlerOptions } from './jobs/job-handler.ts'
 
-/** Background jobs over the mesh's metadata and this process's blob store. */
-export function createRotationService({ mesh, blobs }: { mesh: Mesh; blobs: BlobStore }): RotationService {
+export interface RotationServiceOptions {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  /** Where jobs are put; who runs them is another matter. */
+  readonly queue: JobQueue
+}
+
+/** Background work over the mesh's metadata and this process's blob store. */
+export function createRotationService({ mesh, blobs, queue }: RotationServiceOptions): RotationService {
   return {
+    ...queuedJobs(queue),
     scrub: () => scrub(mesh.use('metadata'), blobs),
     removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
     keyUse: (keyName) => keyUse(mesh, keyName),
@@ -17,7 +28,23 @@ export function createRotationService({ mesh, blobs }: { mesh: Mesh; blobs: Blob
   }
 }
 
-/** Offers the jobs to the mesh. */
+const METHODS = [
+  'cancelJob',
+  'findJob',
+  'keyUse',
+  'listJobs',
+  'listSchedules',
+  'pauseJob',
+  'putSchedule',
+  'removeGarbage',
+  'removeSchedule',
+  'resumeJob',
+  'rewrap',
+  'scrub',
+  'submitJob',
+] as const satisfies readonly (keyof RotationService)[]
+
+/** Offers it to the mesh. */
 export function provideRotation(mesh: Mesh, service: RotationService): Promise<void> {
-  return mesh.provide('rotation', service, ['keyUse', 'removeGarbage', 'rewrap', 'scrub'])
+  return mesh.provide('rotation', service, METHODS)
 }

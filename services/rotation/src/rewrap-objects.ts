@@ -1,9 +1,10 @@
-import { MetadataKey } from '@coffer/crypto-core'
+import type { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import type { KeyUseEntry } from '@coffer/metadata-store'
 import { openAttributes, replaceObjectKey, sealContextOf } from '@coffer/object-record'
 import { allBuckets } from './key-holders.ts'
+import { MetadataKeys } from './metadata-keys.ts'
 
 const PAGE = 1000
 /** Objects under way at once: their commits share an fdatasync. */
@@ -13,6 +14,9 @@ const ATTEMPTS_MAX = 8
 /** What happened to one object: `gone` and `moot` need nothing more. */
 export type ObjectOutcome = { readonly kind: 'rewrapped' | 'moot' } | { readonly kind: 'failed'; readonly code: string }
 
+/** Does one object when it is time for it. */
+type Step = (act: () => Promise<boolean>) => Promise<boolean>
+
 /**
  * Rewraps every object that a version of a master key seals by itself, and tells of each. What is done leaves the index, so
  * that a rewrap which is killed finds the rest when it is asked for again.
@@ -20,12 +24,15 @@ export type ObjectOutcome = { readonly kind: 'rewrapped' | 'moot' } | { readonly
 export class ObjectRewrap {
   readonly #mesh: Mesh
   readonly #toKeyName: string
-  readonly #metadataKeys = new Map<string, Promise<MetadataKey>>()
+  readonly #step: Step
+  readonly #metadataKeys: MetadataKeys
   #wrappedKeys: Promise<Map<string, Uint8Array>> | undefined
 
-  constructor(mesh: Mesh, toKeyName: string) {
+  constructor(mesh: Mesh, toKeyName: string, step: Step) {
     this.#mesh = mesh
     this.#toKeyName = toKeyName
+    this.#step = step
+    this.#metadataKeys = new MetadataKeys(mesh)
   }
 
   async *run(keyRef: string): AsyncGenerator<{ entry: KeyUseEntry; outcome: ObjectOutcome }> {
@@ -47,7 +54,7 @@ export class ObjectRewrap {
 
   async #tryOne(keyRef: string, entry: KeyUseEntry): Promise<ObjectOutcome> {
     try {
-      return { kind: (await this.#one(keyRef, entry)) ? 'rewrapped' : 'moot' }
+      return { kind: (await this.#step(() => this.#one(keyRef, entry))) ? 'rewrapped' : 'moot' }
     } catch (error) {
       if (!isCofferError(error)) throw error
       return { kind: 'failed', code: error.code }
@@ -78,24 +85,14 @@ export class ObjectRewrap {
   }
 
   async #metadataKeyOf(bucketId: string): Promise<MetadataKey | undefined> {
-    const known = this.#metadataKeys.get(bucketId)
-    if (known !== undefined) return known
     this.#wrappedKeys ??= this.#findWrappedKeys()
-    const wrapped = (await this.#wrappedKeys).get(bucketId)
-    if (wrapped === undefined) return undefined
-    const opened = this.#open(bucketId, wrapped)
-    this.#metadataKeys.set(bucketId, opened)
-    return opened
+    const wrappedMetadataKey = (await this.#wrappedKeys).get(bucketId)
+    return wrappedMetadataKey && this.#metadataKeys.of({ id: bucketId, wrappedMetadataKey })
   }
 
   async #findWrappedKeys(): Promise<Map<string, Uint8Array>> {
     const wrapped = new Map<string, Uint8Array>()
     for await (const bucket of allBuckets(this.#mesh)) wrapped.set(bucket.id, bucket.wrappedMetadataKey)
     return wrapped
-  }
-
-  async #open(bucketId: string, wrapped: Uint8Array): Promise<MetadataKey> {
-    const parcel = await this.#mesh.use('crypto').openMetadataKey(bucketId, wrapped, this.#mesh.recipient())
-    return new MetadataKey(this.#mesh.unparcel(parcel, 'metadata-key', bucketId))
   }
 }

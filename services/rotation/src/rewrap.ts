@@ -11,12 +11,24 @@ import { ObjectRewrap } from './rewrap-objects.ts'
 /** Failures that a report names; a report of more ends the walk, as then nothing works. */
 const FAILURES_MAX = 100
 
+/** Who waits for a rewrap: told of each step, and asked before it. */
+export interface RewrapWatch {
+  /** That many more objects will be done. */
+  planned(objectCount: number): void
+  /** Does a step when it is time for it; rejects when the rewrap is to end. */
+  step<Result>(act: () => Promise<Result>): Promise<Result>
+  done(objectCount: number): void
+  failed(objectCount: number, what: string, code: string): void
+}
+
+const NOBODY: RewrapWatch = { planned() {}, step: (act) => act(), done() {}, failed() {} }
+
 /** Everything that a master key wraps, wrapped anew under the newest version of it or of another. Contract: RotationService. */
-export async function rewrap(mesh: Mesh, request: RewrapRequest): Promise<RewrapReport> {
+export async function rewrap(mesh: Mesh, request: RewrapRequest, watch = NOBODY): Promise<RewrapReport> {
   const startedAt = Date.now()
   const from = await mesh.use('kms').describeKey(request.keyName)
   const to = await mesh.use('kms').describeKey(request.toKeyName ?? request.keyName)
-  const work = new RewrapWork(mesh, from, to, request.dryRun ?? false)
+  const work = new RewrapWork(mesh, { from, to, dryRun: request.dryRun ?? false, watch })
   const bucketKeys = await work.bucketKeys()
   const bucketCount = await work.metadataKeys()
   const identitiesRewrapped = await work.identities()
@@ -42,12 +54,17 @@ class RewrapWork {
   readonly #from: LocatedKey
   readonly #to: LocatedKey
   readonly #dryRun: boolean
+  readonly #watch: RewrapWatch
 
-  constructor(mesh: Mesh, from: LocatedKey, to: LocatedKey, dryRun: boolean) {
+  constructor(
+    mesh: Mesh,
+    { from, to, dryRun, watch }: { from: LocatedKey; to: LocatedKey; dryRun: boolean; watch: RewrapWatch },
+  ) {
     this.#mesh = mesh
     this.#from = from
     this.#to = to
     this.#dryRun = dryRun
+    this.#watch = watch
   }
 
   async bucketKeys(): Promise<{ bucketKeyCount: number; objectCount: number }> {
@@ -55,12 +72,14 @@ class RewrapWork {
     let objectCount = 0
     for await (const { id, objectCount: sealed, ...wrappedBy } of allBucketKeys(this.#mesh)) {
       if (!this.#isDue(wrappedBy)) continue
-      const isDone = await this.#try(`bucket key ${id}`, () =>
+      this.#watch.planned(sealed)
+      const isDone = await this.#try(`bucket key ${id}`, sealed, () =>
         this.#mesh.use('crypto').rewrapBucketKey(id, keyNameOf(this.#to)),
       )
       if (!isDone) continue
       bucketKeyCount += 1
       objectCount += sealed
+      this.#watch.done(sealed)
     }
     return { bucketKeyCount, objectCount }
   }
@@ -69,7 +88,7 @@ class RewrapWork {
     let bucketCount = 0
     for await (const bucket of allBuckets(this.#mesh)) {
       if (!this.#isDue(await this.#mesh.use('crypto').describeMetadataKey(bucket.wrappedMetadataKey))) continue
-      const isDone = await this.#try(`metadata key of bucket ${bucket.name}`, () => this.#metadataKey(bucket))
+      const isDone = await this.#try(`metadata key of bucket ${bucket.name}`, 0, () => this.#metadataKey(bucket))
       if (isDone) bucketCount += 1
     }
     return bucketCount
@@ -79,22 +98,27 @@ class RewrapWork {
     const iam = this.#mesh.use('iam')
     const wrappedBy = await iam.describeSealingKey()
     if (wrappedBy === undefined || !this.#isDue(wrappedBy)) return false
-    return this.#try('key of the identity records', () => iam.rewrapSealingKey(keyNameOf(this.#to)))
+    return this.#try('key of the identity records', 0, () => iam.rewrapSealingKey(keyNameOf(this.#to)))
   }
 
   /** Objects that the master key seals by itself: each is rewrapped in its record. */
   async directObjects(): Promise<number> {
     let count = 0
-    const objects = new ObjectRewrap(this.#mesh, keyNameOf(this.#to))
-    for (const { version } of this.#from.versions) {
-      if (!this.#isDue({ ...this.#from, keyVersion: version })) continue
-      if (this.#dryRun) {
-        count += await directObjectCount(this.#mesh, this.#from, version)
-        continue
-      }
-      for await (const { entry, outcome } of objects.run(directKeyRef({ ...this.#from, keyVersion: version }))) {
+    const due = this.#from.versions
+      .map(({ version }) => ({ ...this.#from, keyVersion: version }))
+      .filter((wrappedBy) => this.#isDue(wrappedBy))
+    for (const { keyVersion } of due) {
+      const planned = await directObjectCount(this.#mesh, this.#from, keyVersion)
+      this.#watch.planned(planned)
+      if (this.#dryRun) count += planned
+    }
+    if (this.#dryRun) return count
+    const objects = new ObjectRewrap(this.#mesh, keyNameOf(this.#to), (act) => this.#watch.step(act))
+    for (const wrappedBy of due) {
+      for await (const { entry, outcome } of objects.run(directKeyRef(wrappedBy))) {
+        if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code, 1)
+        else this.#watch.done(1)
         if (outcome.kind === 'rewrapped') count += 1
-        if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code)
       }
     }
     return count
@@ -117,19 +141,20 @@ class RewrapWork {
   }
 
   /** One failure does not keep the rest from being rewrapped; too many do. */
-  async #try(what: string, act: () => Promise<unknown>): Promise<boolean> {
+  async #try(what: string, objectCount: number, act: () => Promise<unknown>): Promise<boolean> {
     if (this.#dryRun) return true
     try {
-      await act()
+      await this.#watch.step(act)
       return true
     } catch (error) {
       if (!isCofferError(error)) throw error
-      this.#fail(what, error.code)
+      this.#fail(what, error.code, objectCount)
       return false
     }
   }
 
-  #fail(what: string, code: string): void {
+  #fail(what: string, code: string, objectCount: number): void {
+    this.#watch.failed(objectCount, what, code)
     if (this.failures.length >= FAILURES_MAX) throw rotationError('ROTATION_TOO_MANY_FAILURES', { what, code })
     this.failures.push({ what, code })
   }

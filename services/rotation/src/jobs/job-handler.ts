@@ -1,0 +1,89 @@
+import type { BlobStore } from '@coffer/blob-store'
+import type { JobHandler, JobRun, JsonObject } from '@coffer/job-queue'
+import type { Mesh } from '@coffer/mesh'
+import type { WriterId } from '@coffer/metadata-store'
+import { rotationError } from '../errors.ts'
+import { scrub } from '../scrub.ts'
+import { ObjectsJob } from './change-objects.ts'
+import { isJobKind, type JobKind, type JobRequest, parseJobRequest } from './job-requests.ts'
+import { RateLimit } from './rate-limit.ts'
+import { ObjectReencryption } from './reencrypt-object.ts'
+import { ObjectReseal } from './reseal-object.ts'
+import { runRewrap } from './rewrap-job.ts'
+
+export interface JobHandlerOptions {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  /** Registered, and retired when the process is gone. */
+  readonly writerId: WriterId
+}
+
+type Run<Kind extends JobKind> = (
+  options: JobHandlerOptions,
+  run: JobRun,
+  request: JobRequest<Kind>,
+) => Promise<JsonObject>
+
+/** Commits share an fdatasync, and calls over a network overlap. */
+const RESEAL_LIMITS = { concurrency: 128, window: 1024 }
+/** An object under way holds a few MiB. */
+const REENCRYPT_LIMITS = { concurrency: 16, window: 1024 }
+
+const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
+  'rotate-key': rotateKey,
+  rewrap: async ({ mesh }, run, { keyName, toKeyName, dryRun, objectsPerSecond }) => ({
+    ...(await runRewrap(mesh, run, {
+      keyName,
+      ...(toKeyName !== undefined && { toKeyName }),
+      ...(dryRun !== undefined && { dryRun }),
+      objectsPerSecond,
+    })),
+  }),
+  reseal: async ({ mesh }, run, request) =>
+    await new ObjectsJob(mesh, run, request, new ObjectReseal(mesh, request.to)).run(RESEAL_LIMITS),
+  reencrypt: async (options, run, request) => {
+    const change = new ObjectReencryption({
+      ...options,
+      algorithm: request.algorithm,
+      target: request.to,
+      dueBefore: run.job.submittedAt,
+      bytesRate: new RateLimit(request.bytesPerSecond),
+    })
+    return await new ObjectsJob(options.mesh, run, request, change).run(REENCRYPT_LIMITS)
+  },
+  scrub: async ({ mesh, blobs }) => ({ ...(await scrub(mesh.use('metadata'), blobs)) }),
+}
+
+/** Runs jobs of every kind. ROTATION_REQUEST_INVALID for one that this version of Coffer does not know. */
+export function createJobHandler(options: JobHandlerOptions): JobHandler {
+  return async (run) => {
+    const { kind, request } = run.job
+    if (!isJobKind(kind)) throw rotationError('ROTATION_REQUEST_INVALID', { kind: kind.slice(0, 100) })
+    return await runKind(kind, options, run, request)
+  }
+}
+
+function runKind<Kind extends JobKind>(
+  kind: Kind,
+  options: JobHandlerOptions,
+  run: JobRun,
+  request: JsonObject,
+): Promise<JsonObject> {
+  return RUNS[kind](options, run, parseJobRequest(kind, request))
+}
+
+/** A new version of a master key, once, however often the run is begun; then what the old ones wrap. */
+async function rotateKey(
+  { mesh }: JobHandlerOptions,
+  run: JobRun,
+  { keyName, rewrap = true, objectsPerSecond }: JobRequest<'rotate-key'>,
+): Promise<JsonObject> {
+  const kms = mesh.use('kms')
+  const { currentVersion } = await kms.describeKey(keyName)
+  const fromVersion = run.job.progress?.fromVersion ?? currentVersion
+  if (run.job.progress === undefined) await run.tell({ fromVersion })
+  if (currentVersion === fromVersion) await kms.rotateKey(keyName)
+  const { currentVersion: newVersion } = await kms.describeKey(keyName)
+  if (!rewrap) return { newVersion }
+  return { newVersion, ...(await runRewrap(mesh, run, { keyName, objectsPerSecond })) }
+}

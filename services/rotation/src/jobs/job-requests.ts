@@ -1,0 +1,84 @@
+import { DATA_ALGORITHMS } from '@coffer/crypto-core'
+import { z } from 'zod'
+import { rotationError } from '../errors.ts'
+
+const KEY_NAME = /^(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}$/
+const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+const KEY_BYTES_MAX = 1024
+const DAY_MS = 24 * 3600 * 1000
+const AGE_MS_MAX = 100 * 366 * DAY_MS
+
+const keyName = z.string().regex(KEY_NAME, 'a key is named `key` or `connector/key`')
+const algorithm = z.enum(DATA_ALGORITHMS.map(({ name }) => name))
+const sizeBytes = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const ageMs = z.int().min(0).max(AGE_MS_MAX)
+
+/** Which versions a job is about: a bucket, what begins with a prefix in it, or (neither) everything. */
+const scope = {
+  bucket: z.string().regex(BUCKET_NAME, 'no possible name of a bucket').optional(),
+  prefix: z.string().max(KEY_BYTES_MAX).optional(),
+}
+
+/** Versions that fit all of it. Ages are of the moment when the job was submitted. */
+const filter = z.strictObject({
+  minAgeMs: ageMs.optional(),
+  maxAgeMs: ageMs.optional(),
+  /** Age of the object key: that of the version, unless it has been encrypted anew since. */
+  minKeyAgeMs: ageMs.optional(),
+  minSizeBytes: sizeBytes.optional(),
+  maxSizeBytes: sizeBytes.optional(),
+  algorithm: algorithm.optional(),
+  /** The master key that they depend on... */
+  keyName: keyName.optional(),
+  /** ...and which version of it. */
+  keyVersion: z.int().min(1).max(1_000_000).optional(),
+})
+
+/** What the versions are to be sealed under; absent: the newest version of what they are. */
+const target = z.discriminatedUnion('sse', [
+  z.strictObject({ sse: z.literal('SSE-S3') }),
+  z.strictObject({ sse: z.literal('SSE-KMS'), keyName, bucketKeyEnabled: z.boolean() }),
+])
+
+const rate = {
+  objectsPerSecond: z.int().min(1).max(1_000_000).optional(),
+  bytesPerSecond: z.int().min(1).max(1_000_000_000_000).optional(),
+}
+const dryRun = z.boolean().optional()
+const prefixAlone = { path: ['prefix'], message: 'a prefix needs its bucket' }
+const objects = { ...scope, filter: filter.optional(), to: target.optional(), dryRun, ...rate }
+
+const REQUESTS = {
+  'rotate-key': z.strictObject({ keyName, rewrap: z.boolean().optional(), objectsPerSecond: rate.objectsPerSecond }),
+  rewrap: z.strictObject({
+    keyName,
+    toKeyName: keyName.optional(),
+    dryRun,
+    objectsPerSecond: rate.objectsPerSecond,
+  }),
+  reseal: z.strictObject(objects).refine(isPlaced, prefixAlone),
+  reencrypt: z.strictObject({ ...objects, algorithm: algorithm.optional() }).refine(isPlaced, prefixAlone),
+  scrub: z.strictObject({}),
+}
+
+export type JobKind = keyof typeof REQUESTS
+export type JobRequest<Kind extends JobKind> = z.infer<(typeof REQUESTS)[Kind]>
+export type ObjectsRequest = JobRequest<'reseal'>
+export type ObjectFilter = z.infer<typeof filter>
+export type SealingTarget = z.infer<typeof target>
+
+export function isJobKind(kind: string): kind is JobKind {
+  return Object.hasOwn(REQUESTS, kind)
+}
+
+/** What a job is asked to do, checked. ROTATION_REQUEST_INVALID. */
+export function parseJobRequest<Kind extends JobKind>(kind: Kind, request: unknown): JobRequest<Kind> {
+  const parsed = REQUESTS[kind].safeParse(request)
+  if (parsed.success) return parsed.data as JobRequest<Kind>
+  const [issue] = parsed.error.issues
+  throw rotationError('ROTATION_REQUEST_INVALID', { kind, at: issue?.path.join('.') ?? '', why: issue?.message ?? '' })
+}
+
+function isPlaced({ bucket, prefix }: { bucket?: string | undefined; prefix?: string | undefined }): boolean {
+  return bucket !== undefined || prefix === undefined
+}

@@ -1,0 +1,26 @@
+import type { MasterKeyUse } from '@coffer/contracts'
+import type { ObjectAttributes } from '@coffer/object-record'
+import { masterKeyNameOf } from '@coffer/s3-protocol'
+import type { SealingTarget } from './job-requests.ts'
+
+export interface NewSealing {
+  readonly attributes: ObjectAttributes
+  /** Undefined: the server's own, by a bucket key (SSE-S3). */
+  readonly masterKey: MasterKeyUse | undefined
+}
+
+/** How an object is to be held from now on; without a target as it is, under what is newest there. */
+export function newSealing(attributes: ObjectAttributes, target: SealingTarget | undefined): NewSealing {
+  if (target?.sse === 'SSE-S3') {
+    const { kms: _, ...rest } = attributes
+    return { attributes: { ...rest, sse: 'SSE-S3' }, masterKey: undefined }
+  }
+  if (target?.sse === 'SSE-KMS') {
+    const { keyName, bucketKeyEnabled } = target
+    const kms = { ...attributes.kms, keyId: keyName, bucketKeyEnabled }
+    return { attributes: { ...attributes, sse: 'SSE-KMS', kms }, masterKey: { keyName, bucketKeyEnabled } }
+  }
+  const { kms } = attributes
+  const masterKey = kms && { keyName: masterKeyNameOf(kms.keyId), bucketKeyEnabled: kms.bucketKeyEnabled }
+  return { attributes, masterKey }
+}

@@ -1,0 +1,72 @@
+import { parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
+import type { Mesh } from '@coffer/mesh'
+import type { ListedVersion, VersionRecord } from '@coffer/metadata-store'
+import type { ObjectAttributes } from '@coffer/object-record'
+import { allBucketKeys, isWrappedBy } from '../key-holders.ts'
+import type { ObjectFilter as FilterRequest } from './job-requests.ts'
+
+const BUCKET_KEY_REF = 'bk:'
+
+/** Which versions a job is about, of those in its scope. */
+export class ObjectFilter {
+  readonly #mesh: Mesh
+  readonly #wanted: FilterRequest
+  readonly #at: number
+  #key: Promise<Pick<WrappingKey, 'connector' | 'keyId'>> | undefined
+  #bucketKeys: Promise<ReadonlyMap<string, WrappingKey>> | undefined
+
+  /** `at`: when the ages of the request are to be taken, milliseconds since 1970. */
+  constructor(mesh: Mesh, wanted: FilterRequest, at: number) {
+    this.#mesh = mesh
+    this.#wanted = wanted
+    this.#at = at
+  }
+
+  /** What a listing tells is enough to leave most out, without a look at their records. */
+  fitsListed({ lastModifiedAt, sizeBytes }: ListedVersion): boolean {
+    const { minAgeMs = 0, maxAgeMs, minSizeBytes = 0, maxSizeBytes } = this.#wanted
+    const ageMs = this.#at - lastModifiedAt
+    if (ageMs < minAgeMs || (maxAgeMs !== undefined && ageMs > maxAgeMs)) return false
+    return sizeBytes >= minSizeBytes && (maxSizeBytes === undefined || sizeBytes <= maxSizeBytes)
+  }
+
+  async fits(version: VersionRecord, attributes: ObjectAttributes): Promise<boolean> {
+    const { algorithm, minKeyAgeMs = 0 } = this.#wanted
+    if (algorithm !== undefined && attributes.algorithm !== algorithm) return false
+    if (minKeyAgeMs > 0 && this.#at - objectKeyTime(version, attributes) < minKeyAgeMs) return false
+    return await this.#fitsKey(version.keyRef)
+  }
+
+  async #fitsKey(keyRef: string): Promise<boolean> {
+    const { keyName, keyVersion } = this.#wanted
+    if (keyName === undefined && keyVersion === undefined) return true
+    const wrappedBy = await this.#wrappingKeyOf(keyRef)
+    if (wrappedBy === undefined) return false
+    if (keyVersion !== undefined && wrappedBy.keyVersion !== keyVersion) return false
+    if (keyName === undefined) return true
+    this.#key ??= this.#mesh.use('kms').describeKey(keyName)
+    return isWrappedBy(wrappedBy, await this.#key)
+  }
+
+  async #wrappingKeyOf(keyRef: string): Promise<WrappingKey | undefined> {
+    if (!keyRef.startsWith(BUCKET_KEY_REF)) return parseDirectKeyRef(keyRef)
+    const id = keyRef.slice(BUCKET_KEY_REF.length)
+    this.#bucketKeys ??= this.#findBucketKeys()
+    const known = (await this.#bucketKeys).get(id)
+    if (known !== undefined) return known
+    // Made since: by a write beside this job.
+    this.#bucketKeys = this.#findBucketKeys()
+    return (await this.#bucketKeys).get(id)
+  }
+
+  async #findBucketKeys(): Promise<ReadonlyMap<string, WrappingKey>> {
+    const found = new Map<string, WrappingKey>()
+    for await (const bucketKey of allBucketKeys(this.#mesh)) found.set(bucketKey.id, bucketKey)
+    return found
+  }
+}
+
+/** When the object key of a version was made, milliseconds since 1970. */
+export function objectKeyTime(version: VersionRecord, attributes: ObjectAttributes): number {
+  return attributes.objectKeyAt ?? version.lastModifiedAt
+}
