@@ -138,7 +138,8 @@ export interface MetadataStore {
   /** The versions whose object keys a master key (`kms:` reference) seals by itself, strictly after `after`. */
   listKeyUse(query: { keyRef: string; after?: KeyUseEntry | undefined; limit: number }): Promise<readonly KeyUseEntry[]>
   /**
-   * The same object key of a version, sealed in another way: nothing else changes, not its order and not its dates.
+   * A version's sealed record made anew: the same object key sealed in another way, or other tags. Nothing that the store
+   * reads changes but the key reference: not its order and not its dates.
    * META_VERSION_CHANGED: it is gone, or its record is not the expected one any more.
    */
   replaceObjectKey(replacement: ObjectKeyReplacement): Promise<void>

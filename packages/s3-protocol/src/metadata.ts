@@ -1,6 +1,6 @@
 import { toEncodedWords } from './encoded-words.ts'
 import { invalidArgument, s3Error } from './errors.ts'
-import { parseTagging } from './object-tags.ts'
+import { parseTagging, type Tags } from './object-tags.ts'
 
 /** The headers and metadata that are kept with an object and given back with it. */
 export interface ObjectHeaders {
@@ -8,8 +8,8 @@ export interface ObjectHeaders {
   readonly standard: Readonly<Record<string, string>>
   /** User metadata, by lower-case name without `x-amz-meta-`; a character of a value is a byte as it came. */
   readonly user: Readonly<Record<string, string>>
-  /** From x-amz-tagging. */
-  readonly tags?: Readonly<Record<string, string>>
+  /** From x-amz-tagging, or PutObjectTagging since. Absent: none. */
+  readonly tags?: Tags
 }
 
 type Headers = Readonly<Record<string, string | undefined>>
@@ -43,12 +43,33 @@ export function parseObjectHeaders(headers: Headers): ObjectHeaders {
     if (Buffer.byteLength(value) > STANDARD_VALUE_BYTES_MAX) throw s3Error('MetadataTooLarge')
     standard[name] = value
   }
-  const tagging = headers['x-amz-tagging']
-  return {
-    standard,
-    user: parseUserMetadata(headers),
-    ...(tagging !== undefined && tagging !== '' && { tags: parseTagging(tagging) }),
-  }
+  return withTags({ standard, user: parseUserMetadata(headers) }, parseTagging(headers['x-amz-tagging'] ?? ''))
+}
+
+/** The same headers with these tags and no others. */
+export function withTags({ standard, user }: ObjectHeaders, tags: Tags): ObjectHeaders {
+  return { standard, user, ...(Object.keys(tags).length > 0 && { tags }) }
+}
+
+/**
+ * What a copy keeps of its source and takes from its request (S3 API, CopyObject): x-amz-metadata-directive and
+ * x-amz-tagging-directive, COPY or REPLACE, each for itself. InvalidArgument, and the refusals of `parseObjectHeaders`.
+ */
+export function parseCopiedHeaders(headers: Headers): {
+  readonly replacesMetadata: boolean
+  headersFrom(source: ObjectHeaders): ObjectHeaders
+} {
+  const replacesMetadata = isReplaced(headers, 'x-amz-metadata-directive', 'Unknown metadata directive.')
+  const replacesTags = isReplaced(headers, 'x-amz-tagging-directive', 'Unknown tagging directive.')
+  const given = replacesMetadata ? parseObjectHeaders(headers) : undefined
+  const tags = replacesTags ? parseTagging(headers['x-amz-tagging'] ?? '') : undefined
+  return { replacesMetadata, headersFrom: (source) => withTags(given ?? source, tags ?? source.tags ?? {}) }
+}
+
+function isReplaced(headers: Headers, name: string, message: string): boolean {
+  const directive = headers[name] ?? 'COPY'
+  if (directive !== 'COPY' && directive !== 'REPLACE') throw invalidArgument(name, directive, message)
+  return directive === 'REPLACE'
 }
 
 /** Response headers of an object: what was kept with it. */

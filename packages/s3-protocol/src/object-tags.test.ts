@@ -22,7 +22,7 @@ describe('parseTagging', () => {
   })
 
   it.each([
-    [pairs(11), 'InvalidTag'],
+    [pairs(11), 'BadRequest'],
     ['a=1&a=2', 'InvalidArgument'],
     ['=', 'InvalidArgument'],
     ['=v', 'InvalidArgument'],

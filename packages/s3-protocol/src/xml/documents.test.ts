@@ -120,7 +120,7 @@ describe('parseCreateBucketConfiguration', () => {
     ['<LocationConstraint>&lt;x&gt;</LocationConstraint>', 'MalformedXML'],
     ['<Region>eu-west-1</Region>', 'MalformedXML'],
     ['<Bucket><Type>Directory</Type></Bucket>', 'NotImplemented'],
-    ['<Tags><Tag><Key>a</Key><Value>b</Value></Tag></Tags>', 'NotImplemented'],
+    ['<Tags><Tag><Key>a</Key></Tag></Tags>', 'MalformedXML'],
   ])('refuses %s', (content, code) => {
     expect(() => parse(content)).toThrow(refused(code))
   })

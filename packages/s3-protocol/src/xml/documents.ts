@@ -1,7 +1,9 @@
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../checksums.ts'
 import { invalidArgument, s3Error } from '../errors.ts'
+import type { Tags } from '../object-tags.ts'
 import { assertKey } from '../request.ts'
 import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
+import { parseTags } from './tagging-documents.ts'
 
 const PARTS_MAX = 10_000
 const DELETED_OBJECTS_MAX = 1000
@@ -76,19 +78,21 @@ function parseDeletedObject(object: XmlElement): DeleteRequest['objects'][number
   return { key, ...(versionId && { versionId }), ...(etag && { etag }) }
 }
 
-/** CreateBucket. MalformedXML; NotImplemented for directory buckets and tags. */
-export function parseCreateBucketConfiguration(bytes: Uint8Array): { locationConstraint?: string } {
+/** CreateBucket. MalformedXML, InvalidTag, BadRequest; NotImplemented for directory buckets. */
+export function parseCreateBucketConfiguration(bytes: Uint8Array): { locationConstraint?: string; tags?: Tags } {
   const root = parseXml(bytes, 'CreateBucketConfiguration')
   const [asked] = knownChildren(root, ['LocationConstraint', 'Location', 'Bucket', 'Tags']).filter(
-    ({ name }) => name !== 'LocationConstraint',
+    ({ name }) => name !== 'LocationConstraint' && name !== 'Tags',
   )
   if (asked !== undefined) {
     throw s3Error('NotImplemented', { message: `${asked.name} of a new bucket is not available on this server.` })
   }
+  const tagged = findChild(root, 'Tags')
+  const tags = tagged && { tags: parseTags(knownChildren(tagged, ['Tag']), 'bucket') }
   const location = findText(root, 'LocationConstraint')?.trim()
-  if (location === undefined || location === '') return {}
+  if (location === undefined || location === '') return { ...tags }
   if (!/^[A-Za-z0-9-]{1,64}$/.test(location)) throw s3Error('MalformedXML')
-  return { locationConstraint: location }
+  return { locationConstraint: location, ...tags }
 }
 
 /** PutBucketVersioning. MalformedXML, IllegalVersioningConfigurationException; NotImplemented for MFA delete. */

@@ -1,13 +1,6 @@
 import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
-import {
-  invalidArgument,
-  type ObjectHeaders,
-  parseChecksumAlgorithm,
-  parseObjectHeaders,
-  renderCopyObjectResult,
-  s3Error,
-} from '@coffer/s3-protocol'
+import { parseChecksumAlgorithm, parseCopiedHeaders, renderCopyObjectResult, s3Error } from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { commitObject } from '../object/commit-object.ts'
@@ -34,12 +27,12 @@ export const copyObject: Operation = async (request, context) => {
   const sealing = sealingOf(request.parsed, bucket)
   const rekeyed = await rekeyInPlace(request, context, bucket, sealing)
   if (rekeyed !== undefined) return rekeyedReply(rekeyed, sealing)
-  const replacement = replacementOf(request)
+  const copied = parseCopiedHeaders(headers)
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
-    assertChangesSomething(request, candidate)
+    if (!copied.replacesMetadata) assertChangesSomething(request, candidate)
     return wholeOf(candidate)
   })
   const sizeBytes = range.lengthBytes
@@ -55,7 +48,7 @@ export const copyObject: Operation = async (request, context) => {
     ...issued.held,
     algorithm,
     keyContextId: versionId,
-    headers: replacement ?? source.object.attributes.headers,
+    headers: copied.headersFrom(source.object.attributes.headers),
   })
   try {
     const committed = await commitObject(context, bucket, {
@@ -109,21 +102,13 @@ export function sourceVersionHeader({ bucket, object }: CopySource): Record<stri
     : { 'x-amz-copy-source-version-id': externalVersionId(object.version) }
 }
 
-/** x-amz-metadata-directive: COPY keeps the source's headers and metadata (undefined), REPLACE takes the request's. */
-function replacementOf({ parsed }: AuthorizedRequest): ObjectHeaders | undefined {
-  const directive = parsed.headers['x-amz-metadata-directive'] ?? 'COPY'
-  if (directive === 'COPY') return undefined
-  if (directive === 'REPLACE') return parseObjectHeaders(parsed.headers)
-  throw invalidArgument('x-amz-metadata-directive', directive, 'Unknown metadata directive.')
-}
-
 /** A copy of the current version onto itself must replace metadata or change the encryption (S3 API, CopyObject). */
 function assertChangesSomething(request: AuthorizedRequest, source: CopySource): void {
   const { bucket, key } = request.parsed
   const ontoItself = source.bucket.record.name === bucket && source.object.version.key === key
   const namesEncryption = SSE_HEADERS.some((name) => request.parsed.headers[name] !== undefined)
   const changesEncryption = namesEncryption || source.sse.kind === 'SSE-C'
-  if (!ontoItself || changesEncryption || source.versionNamed || replacementOf(request) !== undefined) return
+  if (!ontoItself || changesEncryption || source.versionNamed) return
   throw s3Error('InvalidRequest', {
     message:
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

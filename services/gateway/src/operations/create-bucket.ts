@@ -18,7 +18,7 @@ export const createBucket: Operation = async (request, context) => {
   const name = request.parsed.bucket
   assertBucketName(name)
   const { region, blockedEncryptionTypes } = context.options
-  const location = (await locationOf(request)) ?? region
+  const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
@@ -33,7 +33,7 @@ export const createBucket: Operation = async (request, context) => {
   const sealed = sealBucketConfig(
     metadataKey,
     { ...clear, revision: FIRST_REVISION },
-    newBucketConfig(region, blockedEncryptionTypes),
+    { ...newBucketConfig(region, blockedEncryptionTypes), ...(tags && { tags }) },
   )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
@@ -41,9 +41,9 @@ export const createBucket: Operation = async (request, context) => {
   return emptyReply(200, { location: `/${name}` })
 }
 
-async function locationOf(request: AuthorizedRequest): Promise<string | undefined> {
+async function configurationOf(request: AuthorizedRequest): Promise<ReturnType<typeof parseCreateBucketConfiguration>> {
   const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
-  return document.length === 0 ? undefined : parseCreateBucketConfiguration(document).locationConstraint
+  return document.length === 0 ? {} : parseCreateBucketConfiguration(document)
 }
 
 async function issueMetadataKey(context: GatewayContext, bucketId: string) {

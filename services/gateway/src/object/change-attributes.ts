@@ -1,0 +1,40 @@
+import { isCofferError } from '@coffer/errors'
+import { type ObjectAttributes, replaceObjectKey } from '@coffer/object-record'
+import { s3Error } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { type FoundObject, findObject } from './find-object.ts'
+
+/** Of changes by others to the same version at the same time. */
+const ATTEMPTS_MAX = 16
+
+/**
+ * Changes what a version's sealed record says of it (tags, retention) in place: its data, key, order and dates stay. Where
+ * another changed it meanwhile, `change` is asked again about what it is now. NoSuchKey, NoSuchVersion, MethodNotAllowed.
+ */
+export async function changeAttributes(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  name: { readonly key: string; readonly versionId: string | undefined },
+  change: (attributes: ObjectAttributes) => ObjectAttributes,
+): Promise<FoundObject> {
+  const { record, metadataKey } = bucket
+  for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
+    const object = await findObject(context, bucket, name.key, name.versionId, { withBody: false })
+    const { version, objectKey } = object
+    try {
+      await context.metadata.replaceObjectKey({
+        bucketId: record.id,
+        key: version.key,
+        versionId: version.versionId,
+        expectedSealed: version.sealed,
+        keyRef: version.keyRef,
+        sealed: replaceObjectKey(metadataKey, record.id, version, change(object.attributes), objectKey),
+      })
+      return object
+    } catch (error) {
+      if (!isCofferError(error, 'META_VERSION_CHANGED')) throw error
+    }
+  }
+  throw s3Error('OperationAborted')
+}

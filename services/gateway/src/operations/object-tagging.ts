@@ -1,0 +1,38 @@
+import { parseTaggingDocument, renderTagging, type Tags, withTags } from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import { changeAttributes } from '../object/change-attributes.ts'
+import { findObject } from '../object/find-object.ts'
+import { emptyReply, type Reply, xmlReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+import { versionHeader } from './response-headers.ts'
+
+const DOCUMENT_BYTES_MAX = 64 * 1024
+
+/** GetObjectTagging: of the current version, or the one that is named. No tags are an empty set. */
+export const getObjectTagging: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const { key, query } = request.parsed
+  const object = await findObject(context, bucket, key, query.get('versionId'), { withBody: false })
+  return xmlReply(renderTagging(object.attributes.headers.tags ?? {}), versionHeader(bucket, object.version))
+}
+
+/** PutObjectTagging: replaces all tags of a version; its data and its date stay. */
+export const putObjectTagging: Operation = async (request, context) => {
+  const tags = parseTaggingDocument(await collectDocument(request, DOCUMENT_BYTES_MAX), 'object')
+  return emptyReply(200, await setTags(request, context, tags))
+}
+
+/** DeleteObjectTagging. */
+export const deleteObjectTagging: Operation = async (request, context) =>
+  emptyReply(204, await setTags(request, context, {}))
+
+async function setTags(...[request, context, tags]: [...Parameters<Operation>, Tags]): Promise<Reply['headers']> {
+  const bucket = bucketOf(request)
+  const { key, query } = request.parsed
+  const name = { key, versionId: query.get('versionId') }
+  const { version } = await changeAttributes(context, bucket, name, (attributes) => ({
+    ...attributes,
+    headers: withTags(attributes.headers, tags),
+  }))
+  return versionHeader(bucket, version)
+}
