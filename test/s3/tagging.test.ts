@@ -17,10 +17,11 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
-import { coffer, runOrThrow } from '../harness/coffer-command.ts'
+import { s3apiOf } from '../harness/aws-cli.ts'
+import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
-import { cleanEnvironment, serverForSuite } from '../harness/start-server.ts'
+import { serverForSuite } from '../harness/start-server.ts'
 
 const server = await serverForSuite()
 const s3 = s3Client(server)
@@ -168,15 +169,7 @@ describeWithPrograms('the AWS CLI', ['aws'], ({ aws }) => {
   it('tags an object and a bucket', async () => {
     const bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
-    const env = cleanEnvironment({
-      AWS_ACCESS_KEY_ID: server.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
-      AWS_DEFAULT_REGION: 'us-east-1',
-      AWS_CA_BUNDLE: server.caFile,
-      AWS_EC2_METADATA_DISABLED: 'true',
-    })
-    const s3api = async (...args: string[]) =>
-      (await runOrThrow(aws, ['--endpoint-url', server.endpoint, 's3api', ...args], { env, timeoutMs: 60_000 })).stdout
+    const s3api = s3apiOf(aws, server)
     const object = ['--bucket', bucket, '--key', 'k']
     await s3api('put-object-tagging', ...object, '--tagging', 'TagSet=[{Key=a,Value=1}]')
     expect(JSON.parse(await s3api('get-object-tagging', ...object))).toEqual({ TagSet: [{ Key: 'a', Value: '1' }] })

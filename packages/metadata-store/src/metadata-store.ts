@@ -163,13 +163,17 @@ export interface MetadataStore {
     which: VersionSelector,
     options: { withBody: boolean },
   ): Promise<{ version: VersionRecord; isLatest: boolean; body?: VersionBody } | undefined>
-  /** Removes a version for good. META_BUCKET_CHANGED, META_PRECONDITION_FAILED. */
+  /**
+   * Removes a version for good. META_BUCKET_CHANGED, META_PRECONDITION_FAILED; META_VERSION_CHANGED: its record is not
+   * `expectedSealed` any more.
+   */
   removeVersion(removal: {
     bucketId: BucketId
     bucketRevision: number
     key: string
     which: VersionSelector
     expectedCurrent?: VersionId | 'none'
+    expectedSealed?: Uint8Array
   }): Promise<RemovedVersion>
   /** Current versions that are not delete markers, one per key. */
   listCurrent(query: ListVersionsQuery): Promise<VersionPage>

@@ -1,7 +1,7 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { VersionRecord } from '@coffer/metadata-store'
-import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders } from '@coffer/s3-protocol'
+import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock } from '@coffer/s3-protocol'
 
 /** How the object key of a version is held. */
 export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS'
@@ -39,6 +39,8 @@ export interface ObjectAttributes {
   readonly streamSalt?: string
   readonly headers: ObjectHeaders
   readonly checksum?: StoredChecksum
+  /** Only in buckets with Object Lock. */
+  readonly lock?: ObjectLock
 }
 
 /** The clear fields that a version's seals are bound to. */

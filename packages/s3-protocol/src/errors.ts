@@ -21,6 +21,7 @@ export const S3_ERRORS = {
   InvalidAccessKeyId: [403, 'The access key ID you provided does not exist in our records.'],
   InvalidArgument: [400, 'An argument of the request is not valid.'],
   InvalidBucketName: [400, 'The specified bucket is not valid.'],
+  InvalidBucketState: [409, 'The request is not valid with the current state of the bucket.'],
   InvalidChunkSizeError: [403, 'Only the last chunk may be smaller than 8192 bytes.'],
   InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
   InvalidEncryptionAlgorithmError: [400, 'The encryption request that you specified is not valid.'],
@@ -59,6 +60,7 @@ export const S3_ERRORS = {
   MissingRequestBodyError: [400, 'Request body is empty.'],
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
+  NoSuchObjectLockConfiguration: [404, 'The specified object does not have a ObjectLock configuration'],
   NoSuchTagSet: [404, 'The TagSet does not exist.'],
   NoSuchUpload: [
     404,
@@ -67,6 +69,7 @@ export const S3_ERRORS = {
   NoSuchVersion: [404, 'The version ID specified in the request does not match an existing version.'],
   NotImplemented: [501, 'A header or query you provided requested a function that is not implemented.'],
   NotModified: [304, 'Not Modified'],
+  ObjectLockConfigurationNotFoundError: [404, 'Object Lock configuration does not exist for this bucket'],
   OperationAborted: [
     409,
     'A conflicting conditional operation is currently in progress against this resource. Try again.',

@@ -18,6 +18,19 @@ export * from './dates.ts'
 export * from './errors.ts'
 export * from './metadata.ts'
 export * from './object-attributes.ts'
+export {
+  asksForBypass,
+  asksForObjectLock,
+  assertHasDigest,
+  type DefaultRetention,
+  type LegalHold,
+  type ObjectLock,
+  type ObjectLockConfiguration,
+  objectLockHeaders,
+  parseObjectLockHeaders,
+  type Retention,
+  retentionFrom,
+} from './object-lock.ts'
 export type { Tags } from './object-tags.ts'
 export type { OperationName } from './operations.ts'
 export * from './range.ts'

@@ -48,7 +48,6 @@ describe('parseObjectHeaders', () => {
     [{ 'x-amz-storage-class': 'GLACIER' }, 'InvalidStorageClass'],
     [{ 'x-amz-acl': 'public-read' }, 'NotImplemented'],
     [{ 'x-amz-grant-read': 'id="1"' }, 'NotImplemented'],
-    [{ 'x-amz-object-lock-mode': 'GOVERNANCE' }, 'InvalidRequest'],
     [{ 'x-amz-website-redirect-location': 'javascript:alert(1)' }, 'InvalidRedirectLocation'],
     [{ 'x-amz-tagging': 'a=1&a=2' }, 'InvalidArgument'],
     [{ 'content-type': 'x'.repeat(4097) }, 'MetadataTooLarge'],

@@ -34,7 +34,6 @@ const STANDARD = [
 export function parseObjectHeaders(headers: Headers): ObjectHeaders {
   assertStorageClass(headers['x-amz-storage-class'])
   assertAclIsOwners(headers)
-  assertNoObjectLock(headers)
   assertRedirectLocation(headers[REDIRECT])
   const standard: Record<string, string> = {}
   for (const name of STANDARD) {
@@ -57,13 +56,18 @@ export function withTags({ standard, user }: ObjectHeaders, tags: Tags): ObjectH
  */
 export function parseCopiedHeaders(headers: Headers): {
   readonly replacesMetadata: boolean
+  readonly replacesTags: boolean
   headersFrom(source: ObjectHeaders): ObjectHeaders
 } {
   const replacesMetadata = isReplaced(headers, 'x-amz-metadata-directive', 'Unknown metadata directive.')
   const replacesTags = isReplaced(headers, 'x-amz-tagging-directive', 'Unknown tagging directive.')
   const given = replacesMetadata ? parseObjectHeaders(headers) : undefined
   const tags = replacesTags ? parseTagging(headers['x-amz-tagging'] ?? '') : undefined
-  return { replacesMetadata, headersFrom: (source) => withTags(given ?? source, tags ?? source.tags ?? {}) }
+  return {
+    replacesMetadata,
+    replacesTags,
+    headersFrom: (source) => withTags(given ?? source, tags ?? source.tags ?? {}),
+  }
 }
 
 function isReplaced(headers: Headers, name: string, message: string): boolean {
@@ -151,17 +155,5 @@ function assertAclIsOwners(headers: Headers): void {
   const changesNothing = acl === undefined || acl === 'private' || acl === 'bucket-owner-full-control'
   if (granted || !changesNothing) {
     throw s3Error('NotImplemented', { message: 'Access control lists are not available on this server.' })
-  }
-}
-
-function assertNoObjectLock(headers: Headers): void {
-  for (const name of [
-    'x-amz-object-lock-mode',
-    'x-amz-object-lock-retain-until-date',
-    'x-amz-object-lock-legal-hold',
-  ]) {
-    if (headers[name] !== undefined) {
-      throw s3Error('InvalidRequest', { message: 'Bucket is missing Object Lock Configuration' })
-    }
   }
 }

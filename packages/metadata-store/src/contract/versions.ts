@@ -98,6 +98,24 @@ export function versionsContract(under: StoreUnderTest): void {
       expect(found?.body).toEqual({ kind: 'none' })
     })
 
+    test('a removal that expects a record takes it only while it is that one', async () => {
+      const bucket = await newBucket(under.store)
+      const older = (await put(under.store, bucket, 'key')).version
+      const newer = (await put(under.store, bucket, 'key')).version
+      for (const { versionId, keyRef, sealed } of [older, newer]) {
+        const changed = randomBytes(70)
+        const replaced = { bucketId: bucket.id, key: 'key', versionId, keyRef, sealed: changed }
+        await under.store.replaceObjectKey({ ...replaced, expectedSealed: sealed })
+        const removal = { bucketId: bucket.id, bucketRevision: 1, key: 'key', which: { versionId } }
+        await refused(under.store.removeVersion({ ...removal, expectedSealed: sealed }), 'META_VERSION_CHANGED')
+        expect(await find(bucket, 'key', { versionId })).toBe(versionId)
+        const { removed } = await under.store.removeVersion({ ...removal, expectedSealed: changed })
+        expect(removed?.versionId).toBe(versionId)
+        const again = await under.store.removeVersion({ ...removal, expectedSealed: changed })
+        expect(again).toEqual({ garbage: [] })
+      }
+    })
+
     test('a null version replaces the null version, and no other', async () => {
       const bucket = await newBucket(under.store)
       const first = await put(under.store, bucket, 'key', { isNull: true })

@@ -1,5 +1,6 @@
 export * from './documents.ts'
 export * from './encryption-documents.ts'
+export * from './object-lock-documents.ts'
 export type { Owner } from './owner.ts'
 export { renderError } from './render-error.ts'
 export * from './render-listings.ts'

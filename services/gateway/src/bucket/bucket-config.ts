@@ -1,12 +1,14 @@
 import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
-import type { BucketEncryption, Tags } from '@coffer/s3-protocol'
+import type { BucketEncryption, ObjectLockConfiguration, Tags } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig {
   readonly region: string
   /** What PutBucketEncryption set; or what the server gives to new buckets; absent: SSE-S3. */
   readonly encryption?: BucketEncryption
+  /** Once there, it stays: only the default retention in it changes. Versioning is enabled then, and stays so. */
+  readonly objectLock?: ObjectLockConfiguration
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
 }

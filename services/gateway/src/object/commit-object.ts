@@ -1,11 +1,12 @@
 import type { StoredObjectKey } from '@coffer/contracts'
-import { type CofferError, isCofferError } from '@coffer/errors'
+import { type CofferError, invariant, isCofferError } from '@coffer/errors'
 import type { CommitVersion, VersionBody, VersionId } from '@coffer/metadata-store'
 import { type ObjectAttributes, sealAttributes } from '@coffer/object-record'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { discardGarbage } from './discard-garbage.ts'
+import { withDefaultRetention } from './object-lock.ts'
 import { sealSummary } from './summary.ts'
 import { newVersionId } from './version-id.ts'
 import { resolveCondition, type WriteCondition } from './write-condition.ts'
@@ -47,6 +48,8 @@ export async function commitObject(
   let versionId = draft.versionId
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const isNull = bucket.record.versioning !== 'enabled'
+    // A null version replaces the one before it, which may be locked.
+    invariant(!isNull || bucket.config.objectLock === undefined, 'a bucket with Object Lock is versioned')
     const lastModifiedAt = Date.now()
     const commit = await sealCommit(context, bucket, draft, { versionId, isNull, lastModifiedAt })
     try {
@@ -83,10 +86,11 @@ async function sealCommit(
   const expectedCurrent = draft.condition && (await resolveCondition(context, bucket, draft.key, draft.condition))
   const body = draft.bodyOf(place.versionId)
   const objectKey = draft.objectKey ?? NO_KEY
+  const attributes = draft.attributes && withDefaultRetention(draft.attributes, bucket, place.lastModifiedAt)
   const fields = {
     key: draft.key,
     ...place,
-    isDeleteMarker: draft.attributes === undefined,
+    isDeleteMarker: attributes === undefined,
     sizeBytes: draft.sizeBytes,
     bodyKind: body.kind,
     keyRef: objectKey.keyRef,
@@ -97,8 +101,8 @@ async function sealCommit(
     bucketRevision: record.revision,
     version: {
       ...version,
-      sealed: sealAttributes(metadataKey, record.id, fields, draft.attributes, objectKey.sealed),
-      summary: sealSummary(metadataKey, record.id, fields, draft.attributes),
+      sealed: sealAttributes(metadataKey, record.id, fields, attributes, objectKey.sealed),
+      summary: sealSummary(metadataKey, record.id, fields, attributes),
     },
     body,
     ...(expectedCurrent !== undefined && { expectedCurrent }),

@@ -5,6 +5,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { commitObject, findSameBucket } from './commit-object.ts'
 import { discardGarbage } from './discard-garbage.ts'
 import { versionSelectorOf } from './find-object.ts'
+import { assertRemovable } from './object-lock.ts'
 import { externalVersionId, newVersionId } from './version-id.ts'
 import { resolveCondition, type WriteCondition } from './write-condition.ts'
 
@@ -12,6 +13,8 @@ export interface Deletion {
   readonly key: string
   readonly versionId?: string | undefined
   readonly condition?: WriteCondition | undefined
+  /** Passes over governance retention: the request says so, and may. */
+  readonly bypassGovernance: boolean
 }
 
 export interface Deleted {
@@ -27,24 +30,28 @@ const ATTEMPTS_MAX = 16
 
 /**
  * Deletes as the bucket's versioning has it (S3 User Guide, "Deleting object versions"): a named version goes for good; else
- * a versioned bucket gets a delete marker, and any other loses its null version. Deleting nothing succeeds.
+ * a versioned bucket gets a delete marker, and any other loses its null version. Deleting nothing succeeds. AccessDenied for a
+ * version that is locked.
  */
 export async function deleteObject(context: GatewayContext, planned: OpenBucket, deletion: Deletion): Promise<Deleted> {
   const { key, versionId } = deletion
   if (versionId === undefined && planned.record.versioning !== 'unversioned') {
     return putDeleteMarker(context, planned, deletion)
   }
-  const which = versionSelectorOf(key, versionId)
+  const selected = versionSelectorOf(key, versionId)
+  const which = selected === 'current' ? 'null' : selected
   let bucket = planned
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const expectedCurrent = deletion.condition && (await resolveCondition(context, bucket, key, deletion.condition))
+    const expectedSealed = await assertRemovable(context, bucket, key, which, deletion.bypassGovernance)
     try {
       const { removed, garbage } = await context.metadata.removeVersion({
         bucketId: bucket.record.id,
         bucketRevision: bucket.record.revision,
         key,
-        which: which === 'current' ? 'null' : which,
+        which,
         ...(expectedCurrent !== undefined && { expectedCurrent }),
+        ...(expectedSealed && { expectedSealed }),
       })
       discardGarbage(context, garbage)
       return {
@@ -58,7 +65,9 @@ export async function deleteObject(context: GatewayContext, planned: OpenBucket,
         if (versionId === undefined && bucket.record.versioning !== 'unversioned') {
           return putDeleteMarker(context, bucket, deletion)
         }
-      } else if (!isCofferError(error, 'META_PRECONDITION_FAILED') || deletion.condition === undefined) throw error
+      } else if (!isCofferError(error, 'META_VERSION_CHANGED')) {
+        if (!isCofferError(error, 'META_PRECONDITION_FAILED') || deletion.condition === undefined) throw error
+      }
     }
   }
   throw s3Error('OperationAborted')

@@ -7,6 +7,7 @@ import {
   type ChecksumAlgorithm,
   type ChecksumType,
   type ObjectHeaders,
+  type ObjectLock,
   type SseRequest,
   s3Error,
 } from '@coffer/s3-protocol'
@@ -20,6 +21,7 @@ export interface UploadAttributes {
   readonly kms?: KmsAttributes
   readonly algorithm: DataAlgorithm
   readonly headers: ObjectHeaders
+  readonly lock?: ObjectLock
   /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
   readonly keyRef: string
   readonly sealedObjectKey: string

@@ -1,4 +1,4 @@
-import { parseVersioningConfiguration, renderVersioningConfiguration } from '@coffer/s3-protocol'
+import { parseVersioningConfiguration, renderVersioningConfiguration, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
@@ -12,9 +12,16 @@ export const getBucketVersioning: Operation = async (request) => {
   return xmlReply(renderVersioningConfiguration({ status: versioning === 'unversioned' ? undefined : versioning }))
 }
 
-/** PutBucketVersioning: Enabled or Suspended; never back to unversioned. */
+/** PutBucketVersioning: Enabled or Suspended; never back to unversioned. InvalidBucketState: not with Object Lock. */
 export const putBucketVersioning: Operation = async (request, context) => {
   const { status } = parseVersioningConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX))
-  await updateBucket(context, bucketOf(request), ({ config }) => ({ versioning: status, config }))
+  await updateBucket(context, bucketOf(request), ({ config }) => {
+    if (config.objectLock !== undefined && status !== 'enabled') {
+      throw s3Error('InvalidBucketState', {
+        message: 'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.',
+      })
+    }
+    return { versioning: status, config }
+  })
   return emptyReply(200)
 }

@@ -76,7 +76,7 @@ function attributesOf(
   parts: readonly ChosenPart[],
   checksum: StoredChecksum | undefined,
 ): ObjectAttributes {
-  const { sse, kms, algorithm, headers } = upload.attributes
+  const { sse, kms, algorithm, headers, lock } = upload.attributes
   return {
     etagHex: multipartEtagHex(upload, parts),
     partCount: parts.length,
@@ -86,6 +86,7 @@ function attributesOf(
     keyContextId: upload.record.uploadId,
     headers,
     ...(checksum && { checksum }),
+    ...(lock && { lock }),
   }
 }
 

@@ -7,12 +7,14 @@ import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
+import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
 import { type Sealing, sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
+import { assertAlsoAllowed } from '../steps/also-allowed.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders, versionHeader } from './response-headers.ts'
 
@@ -25,9 +27,11 @@ export const copyObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
+  const lock = requestedLock(request, bucket)
   const rekeyed = await rekeyInPlace(request, context, bucket, sealing)
   if (rekeyed !== undefined) return rekeyedReply(rekeyed, sealing)
   const copied = parseCopiedHeaders(headers)
+  if (copied.replacesTags) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = context.options.dataAlgorithm
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
@@ -49,6 +53,7 @@ export const copyObject: Operation = async (request, context) => {
     algorithm,
     keyContextId: versionId,
     headers: copied.headersFrom(source.object.attributes.headers),
+    ...(lock && { lock }),
   })
   try {
     const committed = await commitObject(context, bucket, {

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import { assertBucketName, parseCreateBucketConfiguration, s3Error } from '@coffer/s3-protocol'
+import { asksForObjectLock, assertBucketName, parseCreateBucketConfiguration, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -22,18 +22,23 @@ export const createBucket: Operation = async (request, context) => {
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
+  const withObjectLock = asksForObjectLock(request.parsed.headers)
   const { metadataKey, wrapped } = await issueMetadataKey(context, id)
   const clear = {
     name,
     id,
     ownerAccountId: request.principal.accountId,
     createdAt: request.receivedAtMs,
-    versioning: 'unversioned' as const,
+    versioning: withObjectLock ? ('enabled' as const) : ('unversioned' as const),
   }
   const sealed = sealBucketConfig(
     metadataKey,
     { ...clear, revision: FIRST_REVISION },
-    { ...newBucketConfig(region, blockedEncryptionTypes), ...(tags && { tags }) },
+    {
+      ...newBucketConfig(region, blockedEncryptionTypes),
+      ...(tags && { tags }),
+      ...(withObjectLock && { objectLock: {} }),
+    },
   )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })

@@ -6,10 +6,12 @@ import {
   renderInitiateMultipartUpload,
 } from '@coffer/s3-protocol'
 import { findSameBucket } from '../object/commit-object.ts'
+import { requestedLock } from '../object/object-lock.ts'
 import { sealingOf } from '../object/sealing.ts'
 import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
+import { assertAlsoAllowed } from '../steps/also-allowed.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders } from './response-headers.ts'
 
@@ -19,6 +21,8 @@ export const createMultipartUpload: Operation = async (request, context) => {
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
+  if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
+  const lock = requestedLock(request, bucket)
   const checksumAlgorithm = parseChecksumAlgorithm(headers)
   const checksum = checksumAlgorithm && {
     algorithm: checksumAlgorithm,
@@ -41,6 +45,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
       ...issued.held,
       algorithm,
       headers: objectHeaders,
+      ...(lock && { lock }),
       keyRef: issued.stored.keyRef,
       sealedObjectKey: Buffer.from(issued.stored.sealed).toString('base64'),
       ...(checksum && { checksum }),

@@ -1,4 +1,5 @@
 import { deleteObject as deleteNamed } from '../object/delete-object.ts'
+import { bypassesGovernance } from '../object/object-lock.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -10,6 +11,7 @@ export const deleteObject: Operation = async (request, context) => {
     key,
     versionId: query.get('versionId'),
     condition: writeConditionOf(headers),
+    bypassGovernance: bypassesGovernance(request),
   })
   return emptyReply(204, {
     ...(deleted.versionId !== undefined && { 'x-amz-version-id': deleted.versionId }),

@@ -4,6 +4,7 @@ import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { toS3Error } from '../errors-to-s3.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { deleteObject } from '../object/delete-object.ts'
+import { bypassesGovernance } from '../object/object-lock.ts'
 import { xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -19,21 +20,28 @@ type Outcome = Parameters<typeof renderDeleteResult>[0]['results'][number]
 export const deleteObjects: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { objects, quiet } = parseDelete(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const bypassGovernance = bypassesGovernance(request)
   const results: Outcome[] = []
   for (let start = 0; start < objects.length; start += CONCURRENT_MAX) {
     const slice = objects.slice(start, start + CONCURRENT_MAX)
-    results.push(...(await Promise.all(slice.map((entry) => deleteOne(context, bucket, entry)))))
+    results.push(...(await Promise.all(slice.map((entry) => deleteOne(context, bucket, entry, bypassGovernance)))))
   }
   return xmlReply(renderDeleteResult({ results, quiet }))
 }
 
-async function deleteOne(context: GatewayContext, bucket: OpenBucket, entry: Entry): Promise<Outcome> {
+async function deleteOne(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  entry: Entry,
+  bypassGovernance: boolean,
+): Promise<Outcome> {
   const { key, versionId, etag } = entry
   try {
     const deleted = await deleteObject(context, bucket, {
       key,
       versionId,
       condition: etag === undefined ? undefined : { ifMatch: etag },
+      bypassGovernance,
     })
     return {
       kind: 'deleted',

@@ -21,6 +21,9 @@ import { listObjectVersions } from './list-object-versions.ts'
 import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
+import { getObjectLegalHold, putObjectLegalHold } from './object-legal-hold.ts'
+import { getObjectLockConfiguration, putObjectLockConfiguration } from './object-lock-configuration.ts'
+import { getObjectRetention, putObjectRetention } from './object-retention.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import type { Operation } from './operation.ts'
 import { putObject } from './put-object.ts'
@@ -47,6 +50,9 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetBucketVersioning: getBucketVersioning,
   GetObject: getObject,
   GetObjectAttributes: getObjectAttributes,
+  GetObjectLegalHold: getObjectLegalHold,
+  GetObjectLockConfiguration: getObjectLockConfiguration,
+  GetObjectRetention: getObjectRetention,
   GetObjectTagging: getObjectTagging,
   HeadBucket: headBucket,
   HeadObject: headObject,
@@ -60,6 +66,9 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
+  PutObjectLegalHold: putObjectLegalHold,
+  PutObjectLockConfiguration: putObjectLockConfiguration,
+  PutObjectRetention: putObjectRetention,
   PutObjectTagging: putObjectTagging,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,

@@ -1,13 +1,15 @@
-import { parseObjectHeaders } from '@coffer/s3-protocol'
+import { assertHasDigest, parseObjectHeaders } from '@coffer/s3-protocol'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
+import { requestedLock } from '../object/object-lock.ts'
 import { sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
+import { assertAlsoAllowed } from '../steps/also-allowed.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './response-headers.ts'
 
@@ -17,6 +19,9 @@ export const putObject: Operation = async (request, context) => {
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
+  if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
+  const lock = requestedLock(request, bucket)
+  if (lock ?? bucket.config.objectLock?.defaultRetention) assertHasDigest(headers)
   const condition = writeConditionOf(headers)
   const payload = uploadPayload(request, { md5: sealing.kind === 'SSE-S3' })
   // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
@@ -34,6 +39,7 @@ export const putObject: Operation = async (request, context) => {
     algorithm,
     keyContextId: versionId,
     headers: objectHeaders,
+    ...(lock && { lock }),
   })
   try {
     const committed = await commitObject(context, bucket, {

@@ -1,5 +1,5 @@
 import { etagOf, type ObjectAttributes, type StoredChecksum } from '@coffer/object-record'
-import { httpDate, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
+import { httpDate, objectLockHeaders, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { externalVersionId } from '../object/version-id.ts'
@@ -61,6 +61,7 @@ export function objectHeaders(
     'accept-ranges': 'bytes',
     ...sseHeaders(object.attributes, presented),
     ...versionHeader(bucket, object.version),
+    ...objectLockHeaders(object.attributes.lock),
     ...(wantsChecksum && checksumHeaders(object.attributes.checksum)),
     ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
   }

@@ -63,6 +63,10 @@ export function removeVersion(
   requireCurrent(head, removal.expectedCurrent)
   const target = head && selectVersion(databases, name, head, removal.which)
   if (!head || !target) return { garbage: [] }
+  const { expectedSealed } = removal
+  if (expectedSealed !== undefined && Buffer.compare(target.record.sealed, expectedSealed) !== 0) {
+    throw metadataError('META_VERSION_CHANGED', { versionId: target.record.versionId })
+  }
   const planned = planRemoval(batch, name, target)
   const next = target === head ? readNextOlder(batch, name, removal.key) : undefined
   const usage = batch.usage(removal.bucketId)
