@@ -1,3 +1,7 @@
+export { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from './bucket-record.ts'
+export { deleteMarkerOver } from './delete-marker.ts'
 export * from './object-attributes.ts'
 export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
+export { openSummaries, sealSummary } from './summary.ts'
+export { newVersionId } from './version-id.ts'

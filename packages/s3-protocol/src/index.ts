@@ -16,6 +16,8 @@ export * from './copy-source.ts'
 export { combineCrc } from './crc-combine.ts'
 export * from './dates.ts'
 export * from './errors.ts'
+export * from './lifecycle/due-times.ts'
+export * from './lifecycle/lifecycle-rules.ts'
 export * from './metadata.ts'
 export * from './object-attributes.ts'
 export {

@@ -1,14 +1,13 @@
-import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
+import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
-import type { BucketEncryption, ObjectLockConfiguration, Tags } from '@coffer/s3-protocol'
+import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
+import type { BucketEncryption, Tags } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
-export interface BucketConfig {
+export interface BucketConfig extends BucketRules {
   readonly region: string
   /** What PutBucketEncryption set; or what the server gives to new buckets; absent: SSE-S3. */
   readonly encryption?: BucketEncryption
-  /** Once there, it stays: only the default retention in it changes. Versioning is enabled then, and stays so. */
-  readonly objectLock?: ObjectLockConfiguration
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
 }
@@ -21,29 +20,15 @@ export function newBucketConfig(region: string, blocked: readonly 'SSE-C'[]): Bu
   return { region, ...(blocked.length > 0 && { encryption: { ...DEFAULT_ENCRYPTION, blocked } }) }
 }
 
-type SealedBucketFields = Pick<BucketRecord, 'name' | 'id' | 'ownerAccountId' | 'createdAt' | 'versioning' | 'revision'>
-
 /** Seals a bucket's configuration, and with it authenticates its clear fields: owner, versioning, revision. */
 export function sealBucketConfig(
   metadataKey: MetadataKey,
   bucket: SealedBucketFields,
   config: BucketConfig,
 ): Uint8Array {
-  return metadataKey.sealRecord(Buffer.from(JSON.stringify(config)), bucketFields(bucket))
+  return sealBucketRecord(metadataKey, bucket, config)
 }
 
 export function openBucketConfig(metadataKey: MetadataKey, bucket: BucketRecord): BucketConfig {
-  return JSON.parse(metadataKey.openRecord(bucket.sealed, bucketFields(bucket)).toString()) as BucketConfig
-}
-
-function bucketFields(bucket: SealedBucketFields): Uint8Array {
-  return encodeFields(
-    'bucket',
-    bucket.name,
-    bucket.id,
-    bucket.ownerAccountId,
-    bucket.createdAt,
-    bucket.versioning,
-    bucket.revision,
-  )
+  return openBucketRecord(metadataKey, bucket) as BucketConfig
 }

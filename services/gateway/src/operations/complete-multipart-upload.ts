@@ -24,6 +24,7 @@ import { newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { type Reply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
+import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders, versionHeader } from './response-headers.ts'
 
@@ -68,6 +69,7 @@ export const completeMultipartUpload: Operation = async (request, context) => {
   return reply(request, attributes, {
     ...sseHeaders(attributes, { kind: 'default' }),
     ...versionHeader(committed.bucket, committed),
+    ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
   })
 }
 

@@ -15,6 +15,7 @@ import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/also-allowed.ts'
+import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders, versionHeader } from './response-headers.ts'
 
@@ -74,6 +75,7 @@ export const copyObject: Operation = async (request, context) => {
       ...sseHeaders(attributes, sealing),
       ...versionHeader(committed.bucket, committed),
       ...sourceVersionHeader(source),
+      ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
     })
   } catch (error) {
     discardUncommitted(context, blobIds, error)

@@ -12,6 +12,7 @@ import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import { assertAlsoAllowed } from '../steps/also-allowed.ts'
+import { abortHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders } from './response-headers.ts'
 
@@ -59,6 +60,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   })
   return xmlReply(renderInitiateMultipartUpload({ bucket: bucket.record.name, key, uploadId }), {
     ...sseHeaders(issued.held, sealing),
+    ...abortHeaders(bucket, upload),
     ...(checksum && {
       'x-amz-checksum-algorithm': checksum.algorithm,
       'x-amz-checksum-type': checksum.type,

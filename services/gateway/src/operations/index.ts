@@ -1,6 +1,7 @@
 import type { OperationName } from '@coffer/s3-protocol'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
+import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from './bucket-lifecycle.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
@@ -40,11 +41,13 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   CreateMultipartUpload: createMultipartUpload,
   DeleteBucket: deleteBucket,
   DeleteBucketEncryption: deleteBucketEncryption,
+  DeleteBucketLifecycle: deleteBucketLifecycle,
   DeleteBucketTagging: deleteBucketTagging,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   DeleteObjectTagging: deleteObjectTagging,
   GetBucketEncryption: getBucketEncryption,
+  GetBucketLifecycleConfiguration: getBucketLifecycle,
   GetBucketLocation: getBucketLocation,
   GetBucketTagging: getBucketTagging,
   GetBucketVersioning: getBucketVersioning,
@@ -63,6 +66,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
   PutBucketEncryption: putBucketEncryption,
+  PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,

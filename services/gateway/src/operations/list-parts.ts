@@ -1,6 +1,7 @@
 import { renderListParts, s3Error } from '@coffer/s3-protocol'
 import { findUpload, openPart } from '../object/upload.ts'
 import { xmlReply } from '../reply.ts'
+import { abortHeaders } from './lifecycle-headers.ts'
 import { pageLimitOf } from './list-parameters.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -41,7 +42,7 @@ export const listParts: Operation = async (request, context) => {
       }
     }),
   })
-  return xmlReply(result)
+  return xmlReply(result, abortHeaders(bucket, upload.record))
 }
 
 function markerOf(text: string | undefined): number {

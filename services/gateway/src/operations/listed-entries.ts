@@ -1,9 +1,9 @@
 import type { Principal } from '@coffer/contracts'
 import type { ListedVersion } from '@coffer/metadata-store'
+import { openSummaries } from '@coffer/object-record'
 import type { ListedObject } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import { openSummaries } from '../object/summary.ts'
 
 /** Shown instead of an ETag that can't be authenticated: one damaged record never fails a page, nor shows wrong bytes. */
 const DAMAGED_ETAG = '"damaged"'

@@ -10,6 +10,7 @@ import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
 import { assertAlsoAllowed } from '../steps/also-allowed.ts'
+import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './response-headers.ts'
 
@@ -56,6 +57,7 @@ export const putObject: Operation = async (request, context) => {
       ...sseHeaders(attributes, sealing),
       ...versionHeader(committed.bucket, committed),
       ...checksumHeaders(attributes.checksum),
+      ...expirationHeaders(committed.bucket, { key, sizeBytes: stored.sizeBytes, ...committed }, attributes),
     })
   } catch (error) {
     discardUncommitted(context, blobIds, error)

@@ -3,6 +3,7 @@ import { httpDate, objectLockHeaders, objectResponseHeaders, type ParsedRequest 
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { externalVersionId } from '../object/version-id.ts'
+import { expirationHeaders } from './lifecycle-headers.ts'
 
 type Headers = Record<string, string | number>
 
@@ -62,6 +63,7 @@ export function objectHeaders(
     ...sseHeaders(object.attributes, presented),
     ...versionHeader(bucket, object.version),
     ...objectLockHeaders(object.attributes.lock),
+    ...(object.isLatest && expirationHeaders(bucket, object.version, object.attributes)),
     ...(wantsChecksum && checksumHeaders(object.attributes.checksum)),
     ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
   }

@@ -1,7 +1,7 @@
 import { cryptoError, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { ListedVersion } from '@coffer/metadata-store'
-import { etagOf, type ObjectAttributes } from '@coffer/object-record'
 import type { ChecksumAlgorithm, ChecksumType } from '@coffer/s3-protocol'
+import { etagOf, type ObjectAttributes } from './object-attributes.ts'
 
 /**
  * What a listing shows of a version beside the clear fields, 53 bytes: format (1), checksum algorithm (1), checksum type

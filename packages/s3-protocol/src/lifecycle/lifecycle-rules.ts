@@ -1,0 +1,68 @@
+import type { Tags } from '../object-tags.ts'
+
+/** Which objects a rule is about: those that all of this fits (S3 API, LifecycleRuleFilter). */
+export interface LifecycleFilter {
+  readonly prefix?: string
+  readonly tags?: Tags
+  readonly sizeBytesGreaterThan?: number
+  readonly sizeBytesLessThan?: number
+}
+
+/** When the current version goes: so many days after its making, from a date on, or a delete marker that hides nothing. */
+export type LifecycleExpiration =
+  | { readonly days: number }
+  | { readonly dateAt: number }
+  | { readonly expiredObjectDeleteMarker: boolean }
+
+export interface LifecycleRule {
+  /** At most 255 characters, unique in its configuration. */
+  readonly id: string
+  readonly isEnabled: boolean
+  /** Absent: the rule has the `prefix` of the older form. */
+  readonly filter?: LifecycleFilter
+  /** The older form's own. */
+  readonly prefix?: string
+  readonly expiration?: LifecycleExpiration
+  readonly noncurrentVersionExpiration?: {
+    /** Since a newer version took its place. */
+    readonly noncurrentDays: number
+    /** As many noncurrent versions are kept, the newest, whatever their age. */
+    readonly newerNoncurrentVersions?: number
+  }
+  readonly abortIncompleteMultipartUpload?: { readonly daysAfterInitiation: number }
+}
+
+/** What PutBucketLifecycleConfiguration sets. */
+export interface LifecycleConfiguration {
+  readonly rules: readonly LifecycleRule[]
+}
+
+/** What a rule can ask of a version; tags 'unknown': not looked up yet, taken for fitting. */
+export interface LifecycleObject {
+  readonly key: string
+  readonly sizeBytes: number
+  /** Milliseconds since 1970. */
+  readonly lastModifiedAt: number
+  readonly isDeleteMarker: boolean
+  readonly tags: Tags | 'unknown'
+}
+
+export function filterOf({ filter, prefix }: LifecycleRule): LifecycleFilter {
+  return filter ?? (prefix === undefined ? {} : { prefix })
+}
+
+/** Sizes and tags fit objects only: a delete marker has neither. */
+export function isAbout(rule: LifecycleRule, object: LifecycleObject): boolean {
+  const { prefix = '', tags, sizeBytesGreaterThan, sizeBytesLessThan } = filterOf(rule)
+  if (!object.key.startsWith(prefix)) return false
+  if (tags === undefined && sizeBytesGreaterThan === undefined && sizeBytesLessThan === undefined) return true
+  if (object.isDeleteMarker) return false
+  if (sizeBytesGreaterThan !== undefined && object.sizeBytes <= sizeBytesGreaterThan) return false
+  if (sizeBytesLessThan !== undefined && object.sizeBytes >= sizeBytesLessThan) return false
+  return hasAll(object.tags, tags ?? {})
+}
+
+function hasAll(tags: LifecycleObject['tags'], wanted: Tags): boolean {
+  if (tags === 'unknown') return true
+  return Object.entries(wanted).every(([key, value]) => Object.hasOwn(tags, key) && tags[key] === value)
+}
