@@ -8,6 +8,7 @@ export type * from './crypto.ts'
 export type * from './iam.ts'
 export type * from './key-parcel.ts'
 export type * from './kms.ts'
+export type * from './lifecycle.ts'
 export type * from './metadata.ts'
 export type * from './rotation.ts'
 

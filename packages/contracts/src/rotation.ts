@@ -1,4 +1,5 @@
 import type { Job, JobSubmission, Schedule } from '@coffer/job-queue'
+import type { LifecycleRequest, LifecycleStep } from './lifecycle.ts'
 
 export interface ScrubReport {
   readonly blobsSeen: number
@@ -103,4 +104,9 @@ export interface RotationService {
    * Killed at any moment, it goes on where it was when it is asked for again, as what is done needs nothing.
    */
   rewrap(request: RewrapRequest): Promise<RewrapReport>
+  /**
+   * One bounded step of a walk that applies the lifecycle rules of all buckets. The caller gives each step where the one before
+   * ended; a walk that begins anew finds nothing left of what is done.
+   */
+  applyLifecycle(request: LifecycleRequest): Promise<LifecycleStep>
 }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger, Mesh } from '@coffer/mesh'
+import { LifecyclePasses } from './lifecycle-passes.ts'
 
 const GARBAGE_INTERVAL_MS = 60_000
 /** A scrub of a large store takes longer than a stop may; what it leaves is found at the next start. */
@@ -12,8 +13,12 @@ export interface Housekeeping {
   stop(): Promise<void>
 }
 
-/** Erases keys whose deletion is due, and removes object data that nothing refers to: what dead writers left, at once; what commits dropped, each minute. */
+/**
+ * Erases keys whose deletion is due, applies lifecycle rules, and removes object data that nothing refers to: what dead writers left,
+ * at once; what commits dropped, each minute.
+ */
 export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
+  const lifecycle = new LifecyclePasses(mesh, logger)
   let running: Promise<void> = Promise.resolve()
   let isScrubWanted = false
   let isStopped = false
@@ -24,6 +29,7 @@ export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
       isScrubWanted = false
       await (wasWanted ? scrub(mesh, logger) : removeGarbage(mesh, logger))
       await destroyDueKeys(mesh, logger)
+      await lifecycle.turn(() => isStopped)
     })
   }
   const scrubSoon = () => {

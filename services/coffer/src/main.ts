@@ -3,6 +3,7 @@ import { accountCommand } from './cli/account-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { configCommand } from './cli/config-command.ts'
 import { keyCommand } from './cli/key-command.ts'
+import { lifecycleCommand } from './cli/lifecycle-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
 import { rootKeyCommand } from './cli/root-key-command.ts'
@@ -22,6 +23,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(keyCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
+    .addCommand(lifecycleCommand())
     .addCommand(configCommand())
     .addCommand(meshKeyCommand())
     .addCommand(benchCommand())

@@ -4,6 +4,7 @@ import type { JobQueue } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { queuedJobs } from './jobs/queued-jobs.ts'
 import { keyUse } from './key-use.ts'
+import { Lifecycle } from './lifecycle/lifecycle.ts'
 import { rewrap } from './rewrap.ts'
 import { removeGarbage, scrub } from './scrub.ts'
 
@@ -15,11 +16,14 @@ export interface RotationServiceOptions {
   readonly blobs: BlobStore
   /** Where jobs are put; who runs them is another matter. */
   readonly queue: JobQueue
+  readonly now?: () => number
 }
 
 /** Background work over the mesh's metadata and this process's blob store. */
-export function createRotationService({ mesh, blobs, queue }: RotationServiceOptions): RotationService {
+export function createRotationService({ mesh, blobs, queue, now }: RotationServiceOptions): RotationService {
+  const lifecycle = new Lifecycle(mesh, now ?? Date.now)
   return {
+    applyLifecycle: (request) => lifecycle.step(request),
     ...queuedJobs(queue),
     scrub: () => scrub(mesh.use('metadata'), blobs),
     removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
@@ -29,6 +33,7 @@ export function createRotationService({ mesh, blobs, queue }: RotationServiceOpt
 }
 
 const METHODS = [
+  'applyLifecycle',
   'cancelJob',
   'findJob',
   'keyUse',

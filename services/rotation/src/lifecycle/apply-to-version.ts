@@ -1,0 +1,77 @@
+import type { MetadataService } from '@coffer/contracts'
+import type { VersionRecord } from '@coffer/metadata-store'
+import { deleteMarkerOver, isLocked, type ObjectAttributes, openAttributes } from '@coffer/object-record'
+import {
+  expirationOf,
+  type LifecycleObject,
+  type LifecycleRule,
+  loneMarkerExpirationOf,
+  noncurrentExpirationOf,
+} from '@coffer/s3-protocol'
+import type { DueVersion, Reason } from './plan-versions.ts'
+import type { RuledBucket } from './ruled-buckets.ts'
+
+/** `moot`: gone, changed, or not due after all by its own record. */
+export type VersionOutcome = 'done' | 'locked' | 'moot'
+
+export interface Work {
+  readonly metadata: MetadataService
+  readonly nowMs: number
+  /** Changes nothing. */
+  readonly isPreview: boolean
+}
+
+/**
+ * Does what a version is due for, if its authenticated record says so too and no lock holds it. The change names what was found: a
+ * version that was locked, tagged or overwritten meanwhile stays. META_VERSION_CHANGED and its kin: for the next pass.
+ */
+export async function applyToVersion(bucket: RuledBucket, due: DueVersion, work: Work): Promise<VersionOutcome> {
+  const { record, metadataKey, rules } = bucket
+  const { key, versionId, reason } = due
+  const found = await work.metadata.findVersion(record.id, key, { versionId }, { withBody: false })
+  if (found === undefined) return 'moot'
+  const { version, isLatest } = found
+  const { attributes } = openAttributes(metadataKey, record.id, version)
+  if (isLatest === (reason.kind === 'noncurrent')) return 'moot'
+  if (!isDue(rules, reason, version, attributes, work.nowMs)) return 'moot'
+  const hides = reason.kind === 'expired' && record.versioning === 'enabled'
+  if (!hides && isLocked(attributes.lock, work.nowMs, { bypassGovernance: false })) return 'locked'
+  if (!work.isPreview) await change(bucket, reason, version, work)
+  return 'done'
+}
+
+async function change({ record, metadataKey }: RuledBucket, reason: Reason, version: VersionRecord, work: Work) {
+  const { key, versionId, sealed } = version
+  if (reason.kind === 'expired' && record.versioning !== 'unversioned') {
+    await work.metadata.commitVersion(deleteMarkerOver(metadataKey, record, version, work.nowMs))
+    return
+  }
+  await work.metadata.removeVersion({
+    bucketId: record.id,
+    bucketRevision: record.revision,
+    key,
+    which: { versionId },
+    expectedSealed: sealed,
+    ...(reason.kind === 'expired' && { expectedCurrent: versionId }),
+  })
+}
+
+/** Asks the rules again, with the dates and sizes of the record, and with its tags. */
+function isDue(
+  rules: readonly LifecycleRule[],
+  reason: Reason,
+  { key, sizeBytes, lastModifiedAt, isDeleteMarker }: VersionRecord,
+  { headers }: Partial<ObjectAttributes>,
+  nowMs: number,
+): boolean {
+  const object: LifecycleObject = { key, sizeBytes, lastModifiedAt, isDeleteMarker, tags: headers?.tags ?? {} }
+  const due =
+    reason.kind === 'noncurrent'
+      ? noncurrentExpirationOf(rules, object, reason.sinceAt, reason.newerNoncurrentCount)
+      : reason.kind === 'expired'
+        ? expirationOf(rules, object)
+        : isDeleteMarker
+          ? loneMarkerExpirationOf(rules, object)
+          : undefined
+  return due !== undefined && due.at <= nowMs
+}
