@@ -1,11 +1,13 @@
 import {
   CreateBucketCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
   GetBucketLocationCommand,
   HeadBucketCommand,
   ListBucketsCommand,
   PutObjectCommand,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -55,6 +57,21 @@ describe('buckets', () => {
     })
     await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'k' }))
     await s3.send(new DeleteBucketCommand({ Bucket: bucket }))
+  })
+
+  it('is deleted with its uploads in progress, but only while it holds no object', async () => {
+    const bucket = await newBucket(s3)
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'v' }))
+    const upload = { Bucket: bucket, Key: 'unfinished' }
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand(upload))
+    const part = { ...upload, UploadId, PartNumber: 1 }
+    await s3.send(new UploadPartCommand({ ...part, Body: 'part' }))
+    expect((await failureOf(s3.send(new DeleteBucketCommand({ Bucket: bucket })))).code).toBe('BucketNotEmpty')
+    await s3.send(new UploadPartCommand({ ...part, Body: 'the upload is still there' }))
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'k' }))
+    await s3.send(new DeleteBucketCommand({ Bucket: bucket }))
+    await newBucket(s3, { name: bucket })
+    expect((await failureOf(s3.send(new UploadPartCommand({ ...part, Body: 'late' })))).code).toBe('NoSuchUpload')
   })
 
   it('made again under an old name does not show the old objects', async () => {

@@ -123,7 +123,10 @@ export interface MetadataStore {
    * wrapped key is not `expected` any more, META_BUCKET_NOT_FOUND.
    */
   replaceWrappedMetadataKey(name: string, id: BucketId, expected: Uint8Array, wrapped: Uint8Array): Promise<void>
-  /** META_BUCKET_NOT_EMPTY while it holds a version, a delete marker or an upload in progress; META_BUCKET_NOT_FOUND. */
+  /**
+   * META_BUCKET_NOT_EMPTY while it holds a version, a delete marker or an upload in progress (the error's details say `holds`:
+   * `versions`, or `uploads` where there is nothing else); META_BUCKET_NOT_FOUND.
+   */
   deleteBucket(name: string, id: BucketId): Promise<void>
   /** By name, strictly after `afterName`. */
   listBuckets(query: { ownerAccountId: string; prefix: string; afterName: string; limit: number }): Promise<{

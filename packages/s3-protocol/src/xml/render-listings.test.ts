@@ -107,7 +107,7 @@ describe('renderListObjectsV2', () => {
     const values = ['Prefix', 'StartAfter', 'ContinuationToken', 'Delimiter', 'EncodingType', 'Key'].map((name) =>
       textsOf(document, name),
     )
-    expect(values).toEqual([['p+p', 'c+c%26'], ['s%2Bs'], ['a+b='], ['%26'], ['url'], ['a+b%26c']])
+    expect(values).toEqual([['p%20p', 'c%20c%26'], ['s%2Bs'], ['a+b='], ['%26'], ['url'], ['a%20b%26c']])
   })
 
   it('never shows one owner in the place of another', () => {
@@ -181,9 +181,9 @@ describe('renderListMultipartUploads', () => {
     }
     expect(renderListMultipartUploads(page)).toBe(
       `${HEAD}<ListMultipartUploadsResult ${XMLNS}><Bucket>bucket</Bucket><KeyMarker></KeyMarker><UploadIdMarker></UploadIdMarker>` +
-        '<NextKeyMarker>k+k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker><Delimiter>/</Delimiter><Prefix></Prefix>' +
+        '<NextKeyMarker>k%20k</NextKeyMarker><NextUploadIdMarker>u</NextUploadIdMarker><Delimiter>/</Delimiter><Prefix></Prefix>' +
         '<MaxUploads>1</MaxUploads><EncodingType>url</EncodingType><IsTruncated>true</IsTruncated>' +
-        `<Upload><Key>k+k</Key><UploadId>u</UploadId><Initiator>${OWNER_XML}</Initiator><Owner>${OWNER_XML}</Owner>` +
+        `<Upload><Key>k%20k</Key><UploadId>u</UploadId><Initiator>${OWNER_XML}</Initiator><Owner>${OWNER_XML}</Owner>` +
         `<StorageClass>STANDARD</StorageClass><Initiated>${AT_XML}</Initiated>` +
         '<ChecksumAlgorithm>SHA256</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></Upload>' +
         '<CommonPrefixes><Prefix>a/</Prefix></CommonPrefixes></ListMultipartUploadsResult>',

@@ -45,13 +45,17 @@ export function plainDocument(root: string, content: string): string {
 }
 
 const PLAIN_NAME = /^[\w./~-]*$/
-/** What encodeURI leaves and a form field does not; and its space. */
-const NOT_OF_FORMS = /%20|[!#$&'()*+,:;=?@]/g
+/** What encodeURI leaves and a form field does not. */
+const NOT_OF_FORMS = /[!#$&'()*+,:;=?@]/g
 
-/** `encoding-type=url`: as S3 encodes names in listings, like a form field but for the slash, which stays. */
+/**
+ * `encoding-type=url`: as S3 encodes names in listings, all but unreserved characters and the slash. A space is `%20`, which
+ * clients that decode form fields (`+`) and those that decode plain URLs read alike.
+ */
 export function urlEncode(text: string): string {
   if (PLAIN_NAME.test(text)) return text
-  return encodeURI(text.toWellFormed()).replaceAll(NOT_OF_FORMS, (character) =>
-    character === '%20' ? '+' : `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  return encodeURI(text.toWellFormed()).replaceAll(
+    NOT_OF_FORMS,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   )
 }

@@ -61,9 +61,14 @@ export function deleteBucket(batch: WriteBatch, name: string, id: string): void 
   const bucket = readBucket(databases, name)
   if (bucket?.id !== id) throw metadataError('META_BUCKET_NOT_FOUND', { bucket: name })
   const prefix = idBytes(id)
-  for (const table of [databases.versions, databases.current, databases.uploads]) {
+  const tables = [
+    ['versions', databases.versions],
+    ['versions', databases.current],
+    ['uploads', databases.uploads],
+  ] as const
+  for (const [holds, table] of tables) {
     for (const _ of scan(table, { prefix, start: prefix, limit: 1 })) {
-      throw metadataError('META_BUCKET_NOT_EMPTY', { bucket: name })
+      throw metadataError('META_BUCKET_NOT_EMPTY', { bucket: name, holds })
     }
   }
   batch.bucketDeleted(id)
