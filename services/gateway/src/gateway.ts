@@ -6,14 +6,12 @@ import { toS3Error } from './errors-to-s3.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
+import { lingerOn } from './linger.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
 import { newRequestId } from './request-id.ts'
 import { SigningKeys } from './signing-keys.ts'
-
-/** Unread request bytes that are taken in after an early error, so that the client reads the error, not a reset. */
-const DRAINED_BYTES_MAX = 1024 * 1024
 
 /** The S3 gateway as a request handler; the listener that owns ports and certificates is not its business. */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
@@ -63,22 +61,14 @@ function fail({ request, response, requestId }: Exchange, error: S3Error): void 
   const hasBody = request.method !== 'HEAD' && error.status !== 304
   const resource = (request.url ?? '').split('?', 1)[0] ?? ''
   const body = hasBody ? renderError(error, { resource, requestId, hostId: 'coffer' }) : ''
-  response.writeHead(error.status, {
-    ...error.headers,
-    ...(hasBody && { ...XML_HEADERS, 'content-length': Buffer.byteLength(body) }),
-    ...(!request.complete && { connection: 'close' }),
-  })
-  response.end(body)
-  if (!request.complete) drain(request)
-}
-
-/** Reads on for a little, then cuts: a client that goes on sending into an answered request gets no more of our time. */
-function drain(request: IncomingMessage): void {
-  let sizeBytes = 0
-  request.on('data', (piece: Buffer) => {
-    sizeBytes += piece.length
-    if (sizeBytes > DRAINED_BYTES_MAX) request.destroy()
-  })
-  request.on('error', () => undefined)
-  request.resume()
+  const headers = { ...error.headers, ...(hasBody && { ...XML_HEADERS, 'content-length': Buffer.byteLength(body) }) }
+  if (request.complete) {
+    response.writeHead(error.status, headers)
+    response.end(body)
+    return
+  }
+  response.writeHead(error.status, { ...headers, connection: 'close' })
+  if (hasBody) response.write(body)
+  else response.flushHeaders()
+  lingerOn(request, () => response.end())
 }
