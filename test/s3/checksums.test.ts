@@ -122,10 +122,11 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
         expect(part[fieldOf(name)]).toBe(value)
         Parts.push({ PartNumber: index + 1, ETag: part.ETag, [fieldOf(name)]: value })
       }
-      const done = await s3.send(
-        new CompleteMultipartUploadCommand({ Bucket: bucket, Key, UploadId, MultipartUpload: { Parts }, ChecksumType }),
-      )
       const expected = ChecksumType === 'COMPOSITE' ? compositeOf(name, parts) : checksumOf(name, Buffer.concat(parts))
+      const complete = { Bucket: bucket, Key, UploadId, MultipartUpload: { Parts }, ChecksumType }
+      const wrong = new CompleteMultipartUploadCommand({ ...complete, [fieldOf(name)]: checksumOf(name, other) })
+      expect(await failureOf(s3.send(wrong))).toEqual({ code: 'BadDigest', status: 400 })
+      const done = await s3.send(new CompleteMultipartUploadCommand({ ...complete, [fieldOf(name)]: expected }))
       expect(done[fieldOf(name)]).toBe(expected)
       expect(done.ChecksumType).toBe(ChecksumType)
       const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key, ChecksumMode: 'ENABLED' }))

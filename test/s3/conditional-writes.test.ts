@@ -2,11 +2,14 @@ import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
+  DeleteObjectsCommand,
   GetObjectCommand,
+  HeadObjectCommand,
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
+import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 
@@ -104,5 +107,61 @@ describe('conditional writes', () => {
     expect(await textOf(Key)).toBe('came between')
     await s3.send(new CompleteMultipartUploadCommand(complete))
     expect(await textOf(Key)).toBe('from the upload')
+  })
+})
+
+describe('conditional deletes', () => {
+  const LONG_AGO = new Date('2015-01-01T00:00:00Z')
+
+  /** Each as a DeleteObject and as a DeleteObjects of one key. */
+  const forms = [
+    [
+      'DeleteObject',
+      async (Key: string, condition: { size?: number; modified?: Date }) =>
+        await s3.send(
+          new DeleteObjectCommand({
+            Bucket: bucket,
+            Key,
+            ...(condition.size !== undefined && { IfMatchSize: condition.size }),
+            ...(condition.modified && { IfMatchLastModifiedTime: condition.modified }),
+          }),
+        ),
+    ],
+    [
+      'DeleteObjects',
+      async (Key: string, condition: { size?: number; modified?: Date }) => {
+        const entry = {
+          Key,
+          ...(condition.size !== undefined && { Size: condition.size }),
+          ...(condition.modified && { LastModifiedTime: condition.modified }),
+        }
+        const { Errors } = await s3.send(new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [entry] } }))
+        if (Errors?.[0]) throw Object.assign(new Error(), { name: Errors[0].Code })
+      },
+    ],
+  ] as const
+
+  it.each(forms)('%s of another size or time is refused and deletes nothing', async (form, remove) => {
+    const Key = `guarded-${form}`
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'four' }))
+    const { LastModified } = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key }))
+    if (LastModified === undefined) throw new Error('no time')
+    for (const condition of [{ size: 5 }, { modified: LONG_AGO }, { size: 4, modified: LONG_AGO }]) {
+      expect((await failureOf(remove(Key, condition))).code).toBe('PreconditionFailed')
+    }
+    expect(await textOf(Key)).toBe('four')
+    await remove(Key, { size: 4, modified: LastModified })
+    expect((await failureOf(s3.send(new HeadObjectCommand({ Bucket: bucket, Key })))).status).toBe(404)
+    await remove(Key, { size: 5 })
+  })
+
+  it.each([
+    ['x-amz-if-match-size', 'four'],
+    ['x-amz-if-match-last-modified-time', 'yesterday'],
+  ])('whose %s can not be read delete nothing', async (name, value) => {
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'kept', Body: 'kept' }))
+    const answer = await sendSigned(server, { method: 'DELETE', path: `/${bucket}/kept`, headers: { [name]: value } })
+    expect([answer.status, answer.code]).toEqual([400, 'InvalidArgument'])
+    expect(await textOf('kept')).toBe('kept')
   })
 })

@@ -191,6 +191,13 @@ describe('what an entry shows', async () => {
     expect(page).toMatchObject({ Name: bucket, Prefix: 'p', Delimiter: '/', StartAfter: 'a', MaxKeys: 7, KeyCount: 0 })
   })
 
+  it('takes an empty continuation token for the beginning', async () => {
+    const first = await s3.send(new ListObjectsV2Command({ Bucket: bucket, ContinuationToken: '', StartAfter: 'a' }))
+    const same = await s3.send(new ListObjectsV2Command({ Bucket: bucket, StartAfter: 'a' }))
+    expect(first.Contents).toEqual(same.Contents)
+    expect(first.ContinuationToken).toBe('')
+  })
+
   it('refuses bad queries', async () => {
     const refused = { code: 'InvalidArgument', status: 400 }
     expect(await failureOf(s3.send(new ListObjectsV2Command({ Bucket: bucket, MaxKeys: -1 })))).toEqual(refused)

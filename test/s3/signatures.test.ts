@@ -144,6 +144,25 @@ describe('signed headers', () => {
     expect([answer.status, answer.code]).toEqual([400, 'AuthorizationHeaderMalformed'])
   })
 
+  it('may hold UTF-8: the bytes are what is signed', async () => {
+    const headers = { 'x-amz-meta-name': 'žluťoučký kůň' }
+    const bytes = Buffer.from(headers['x-amz-meta-name']).toString('latin1')
+    const put = { method: 'PUT', path: `${path}-utf8`, headers }
+    const tamper = (sent: Record<string, string>) => Object.assign(sent, { 'x-amz-meta-name': bytes })
+    expect((await sendSigned(server, put, { tamper })).status).toBe(200)
+    const other = (sent: Record<string, string>) => Object.assign(sent, { 'x-amz-meta-name': `${bytes}x` })
+    expect((await sendSigned(server, put, { tamper: other })).code).toBe('SignatureDoesNotMatch')
+    const head = await sendSigned(server, { method: 'HEAD', path: `${path}-utf8` })
+    expect(head.headers['x-amz-meta-name']).toBe(
+      `=?UTF-8?B?${Buffer.from(headers['x-amz-meta-name']).toString('base64')}?=`,
+    )
+  })
+
+  it('of an expectation that is not known are passed over', async () => {
+    const answer = await sendSigned(server, { method: 'PUT', path, headers: { expect: '200-ok' }, body: 'signed' })
+    expect(answer.status).toBe(200)
+  })
+
   it('changed on the way are refused', async () => {
     const answer = await sendSigned(
       server,

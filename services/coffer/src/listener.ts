@@ -95,6 +95,8 @@ function serve<S extends HttpServer>(server: S, handler: RequestListener): S {
   }
   server.on('request', handle)
   server.on('checkContinue', handle)
+  // Expectations other than 100-continue are passed over, as S3 does (RFC 9110, section 10.1.1: 417 is a MAY).
+  server.on('checkExpectation', handle)
   server.on('clientError', refuseUnreadable)
   server.setTimeout(IDLE_TIMEOUT_MS)
   server.on('timeout', (socket: Socket) => {

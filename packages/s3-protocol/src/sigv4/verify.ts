@@ -34,7 +34,9 @@ export function verifySignature(
   const presigned = authentication.kind === 'presigned'
   const canonical = canonicalRequest(request, signedHeaders, payloadText, { presigned })
   const scope = `${date}/${region}/${service}/aws4_request`
-  const stringToSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${hash('sha256', canonical)}`
+  // A character of a header is a byte as it came, and those bytes are what the client signed: UTF-8 metadata too.
+  const digest = hash('sha256', Buffer.from(canonical, 'latin1'))
+  const stringToSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${digest}`
   const expected = createHmac('sha256', signingKey).update(stringToSign).digest()
   if (!timingSafeEqual(expected, Buffer.from(authentication.signature, 'hex'))) {
     throw s3Error('SignatureDoesNotMatch', { details: { AWSAccessKeyId: authentication.accessKeyId } })

@@ -90,8 +90,9 @@ describe('parseDelete', () => {
     ['<Object><Key>a</Key><IfMatch>e</IfMatch></Object>', 'MalformedXML'],
     ['<Quiet>maybe</Quiet><Object><Key>a</Key></Object>', 'MalformedXML'],
     [`<Object><Key>${'a'.repeat(1025)}</Key></Object>`, 'KeyTooLongError'],
-    ['<Object><Key>a</Key><Size>1</Size></Object>', 'NotImplemented'],
-    ['<Object><Key>a</Key><LastModifiedTime>x</LastModifiedTime></Object>', 'NotImplemented'],
+    ['<Object><Key>a</Key><Size>-1</Size></Object>', 'MalformedXML'],
+    ['<Object><Key>a</Key><Size></Size></Object>', 'MalformedXML'],
+    ['<Object><Key>a</Key><LastModifiedTime>x</LastModifiedTime></Object>', 'MalformedXML'],
   ])('refuses %s', (content, code) => {
     expect(() => parse(content)).toThrow(refused(code))
   })

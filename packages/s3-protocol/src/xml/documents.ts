@@ -1,8 +1,9 @@
 import { CHECKSUM_ALGORITHMS, type ChecksumAlgorithm } from '../checksums.ts'
+import { parseHttpDate } from '../dates.ts'
 import { invalidArgument, s3Error } from '../errors.ts'
 import type { Tags } from '../object-tags.ts'
 import { assertKey } from '../request.ts'
-import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
+import { findBoolean, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 import { parseTags } from './tagging-documents.ts'
 
 const PARTS_MAX = 10_000
@@ -20,6 +21,7 @@ export interface CompletedPart {
 
 /** CompleteMultipartUpload: the parts in the client's order. MalformedXML, InvalidArgument, InvalidRequest. */
 export function parseCompleteMultipartUpload(bytes: Uint8Array): CompletedPart[] {
+  if (bytes.length === 0) throw s3Error('MalformedXML')
   const parts = knownChildren(parseXml(bytes, 'CompleteMultipartUpload'), ['Part'])
   if (parts.length === 0 || parts.length > PARTS_MAX) throw s3Error('MalformedXML')
   return parts.map(parsePart)
@@ -49,12 +51,21 @@ function checksumsOf(part: XmlElement): NonNullable<CompletedPart['checksum']>[]
   })
 }
 
-export interface DeleteRequest {
-  readonly quiet: boolean
-  readonly objects: readonly { readonly key: string; readonly versionId?: string; readonly etag?: string }[]
+export interface DeletedObject {
+  readonly key: string
+  readonly versionId?: string
+  /** These three: only if the current object is so. */
+  readonly etag?: string
+  readonly modifiedAtMs?: number
+  readonly sizeBytes?: number
 }
 
-/** DeleteObjects: 1 to 1,000 keys. MalformedXML, KeyTooLongError, NotImplemented for conditions that only directory buckets have. */
+export interface DeleteRequest {
+  readonly quiet: boolean
+  readonly objects: readonly DeletedObject[]
+}
+
+/** DeleteObjects: 1 to 1,000 keys. MalformedXML, KeyTooLongError. */
 export function parseDelete(bytes: Uint8Array): DeleteRequest {
   const root = parseXml(bytes, 'Delete')
   const objects = knownChildren(root, ['Object', 'Quiet']).filter(({ name }) => name === 'Object')
@@ -62,20 +73,26 @@ export function parseDelete(bytes: Uint8Array): DeleteRequest {
   return { quiet: findBoolean(root, 'Quiet') ?? false, objects: objects.map(parseDeletedObject) }
 }
 
-function parseDeletedObject(object: XmlElement): DeleteRequest['objects'][number] {
+function parseDeletedObject(object: XmlElement): DeletedObject {
   knownChildren(object, ['Key', 'VersionId', 'ETag', 'LastModifiedTime', 'Size'])
   const key = findText(object, 'Key')
   const versionId = findText(object, 'VersionId')?.trim()
   const etag = findText(object, 'ETag')?.trim()
-  if (findChild(object, 'LastModifiedTime') !== undefined || findChild(object, 'Size') !== undefined) {
-    // Conditions that would be passed over: refused, since what they guard against would be deleted.
-    throw s3Error('NotImplemented', {
-      message: 'Deletes conditional on LastModifiedTime or Size are not available.',
-    })
-  }
+  const size = findText(object, 'Size')?.trim()
+  const modified = findText(object, 'LastModifiedTime')?.trim()
+  const modifiedAtMs = modified === undefined ? undefined : parseHttpDate(modified)
+  // A condition that can't be read must not be passed over: what it guards against would be deleted.
+  if (modified !== undefined && modifiedAtMs === undefined) throw s3Error('MalformedXML')
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) throw s3Error('MalformedXML')
   if (key === undefined || key === '') throw s3Error('MalformedXML')
   assertKey(key)
-  return { key, ...(versionId && { versionId }), ...(etag && { etag }) }
+  return {
+    key,
+    ...(versionId && { versionId }),
+    ...(etag && { etag }),
+    ...(modifiedAtMs !== undefined && { modifiedAtMs }),
+    ...(size !== undefined && { sizeBytes: Number(size) }),
+  }
 }
 
 /** CreateBucket. MalformedXML, InvalidTag, BadRequest; NotImplemented for directory buckets. */

@@ -46,6 +46,6 @@ export class RequestBody {
   #begin(): void {
     if (this.#begun) throw s3Error('InternalError')
     this.#begun = true
-    if (this.#request.headers.expect !== undefined) this.#response.writeContinue()
+    if (this.#request.headers.expect?.toLowerCase() === '100-continue') this.#response.writeContinue()
   }
 }

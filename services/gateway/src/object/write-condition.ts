@@ -1,19 +1,39 @@
 import type { VersionId } from '@coffer/metadata-store'
 import { etagOf } from '@coffer/object-record'
-import { s3Error } from '@coffer/s3-protocol'
+import { invalidArgument, parseHttpDate, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import { findCurrentObject } from './find-object.ts'
+import { type FoundObject, findCurrentObject } from './find-object.ts'
 
 /** If-Match and If-None-Match of a write (S3 API, "conditional writes"). */
 export interface WriteCondition {
   readonly ifMatch?: string | undefined
   readonly ifNoneMatch?: string | undefined
+  /** Of deletions only, as is the next: they hold as well where no object is. */
+  readonly ifMatchSizeBytes?: number | undefined
+  /** In whole seconds. */
+  readonly ifMatchModifiedAtMs?: number | undefined
 }
 
 export function writeConditionOf(headers: Readonly<Record<string, string | undefined>>): WriteCondition | undefined {
   const condition = { ifMatch: headers['if-match'], ifNoneMatch: headers['if-none-match'] }
   return condition.ifMatch === undefined && condition.ifNoneMatch === undefined ? undefined : condition
+}
+
+/** The same of a deletion, with x-amz-if-match-size and x-amz-if-match-last-modified-time (S3 API, DeleteObject). */
+export function deleteConditionOf(headers: Readonly<Record<string, string | undefined>>): WriteCondition | undefined {
+  const size = headers['x-amz-if-match-size']
+  const modified = headers['x-amz-if-match-last-modified-time']
+  const ifMatchModifiedAtMs = modified === undefined ? undefined : parseHttpDate(modified)
+  if (modified !== undefined && ifMatchModifiedAtMs === undefined) {
+    throw invalidArgument('x-amz-if-match-last-modified-time', modified, 'The time is not valid.')
+  }
+  if (size !== undefined && !/^\d{1,15}$/.test(size)) {
+    throw invalidArgument('x-amz-if-match-size', size, 'The size is not valid.')
+  }
+  const condition = writeConditionOf(headers)
+  if (size === undefined && modified === undefined) return condition
+  return { ...condition, ifMatchSizeBytes: size === undefined ? undefined : Number(size), ifMatchModifiedAtMs }
 }
 
 /**
@@ -38,7 +58,32 @@ export async function resolveCondition(
       throw s3Error('PreconditionFailed', { details: { Condition: 'If-None-Match' } })
     }
   }
+  await assertSizeAndTime(context, bucket, key, condition, current)
   return current?.version.versionId ?? 'none'
+}
+
+/** A delete marker has neither size nor time of an object. */
+async function assertSizeAndTime(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  key: string,
+  { ifMatchSizeBytes, ifMatchModifiedAtMs }: WriteCondition,
+  current: FoundObject | undefined,
+): Promise<void> {
+  if (ifMatchSizeBytes === undefined && ifMatchModifiedAtMs === undefined) return
+  if (current === undefined) {
+    const marker = await context.metadata.findVersion(bucket.record.id, key, 'current', { withBody: false })
+    if (marker === undefined) return
+    throw s3Error('PreconditionFailed')
+  }
+  const { sizeBytes, lastModifiedAt } = current.version
+  const sizeFits = ifMatchSizeBytes === undefined || ifMatchSizeBytes === sizeBytes
+  const timeFits = ifMatchModifiedAtMs === undefined || secondsOf(ifMatchModifiedAtMs) === secondsOf(lastModifiedAt)
+  if (!sizeFits || !timeFits) throw s3Error('PreconditionFailed')
+}
+
+function secondsOf(atMs: number): number {
+  return Math.floor(atMs / 1000)
 }
 
 /** A list of entity tags, quoted or (as S3 allows) not, or `*`. */

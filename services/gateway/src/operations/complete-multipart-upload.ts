@@ -35,7 +35,7 @@ const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
 export const completeMultipartUpload: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, query, headers } = request.parsed
-  const listed = parseCompleteMultipartUpload(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const listed = parseCompleteMultipartUpload(await collectDocument(aboutDocument(request), DOCUMENT_BYTES_MAX))
   const uploadId = query.get('uploadId')
   const upload = await findUpload(context, bucket, key, uploadId).catch((error: unknown) => {
     if (isS3Error(error, 'NoSuchUpload')) return undefined
@@ -71,6 +71,12 @@ export const completeMultipartUpload: Operation = async (request, context) => {
     ...versionHeader(committed.bucket, committed),
     ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
   })
+}
+
+/** The x-amz-checksum- headers of this operation are of the object (S3 API, CompleteMultipartUpload), not of the list of parts. */
+function aboutDocument(request: AuthorizedRequest): AuthorizedRequest {
+  const headers = Object.entries(request.parsed.headers).filter(([name]) => !name.startsWith('x-amz-checksum-'))
+  return { ...request, parsed: { ...request.parsed, headers: Object.fromEntries(headers) } }
 }
 
 function attributesOf(

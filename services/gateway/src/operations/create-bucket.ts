@@ -12,6 +12,7 @@ import type { Operation } from './operation.ts'
 const DOCUMENT_BYTES_MAX = 64 * 1024
 const BUCKET_ID_BYTES = 16
 const FIRST_REVISION = 1
+const LEGACY_REGION = 'us-east-1'
 
 /** CreateBucket. Each bucket gets a random id, and a metadata key of its own that the KMS wraps. */
 export const createBucket: Operation = async (request, context) => {
@@ -42,7 +43,7 @@ export const createBucket: Operation = async (request, context) => {
   )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
-    .catch((error: unknown) => refuse(error, request))
+    .catch((error: unknown) => acceptOwn(error, request, region))
   return emptyReply(200, { location: `/${name}` })
 }
 
@@ -60,9 +61,11 @@ async function issueMetadataKey(context: GatewayContext, bucketId: string) {
   }
 }
 
-function refuse(error: unknown, request: AuthorizedRequest): never {
+/** S3 API, CreateBucket, BucketAlreadyOwnedByYou: in us-east-1 making one's own bucket again succeeds and changes nothing. */
+function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): void {
   if (!isCofferError(error, 'META_BUCKET_EXISTS')) throw error
   const ours = error.details.ownerAccountId === request.principal.accountId
+  if (ours && region === LEGACY_REGION) return
   throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
     details: { BucketName: request.parsed.bucket },
   })

@@ -1,6 +1,6 @@
 import { deleteObject as deleteNamed } from '../object/delete-object.ts'
 import { bypassesGovernance } from '../object/object-lock.ts'
-import { writeConditionOf } from '../object/write-condition.ts'
+import { deleteConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -10,7 +10,7 @@ export const deleteObject: Operation = async (request, context) => {
   const deleted = await deleteNamed(context, bucketOf(request), {
     key,
     versionId: query.get('versionId'),
-    condition: writeConditionOf(headers),
+    condition: deleteConditionOf(headers),
     bypassGovernance: bypassesGovernance(request),
   })
   return emptyReply(204, {

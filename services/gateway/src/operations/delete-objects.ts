@@ -5,6 +5,7 @@ import { toS3Error } from '../errors-to-s3.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { deleteObject } from '../object/delete-object.ts'
 import { bypassesGovernance } from '../object/object-lock.ts'
+import type { WriteCondition } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -35,12 +36,12 @@ async function deleteOne(
   entry: Entry,
   bypassGovernance: boolean,
 ): Promise<Outcome> {
-  const { key, versionId, etag } = entry
+  const { key, versionId } = entry
   try {
     const deleted = await deleteObject(context, bucket, {
       key,
       versionId,
-      condition: etag === undefined ? undefined : { ifMatch: etag },
+      condition: conditionOf(entry),
       bypassGovernance,
     })
     return {
@@ -54,4 +55,9 @@ async function deleteOne(
     const { code, message } = error instanceof S3Error ? error : toS3Error(error, context.options.logger)
     return { kind: 'error', key, code, message, ...(versionId !== undefined && { versionId }) }
   }
+}
+
+function conditionOf({ etag, modifiedAtMs, sizeBytes }: Entry): WriteCondition | undefined {
+  if (etag === undefined && modifiedAtMs === undefined && sizeBytes === undefined) return undefined
+  return { ifMatch: etag, ifMatchModifiedAtMs: modifiedAtMs, ifMatchSizeBytes: sizeBytes }
 }

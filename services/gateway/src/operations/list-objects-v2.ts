@@ -19,7 +19,8 @@ export const listObjectsV2: Operation = async (request, context) => {
     bucketId: bucket.record.id,
     prefix,
     delimiter,
-    afterKey: continuationToken === undefined ? (startAfter ?? '') : openToken(continuationToken),
+    // An empty token is the beginning: clients that keep it in a variable send it with their first request.
+    afterKey: continuationToken ? openToken(continuationToken) : (startAfter ?? ''),
     limit: maxKeys,
   })
   const result = renderListObjectsV2({
@@ -44,7 +45,7 @@ function makeToken(afterKey: string): string {
 
 function openToken(token: string): string {
   const afterKey = Buffer.from(token, 'base64url').toString()
-  if (token !== '' && makeToken(afterKey) === token) return afterKey
+  if (makeToken(afterKey) === token) return afterKey
   throw s3Error('InvalidArgument', {
     message: 'The continuation token provided is incorrect',
     details: { ArgumentName: 'continuation-token' },
