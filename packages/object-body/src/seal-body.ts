@@ -27,17 +27,17 @@ export function sealInline(plain: Uint8Array, stream: StreamIdentity): { bytes: 
 }
 
 /**
- * Seals a body of `plainSizeBytes` into a new blob, which is durable when this resolves. When the source throws, at its end
+ * Seals a body of `plainSizeBytes` (undefined: not known before its end) into a new blob, which is durable when this resolves. When the source throws, at its end
  * at the latest, no blob is left: the last segment is sealed only after it.
  */
 export async function sealToBlob(
   source: AsyncIterable<readonly Uint8Array[]>,
-  plainSizeBytes: number,
+  plainSizeBytes: number | undefined,
   stream: StreamIdentity,
   target: { readonly blobs: BlobStore; readonly writerId: WriterId },
 ): Promise<{ blob: BlobRef; salt: string }> {
   const header = newStreamHeader({ algorithm: stream.algorithm, partNumber: stream.partNumber })
-  const sealer = new StreamSealer(stream.objectKey, header, { plainSizeBytes })
+  const sealer = new StreamSealer(stream.objectKey, header, plainSizeBytes === undefined ? {} : { plainSizeBytes })
   const blobId = newBlobId(target.writerId)
   async function* sealedPieces(): AsyncGenerator<Uint8Array, void> {
     for await (const pieces of source) {

@@ -17,11 +17,16 @@ import { parse } from './steps/parse.ts'
 export async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
   const understood = parse(exchange, context)
   const authenticated = await authenticate(understood, context)
-  const located = await findBucket(authenticated, context)
-  const authorized = authorize(located)
-  const operation = operations[authorized.parsed.operation]
-  if (operation === undefined) {
-    throw s3Error('NotImplemented', { message: `${authorized.parsed.operation} is not implemented.` })
+  try {
+    const located = await findBucket(authenticated, context)
+    const authorized = authorize(located)
+    const operation = operations[authorized.parsed.operation]
+    if (operation === undefined) {
+      throw s3Error('NotImplemented', { message: `${authorized.parsed.operation} is not implemented.` })
+    }
+    return await operation(authorized, context)
+  } finally {
+    // Whoever answers early goes on reading the request where the form's reader has stopped.
+    await authenticated.form?.reader.close()
   }
-  return operation(authorized, context)
 }

@@ -1,5 +1,5 @@
 import type { Principal } from '@coffer/contracts'
-import type { Authentication, ParsedRequest } from '@coffer/s3-protocol'
+import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange } from '@coffer/s3-protocol'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
 
@@ -11,12 +11,21 @@ export interface UnderstoodRequest {
   readonly receivedAtMs: number
 }
 
+/** A form whose fields are read and, where it has a policy, allowed by it. */
+export interface PostedForm {
+  readonly reader: FormDataReader
+  readonly success: PostForm['success']
+  readonly sizeRange?: SizeRange
+}
+
 /** Who makes it is known, and the signature is theirs. */
 export interface AuthenticatedRequest extends UnderstoodRequest {
   readonly authentication: Authentication
   readonly principal: Principal | 'anonymous'
   /** For the chunks of a signed streaming body. */
   readonly signing?: { readonly keyBytes: Uint8Array; readonly seedSignature: string }
+  /** Of a POST from a browser; its file is not read yet. */
+  readonly form?: PostedForm
 }
 
 /** The bucket that it names exists; `bucket` is undefined for the operations that name none or make one. */

@@ -1,4 +1,4 @@
-import { s3Error } from '../errors.ts'
+import { invalidArgument, s3Error } from '../errors.ts'
 import type { ParsedRequest } from '../request.ts'
 
 /** What the client says of its body before it comes (S3 API, "Signature calculations", x-amz-content-sha256). */
@@ -28,10 +28,30 @@ export interface SignedAuthentication {
   readonly payloadText: string
 }
 
-export type Authentication = { readonly kind: 'anonymous'; readonly payload: PayloadDeclaration } | SignedAuthentication
+interface AnonymousAuthentication {
+  readonly kind: 'anonymous'
+  readonly payload: PayloadDeclaration
+}
+
+/** `form`: in the fields of its body, by {@link FormSignature}. */
+export type Authentication =
+  | AnonymousAuthentication
+  | { readonly kind: 'form'; readonly payload: PayloadDeclaration }
+  | SignedAuthentication
+
+/** The signature of a form's policy (S3 API, "Authenticating requests in browser-based uploads using POST"). */
+export interface FormSignature {
+  readonly accessKeyId: string
+  readonly date: string
+  readonly region: string
+  readonly service: string
+  /** 64 hex characters. */
+  readonly signature: string
+}
 
 const ALGORITHM = 'AWS4-HMAC-SHA256'
 const TERMINATOR = 'aws4_request'
+const SIGNATURE = /^[0-9a-f]{64}$/
 /** S3 API, "Authenticating requests: using query parameters": seven days. */
 const EXPIRES_SECONDS_MAX = 604_800
 const SIGNED_HEADERS_MAX = 100
@@ -43,7 +63,7 @@ const STREAMING: Readonly<Record<string, PayloadDeclaration>> = {
 }
 
 /** Reads the Signature Version 4 of a request, by header or in the query. Nothing is verified yet. */
-export function parseAuthentication(request: ParsedRequest): Authentication {
+export function parseAuthentication(request: ParsedRequest): AnonymousAuthentication | SignedAuthentication {
   const { authorization } = request.headers
   const presigned = request.query.has('X-Amz-Algorithm') || request.query.has('X-Amz-Signature')
   if (authorization !== undefined && presigned) {
@@ -56,7 +76,7 @@ export function parseAuthentication(request: ParsedRequest): Authentication {
   return { kind: 'anonymous', payload: text === undefined ? { kind: 'unsigned' } : declarationOf(text) }
 }
 
-function parseHeader(request: ParsedRequest, authorization: string): Authentication {
+function parseHeader(request: ParsedRequest, authorization: string): SignedAuthentication {
   if (authorization.startsWith('AWS ')) throw oldSignature()
   const rest = authorization.startsWith(ALGORITHM) ? authorization.slice(ALGORITHM.length).trim() : undefined
   if (rest === undefined) throw s3Error('InvalidArgument', { message: 'Unsupported Authorization Type' })
@@ -82,7 +102,7 @@ function parseHeader(request: ParsedRequest, authorization: string): Authenticat
   }
 }
 
-function parsePresigned(request: ParsedRequest): Authentication {
+function parsePresigned(request: ParsedRequest): SignedAuthentication {
   const malformed = (message: string) => s3Error('AuthorizationQueryParametersError', { message })
   const { query } = request
   if (query.get('X-Amz-Algorithm') !== ALGORITHM) {
@@ -110,6 +130,24 @@ function parsePresigned(request: ParsedRequest): Authentication {
   }
 }
 
+/** Reads who signed a form's policy; undefined where nobody did. Nothing is verified yet. InvalidArgument. */
+export function parseFormSignature(fields: ReadonlyMap<string, string>): FormSignature | undefined {
+  if (fields.has('awsaccesskeyid') || fields.has('signature')) throw oldSignature()
+  const names = ['policy', 'x-amz-algorithm', 'x-amz-credential', 'x-amz-date', 'x-amz-signature']
+  if (!names.some((name) => fields.has(name))) return undefined
+  for (const name of names) {
+    if (fields.get(name)) continue
+    throw invalidArgument(name, '', `Bucket POST must contain a field named '${name}'.`)
+  }
+  const malformed = (message: string) => s3Error('InvalidArgument', { message })
+  if (fields.get('x-amz-algorithm') !== ALGORITHM) throw malformed(`x-amz-algorithm only supports "${ALGORITHM}"`)
+  const timestamp = fields.get('x-amz-date') ?? ''
+  timeOf(timestamp, malformed)
+  const signature = fields.get('x-amz-signature') ?? ''
+  if (!SIGNATURE.test(signature)) throw malformed('Signature is malformed.')
+  return { ...parseScope(fields.get('x-amz-credential'), timestamp, malformed), signature }
+}
+
 type Malformed = (message: string) => Error
 
 function parseScope(credential: string | undefined, timestamp: string, malformed: Malformed) {
@@ -133,8 +171,7 @@ function parseSigned(signedHeaders: string | undefined, signature: string | unde
   if (signedHeaders === undefined || signedHeaders === '' || names.length > SIGNED_HEADERS_MAX) {
     throw malformed('SignedHeaders is missing or too long.')
   }
-  if (signature === undefined || !/^[0-9a-f]{64}$/.test(signature))
-    throw malformed('Signature is missing or malformed.')
+  if (signature === undefined || !SIGNATURE.test(signature)) throw malformed('Signature is missing or malformed.')
   return { signedHeaders: names, signature }
 }
 

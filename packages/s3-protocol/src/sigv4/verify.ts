@@ -1,7 +1,7 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { s3Error } from '../errors.ts'
 import type { ParsedRequest } from '../request.ts'
-import type { SignedAuthentication } from './authentication.ts'
+import type { FormSignature, SignedAuthentication } from './authentication.ts'
 import { canonicalRequest } from './canonical-request.ts'
 
 /** S3 API: requests may be 15 minutes off. */
@@ -42,6 +42,18 @@ export function verifySignature(
     throw s3Error('SignatureDoesNotMatch', { details: { AWSAccessKeyId: authentication.accessKeyId } })
   }
   return { seedSignature: authentication.signature }
+}
+
+/** Verifies the signature of a form's policy, which is signed as it was sent: in base64. SignatureDoesNotMatch. */
+export function verifyFormSignature(
+  policy: string,
+  { accessKeyId, signature }: FormSignature,
+  signingKey: Uint8Array,
+): void {
+  const expected = createHmac('sha256', signingKey).update(policy).digest()
+  if (!timingSafeEqual(expected, Buffer.from(signature, 'hex'))) {
+    throw s3Error('SignatureDoesNotMatch', { details: { AWSAccessKeyId: accessKeyId } })
+  }
 }
 
 function assertTimely({ kind, signedAtMs, expiresSeconds }: SignedAuthentication, nowMs: number): void {

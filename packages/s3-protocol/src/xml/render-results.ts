@@ -2,7 +2,7 @@ import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
 import type { BucketEncryption } from './encryption-documents.ts'
 import { type Owner, ownerElement } from './owner.ts'
-import { element, xmlDocument } from './write-xml.ts'
+import { element, plainDocument, xmlDocument } from './write-xml.ts'
 
 interface PartChecksum {
   readonly algorithm: ChecksumAlgorithm
@@ -232,4 +232,18 @@ function partChecksum(checksum: PartChecksum | undefined): string {
 
 function objectChecksum(checksum: ObjectChecksum | undefined): string {
   return checksum === undefined ? '' : partChecksum(checksum) + element('ChecksumType', checksum.type)
+}
+
+/** S3 API, "POST Object", success_action_status 201. */
+export function renderPostResponse(result: {
+  readonly location: string
+  readonly bucket: string
+  readonly key: string
+  readonly etag: string
+}): string {
+  const { location, bucket, key, etag } = result
+  return plainDocument(
+    'PostResponse',
+    element('Location', location) + element('Bucket', bucket) + element('Key', key) + element('ETag', etag),
+  )
 }

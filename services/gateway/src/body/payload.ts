@@ -2,7 +2,8 @@ import type { VerifiedBody } from '@coffer/s3-protocol'
 
 /** Plaintext on its way into the store: from a client's request, or from another object (a copy). Read once. */
 export interface Payload {
-  readonly sizeBytes: number
+  /** Undefined: not known before its end, and not small. */
+  readonly sizeBytes: number | undefined
   /** The whole of it, verified. For small ones. */
   whole(): Promise<{ readonly bytes: Uint8Array; readonly verified: VerifiedBody }>
   /** Piece by piece; the caller does not keep a piece past the next. Unverified until `verified()` has returned. */

@@ -32,11 +32,11 @@ export class RequestBody {
     })
   }
 
-  /** The body piece by piece. IncompleteBody if the client goes away. */
+  /** The body piece by piece. IncompleteBody if the client goes away. What is not read is left to the connection's end. */
   async *pieces(): AsyncGenerator<Buffer, void> {
     this.#begin()
     try {
-      for await (const piece of this.#request) yield piece as Buffer
+      for await (const piece of this.#request.iterator({ destroyOnReturn: false })) yield piece as Buffer
     } catch (cause) {
       throw s3Error('IncompleteBody', { cause })
     }

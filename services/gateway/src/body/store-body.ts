@@ -21,7 +21,8 @@ export async function storeBody(
   context: GatewayContext,
   options: { readonly inlineSizeBytesMax: number },
 ): Promise<StoredBody> {
-  if (payload.sizeBytes <= Math.min(options.inlineSizeBytesMax, SMALL_BODY_BYTES_MAX)) {
+  const inlineSizeBytesMax = Math.min(options.inlineSizeBytesMax, SMALL_BODY_BYTES_MAX)
+  if (payload.sizeBytes !== undefined && payload.sizeBytes <= inlineSizeBytesMax) {
     const { bytes: plain, verified } = await payload.whole()
     return { kind: 'inline', ...sealInline(plain, stream), sizeBytes: plain.length, verified }
   }

@@ -27,6 +27,7 @@ import { getObjectLockConfiguration, putObjectLockConfiguration } from './object
 import { getObjectRetention, putObjectRetention } from './object-retention.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import type { Operation } from './operation.ts'
+import { postObject } from './post-object.ts'
 import { putObject } from './put-object.ts'
 import { updateObjectEncryption } from './update-object-encryption.ts'
 import { uploadPart } from './upload-part.ts'
@@ -65,6 +66,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
+  PostObject: postObject,
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketTagging: putBucketTagging,

@@ -1,6 +1,8 @@
 import { assertHasDigest, parseObjectHeaders } from '@coffer/s3-protocol'
+import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
+import type { GatewayContext } from '../gateway-context.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
@@ -8,14 +10,23 @@ import { requestedLock } from '../object/object-lock.ts'
 import { sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
-import { emptyReply } from '../reply.ts'
+import { emptyReply, type Reply } from '../reply.ts'
+import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/also-allowed.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './response-headers.ts'
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
-export const putObject: Operation = async (request, context) => {
+export const putObject: Operation = (request, context) =>
+  putPayload(request, context, async (options) => uploadPayload(request, options))
+
+/** The same with a body that came in another way. */
+export async function putPayload(
+  request: AuthorizedRequest,
+  context: GatewayContext,
+  payloadOf: (options: { readonly md5: boolean }) => Promise<Payload>,
+): Promise<Reply> {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
@@ -24,7 +35,7 @@ export const putObject: Operation = async (request, context) => {
   const lock = requestedLock(request, bucket)
   if (lock ?? bucket.config.objectLock?.defaultRetention) assertHasDigest(headers)
   const condition = writeConditionOf(headers)
-  const payload = uploadPayload(request, { md5: sealing.kind === 'SSE-S3' })
+  const payload = await payloadOf({ md5: sealing.kind === 'SSE-S3' })
   // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
   if (condition) await resolveCondition(context, bucket, key, condition)
 

@@ -7,10 +7,14 @@ import {
 } from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
+import { authenticateForm } from './authenticate-form.ts'
 
 /** Who makes the request: SigV4 by header or presigned URL (AWS General Reference, Signature Version 4), or nobody. */
 export async function authenticate(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
   const authentication = parseAuthentication(request.parsed)
+  if (authentication.kind === 'anonymous' && request.parsed.operation === 'PostObject') {
+    return authenticateForm(request, context)
+  }
   if (authentication.kind === 'anonymous') return { ...request, authentication, principal: 'anonymous' }
   assertRegion(authentication, context.options.region)
   const signingKey = await context.signingKeys.find(authentication)

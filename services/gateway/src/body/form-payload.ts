@@ -1,0 +1,117 @@
+import { createHash, type Hash } from 'node:crypto'
+import {
+  BODY_BYTES_MAX,
+  type ChecksumAlgorithm,
+  createChecksum,
+  type ParsedRequest,
+  parseChecksumAlgorithm,
+  parseChecksumHeader,
+  type SizeRange,
+  s3Error,
+  type VerifiedBody,
+} from '@coffer/s3-protocol'
+import type { Payload } from './payload.ts'
+
+/** Read ahead, so that a small file is known to be one. */
+const AHEAD_BYTES = 128 * 1024
+
+interface FilePlan {
+  readonly md5: boolean
+  readonly headers: ParsedRequest['headers']
+  readonly sizeRange?: SizeRange | undefined
+}
+
+/** The file of a form as a payload: its size is known at its end only, its digests are compared there. */
+export async function openFormFile(file: AsyncIterator<Buffer, void>, plan: FilePlan): Promise<Payload> {
+  const payload = new FormPayload(file, plan)
+  await payload.readAhead()
+  return payload
+}
+
+class FormPayload implements Payload {
+  readonly #file: AsyncIterator<Buffer, void>
+  readonly #range: SizeRange
+  readonly #md5: Hash | undefined
+  readonly #expectedMd5: string | undefined
+  readonly #checksum:
+    | { algorithm: ChecksumAlgorithm; sum: ReturnType<typeof createChecksum>; expected: string | undefined }
+    | undefined
+  readonly #ahead: Buffer[] = []
+  #readBytes = 0
+  #ended = false
+
+  constructor(file: AsyncIterator<Buffer, void>, { md5, headers, sizeRange }: FilePlan) {
+    this.#file = file
+    const { sizeBytesMin = 0, sizeBytesMax = BODY_BYTES_MAX } = sizeRange ?? {}
+    this.#range = { sizeBytesMin, sizeBytesMax: Math.min(sizeBytesMax, BODY_BYTES_MAX) }
+    this.#expectedMd5 = headers['content-md5']
+    this.#md5 = md5 || this.#expectedMd5 !== undefined ? createHash('md5') : undefined
+    const given = parseChecksumHeader(headers)
+    const algorithm = given?.algorithm ?? parseChecksumAlgorithm(headers)
+    this.#checksum = algorithm && { algorithm, sum: createChecksum(algorithm), expected: given?.value }
+  }
+
+  get sizeBytes(): number | undefined {
+    return this.#ended ? this.#readBytes : undefined
+  }
+
+  async readAhead(): Promise<void> {
+    while (!this.#ended && this.#readBytes <= AHEAD_BYTES) {
+      const piece = await this.#next()
+      if (piece !== undefined) this.#ahead.push(piece)
+    }
+  }
+
+  async whole(): Promise<{ bytes: Uint8Array; verified: VerifiedBody }> {
+    const pieces: Uint8Array[] = []
+    for await (const batch of this.pieces()) pieces.push(...batch)
+    return { bytes: Buffer.concat(pieces), verified: this.verified() }
+  }
+
+  async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
+    if (this.#ahead.length > 0) yield this.#ahead
+    for (;;) {
+      const piece = this.#ended ? undefined : await this.#next()
+      if (piece === undefined) return
+      yield [piece]
+    }
+  }
+
+  /** EntityTooSmall, BadDigest. */
+  verified(): VerifiedBody {
+    const { sizeBytesMin } = this.#range
+    if (this.#readBytes < sizeBytesMin) {
+      throw s3Error('EntityTooSmall', {
+        details: { ProposedSize: String(this.#readBytes), MinSizeAllowed: String(sizeBytesMin) },
+      })
+    }
+    const md5 = this.#md5?.digest()
+    if (this.#expectedMd5 !== undefined && md5?.toString('base64') !== this.#expectedMd5) throw s3Error('BadDigest')
+    const value = this.#checksum?.sum.digest().toString('base64')
+    if (this.#checksum?.expected !== undefined && value !== this.#checksum.expected) throw s3Error('BadDigest')
+    return {
+      sizeBytes: this.#readBytes,
+      ...(md5 && { md5 }),
+      ...(this.#checksum && value !== undefined && { checksum: { algorithm: this.#checksum.algorithm, value } }),
+    }
+  }
+
+  /** EntityTooLarge as soon as that is known. */
+  async #next(): Promise<Buffer | undefined> {
+    const { done, value } = await this.#file.next()
+    if (done || value === undefined) {
+      this.#ended = true
+      return undefined
+    }
+    this.#readBytes += value.length
+    const { sizeBytesMax } = this.#range
+    if (this.#readBytes > sizeBytesMax) {
+      throw s3Error('EntityTooLarge', {
+        details: { ProposedSize: String(this.#readBytes), MaxSizeAllowed: String(sizeBytesMax) },
+      })
+    }
+    this.#md5?.update(value)
+    this.#checksum?.sum.update(value)
+    return value
+  }
+}

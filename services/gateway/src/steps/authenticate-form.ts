@@ -1,0 +1,61 @@
+import {
+  assertPolicyAllows,
+  FormDataReader,
+  type FormSignature,
+  parseFormBoundary,
+  parseFormSignature,
+  parsePostForm,
+  parsePostPolicy,
+  s3Error,
+  verifyFormSignature,
+  withFileName,
+} from '@coffer/s3-protocol'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
+
+/**
+ * Who posts a form: whoever signed its policy, or nobody (S3 API, "Authenticating requests in browser-based uploads using
+ * POST"). Only the fields before the file are read.
+ */
+export async function authenticateForm(
+  request: UnderstoodRequest,
+  context: GatewayContext,
+): Promise<AuthenticatedRequest> {
+  const { headers, bucket } = request.parsed
+  const boundary = parseFormBoundary(headers['content-type'])
+  if (headers['content-length'] === undefined) throw s3Error('MissingContentLength')
+  const reader = new FormDataReader(request.body.pieces(), boundary)
+  try {
+    const received = await reader.readFields()
+    const signed = parseFormSignature(received.fields)
+    const principal = signed === undefined ? 'anonymous' : await signerOf(signed, received.fields, context)
+    const fields = withFileName(received)
+    const policy = signed && parsePostPolicy(received.fields.get('policy') ?? '')
+    if (policy) assertPolicyAllows(policy, { fields, bucket }, request.receivedAtMs)
+    const { key, headers: putHeaders, success } = parsePostForm(fields)
+    return {
+      ...request,
+      parsed: { ...request.parsed, key, headers: { ...putHeaders, host: headers.host } },
+      authentication: { kind: 'form', payload: { kind: 'unsigned' } },
+      principal,
+      form: { reader, success, ...(policy?.sizeRange && { sizeRange: policy.sizeRange }) },
+    }
+  } catch (error) {
+    await reader.close()
+    throw error
+  }
+}
+
+async function signerOf(signed: FormSignature, fields: ReadonlyMap<string, string>, context: GatewayContext) {
+  const { region } = context.options
+  if (signed.region !== region) {
+    throw s3Error('InvalidArgument', {
+      message: `The region '${signed.region}' of the credential is wrong; expecting '${region}'`,
+      details: { Region: region },
+    })
+  }
+  const signingKey = await context.signingKeys.find(signed)
+  if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
+  verifyFormSignature(fields.get('policy') ?? '', signed, signingKey.keyBytes)
+  return signingKey.principal
+}
