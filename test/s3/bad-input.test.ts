@@ -149,7 +149,7 @@ describe('requests that break a rule', () => {
     ],
     [
       'an operation that is not there yet',
-      { method: 'GET', path: `/${bucket}`, query: { cors: '' } },
+      { method: 'GET', path: `/${bucket}`, query: { replication: '' } },
       501,
       'NotImplemented',
     ],

@@ -13,6 +13,8 @@ export {
 } from './checksums.ts'
 export * from './conditions.ts'
 export * from './copy-source.ts'
+export * from './cors/cors-documents.ts'
+export * from './cors/cors-rules.ts'
 export { combineCrc } from './crc-combine.ts'
 export * from './dates.ts'
 export * from './errors.ts'
@@ -34,7 +36,7 @@ export {
   retentionFrom,
 } from './object-lock.ts'
 export type { Tags } from './object-tags.ts'
-export type { OperationName } from './operations.ts'
+export { type OperationName, PREFLIGHT } from './operations.ts'
 export * from './post/form-data.ts'
 export * from './post/post-form.ts'
 export * from './post/post-policy.ts'

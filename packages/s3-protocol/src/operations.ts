@@ -120,6 +120,9 @@ const SUBRESOURCES: ReadonlySet<string> = new Set(
 
 const ROUTES_BY_PLACE = Map.groupBy(ROUTES, ({ method, target }) => `${method} ${target}`)
 
+/** What a browser asks before a request across origins (S3 API, OPTIONS object): whatever it is that will follow. */
+export const PREFLIGHT = 'PreflightRequest'
+
 /** Which operation a request means. MethodNotAllowed where S3 has none. */
 export function operationOf(
   method: string,
@@ -127,6 +130,7 @@ export function operationOf(
   query: ReadonlyMap<string, string>,
   headers: Readonly<Record<string, string | undefined>>,
 ): OperationName {
+  if (method === 'OPTIONS' && target !== 'service') return PREFLIGHT
   const namesSubresource = query.size > 0 && query.keys().some((name) => SUBRESOURCES.has(name))
   for (const route of ROUTES_BY_PLACE.get(`${method} ${target}`) ?? []) {
     if (route.query === undefined && namesSubresource) continue

@@ -1,8 +1,9 @@
-import { s3Error } from '@coffer/s3-protocol'
+import { PREFLIGHT, s3Error } from '@coffer/s3-protocol'
 import type { Exchange } from './exchange.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import { operations } from './operations/index.ts'
-import type { Reply } from './reply.ts'
+import { emptyReply, type Reply } from './reply.ts'
+import { applyCors } from './steps/apply-cors.ts'
 import { authenticate } from './steps/authenticate.ts'
 import { authorize } from './steps/authorize.ts'
 import { findBucket } from './steps/find-bucket.ts'
@@ -16,6 +17,9 @@ import { parse } from './steps/parse.ts'
  */
 export async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
   const understood = parse(exchange, context)
+  const crossOrigin = await applyCors(understood, context)
+  for (const [name, value] of Object.entries(crossOrigin)) exchange.response.setHeader(name, value)
+  if (understood.parsed.operation === PREFLIGHT) return emptyReply(200)
   const authenticated = await authenticate(understood, context)
   try {
     const located = await findBucket(authenticated, context)

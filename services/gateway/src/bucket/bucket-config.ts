@@ -1,7 +1,7 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
-import type { BucketEncryption, Tags } from '@coffer/s3-protocol'
+import type { BucketEncryption, CorsRule, Tags } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig extends BucketRules {
@@ -10,6 +10,8 @@ export interface BucketConfig extends BucketRules {
   readonly encryption?: BucketEncryption
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
+  /** PutBucketCors; absent: no requests across origins. */
+  readonly cors?: readonly CorsRule[]
 }
 
 /** Without a word of its own a bucket is encrypted with SSE-S3. */

@@ -1,5 +1,6 @@
 import type { OperationName } from '@coffer/s3-protocol'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from './bucket-lifecycle.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
@@ -41,12 +42,14 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   CreateBucket: createBucket,
   CreateMultipartUpload: createMultipartUpload,
   DeleteBucket: deleteBucket,
+  DeleteBucketCors: deleteBucketCors,
   DeleteBucketEncryption: deleteBucketEncryption,
   DeleteBucketLifecycle: deleteBucketLifecycle,
   DeleteBucketTagging: deleteBucketTagging,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   DeleteObjectTagging: deleteObjectTagging,
+  GetBucketCors: getBucketCors,
   GetBucketEncryption: getBucketEncryption,
   GetBucketLifecycleConfiguration: getBucketLifecycle,
   GetBucketLocation: getBucketLocation,
@@ -67,6 +70,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
   PostObject: postObject,
+  PutBucketCors: putBucketCors,
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketTagging: putBucketTagging,
