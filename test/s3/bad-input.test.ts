@@ -149,7 +149,7 @@ describe('requests that break a rule', () => {
     ],
     [
       'an operation that is not there yet',
-      { method: 'GET', path: `/${bucket}`, query: { replication: '' } },
+      { method: 'GET', path: `/${bucket}`, query: { analytics: '' } },
       501,
       'NotImplemented',
     ],

@@ -3,9 +3,16 @@ import {
   CreateMultipartUploadCommand,
   DeleteBucketCommand,
   DeleteObjectCommand,
+  GetBucketAccelerateConfigurationCommand,
   GetBucketLocationCommand,
+  GetBucketLoggingCommand,
+  GetBucketNotificationConfigurationCommand,
+  GetBucketReplicationCommand,
+  GetBucketRequestPaymentCommand,
+  GetBucketWebsiteCommand,
   HeadBucketCommand,
   ListBucketsCommand,
+  PutBucketRequestPaymentCommand,
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
@@ -127,6 +134,21 @@ describe('buckets', () => {
       token = page.ContinuationToken
     } while (token)
     expect(seen).toEqual(names)
+  })
+
+  it('answers for configurations that nobody has set as AWS does, and refuses to set them', async () => {
+    const Bucket = await newBucket(s3)
+    expect((await s3.send(new GetBucketLoggingCommand({ Bucket }))).LoggingEnabled).toBeUndefined()
+    expect((await s3.send(new GetBucketAccelerateConfigurationCommand({ Bucket }))).Status).toBeUndefined()
+    expect((await s3.send(new GetBucketRequestPaymentCommand({ Bucket }))).Payer).toBe('BucketOwner')
+    const { $metadata: _, ...notified } = await s3.send(new GetBucketNotificationConfigurationCommand({ Bucket }))
+    expect(notified).toEqual({})
+    const website = await failureOf(s3.send(new GetBucketWebsiteCommand({ Bucket })))
+    expect(website).toEqual({ code: 'NoSuchWebsiteConfiguration', status: 404 })
+    const replication = await failureOf(s3.send(new GetBucketReplicationCommand({ Bucket })))
+    expect(replication).toEqual({ code: 'ReplicationConfigurationNotFoundError', status: 404 })
+    const payer = { Bucket, RequestPaymentConfiguration: { Payer: 'Requester' as const } }
+    expect((await failureOf(s3.send(new PutBucketRequestPaymentCommand(payer)))).code).toBe('NotImplemented')
   })
 
   it('says NoSuchBucket for every operation on a bucket that is not there', async () => {

@@ -247,3 +247,11 @@ export function renderPostResponse(result: {
     element('Location', location) + element('Bucket', bucket) + element('Key', key) + element('ETag', etag),
   )
 }
+
+/** The documents of configurations that a bucket has not: what AWS answers for a bucket on which nobody set them. */
+export const UNSET_CONFIGURATIONS = {
+  accelerate: xmlDocument('AccelerateConfiguration', ''),
+  logging: xmlDocument('BucketLoggingStatus', ''),
+  notification: xmlDocument('NotificationConfiguration', ''),
+  requestPayment: xmlDocument('RequestPaymentConfiguration', element('Payer', 'BucketOwner')),
+} as const
