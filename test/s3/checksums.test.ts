@@ -132,6 +132,12 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
       const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key, ChecksumMode: 'ENABLED' }))
       expect(head[fieldOf(name)]).toBe(expected)
       expect(head.ChecksumType).toBe(ChecksumType)
+      for (const [index, part] of parts.entries()) {
+        const read = { Bucket: bucket, Key, PartNumber: index + 1 }
+        const got = await s3.send(new GetObjectCommand({ ...read, ChecksumMode: 'ENABLED' }))
+        expect([got[fieldOf(name)], got.ChecksumType]).toEqual([checksumOf(name, part), ChecksumType])
+        expect((await bytesOf(got)).equals(part)).toBe(true)
+      }
     }
   }, 60_000)
 

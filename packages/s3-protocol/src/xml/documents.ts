@@ -3,7 +3,7 @@ import { parseHttpDate } from '../dates.ts'
 import { invalidArgument, s3Error } from '../errors.ts'
 import type { Tags } from '../object-tags.ts'
 import { assertKey } from '../request.ts'
-import { findBoolean, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
+import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 import { parseTags } from './tagging-documents.ts'
 
 const PARTS_MAX = 10_000

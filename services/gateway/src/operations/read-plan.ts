@@ -1,9 +1,10 @@
 import type { ByteRange } from '@coffer/object-body'
 import { openManifest } from '@coffer/object-body'
-import { etagOf } from '@coffer/object-record'
+import { etagOf, type StoredChecksum } from '@coffer/object-record'
 import { evaluateRead, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
+import { checksumHeaders, wantsChecksum } from './response-headers.ts'
 
 type Headers = Readonly<Record<string, string | number>>
 
@@ -40,10 +41,8 @@ export function assertReadConditions(
 export function planRange(request: ParsedRequest, bucket: OpenBucket, object: FoundObject): PlannedRange {
   const totalBytes = object.version.sizeBytes
   const partNumber = request.query.get('partNumber')
-  const range =
-    partNumber === undefined
-      ? parseRange(request.headers.range, totalBytes)
-      : rangeOfPart(partNumber, request, bucket, object)
+  const part = partNumber === undefined ? undefined : findPart(partNumber, request, bucket, object)
+  const range = part === undefined ? parseRange(request.headers.range, totalBytes) : part.range
   if (range === undefined) {
     return {
       status: 200,
@@ -56,11 +55,21 @@ export function planRange(request: ParsedRequest, bucket: OpenBucket, object: Fo
   return {
     status: 206,
     range,
-    headers: { 'content-length': range.lengthBytes, ...(range.lengthBytes > 0 && contentRange) },
+    headers: {
+      'content-length': range.lengthBytes,
+      ...(range.lengthBytes > 0 && contentRange),
+      ...(part && wantsChecksum(request) && checksumHeaders(part.checksum)),
+    },
   }
 }
 
-function rangeOfPart(partNumber: string, request: ParsedRequest, bucket: OpenBucket, object: FoundObject): ByteRange {
+interface FoundPart {
+  readonly range: ByteRange
+  /** Of the part alone, of the object's algorithm and type (S3 API, GetObject, partNumber). */
+  readonly checksum: StoredChecksum | undefined
+}
+
+function findPart(partNumber: string, request: ParsedRequest, bucket: OpenBucket, object: FoundObject): FoundPart {
   if (request.headers.range !== undefined) {
     throw s3Error('InvalidRequest', { message: 'Cannot specify both Range header and partNumber query parameter' })
   }
@@ -72,10 +81,13 @@ function rangeOfPart(partNumber: string, request: ParsedRequest, bucket: OpenBuc
   // An object put whole has one part.
   const parts =
     attributes.partCount === undefined || body?.kind !== 'blobs'
-      ? [{ sizeBytes: version.sizeBytes }]
+      ? [{ sizeBytes: version.sizeBytes, checksum: attributes.checksum?.value }]
       : openManifest(bucket.metadataKey, bucket.record.id, version.key, version.versionId, body.manifest)
   const part = parts[number - 1]
   if (part === undefined) throw s3Error('InvalidPartNumber')
   const offsetBytes = parts.slice(0, number - 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-  return { offsetBytes, lengthBytes: part.sizeBytes }
+  return {
+    range: { offsetBytes, lengthBytes: part.sizeBytes },
+    checksum: attributes.checksum && part.checksum ? { ...attributes.checksum, value: part.checksum } : undefined,
+  }
 }

@@ -45,6 +45,11 @@ export function checksumHeaders(checksum: StoredChecksum | undefined): Headers {
   }
 }
 
+/** x-amz-checksum-mode (S3 API, GetObject). */
+export function wantsChecksum({ headers }: Pick<ParsedRequest, 'headers'>): boolean {
+  return headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
+}
+
 /** The headers that GetObject and HeadObject share, but for length and range. */
 export function objectHeaders(
   request: Pick<ParsedRequest, 'headers' | 'query'>,
@@ -54,7 +59,6 @@ export function objectHeaders(
 ): Headers {
   // The checksum is that of the whole object: with a part of it, a client would find it wrong.
   const whole = request.headers.range === undefined && !request.query.has('partNumber')
-  const wantsChecksum = whole && request.headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
   return {
     ...objectResponseHeaders(object.attributes.headers),
     ...etagHeader(object.attributes),
@@ -64,7 +68,7 @@ export function objectHeaders(
     ...versionHeader(bucket, object.version),
     ...objectLockHeaders(object.attributes.lock),
     ...(object.isLatest && expirationHeaders(bucket, object.version, object.attributes)),
-    ...(wantsChecksum && checksumHeaders(object.attributes.checksum)),
+    ...(whole && wantsChecksum(request) && checksumHeaders(object.attributes.checksum)),
     ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
   }
 }
