@@ -40,7 +40,7 @@ async function runSuite(target: CofferServer): Promise<number> {
   const accounts = await makeAccounts(target)
   for (const keyId of KMS_KEY_IDS) await cofferJson(target, ['key', 'create', keyId])
   const configFile = join(scratch, 's3tests.conf')
-  const config = renderS3TestsConfig({ port: target.port, region: REGION, kmsKeyIds: KMS_KEY_IDS }, accounts)
+  const config = renderS3TestsConfig({ port: target.port, kmsKeyIds: KMS_KEY_IDS }, accounts)
   writeFileSync(configFile, config, { mode: 0o600 })
   const suite = pytestArguments.some((argument) => argument.includes('.py')) ? [] : [SUITE]
   const { stdout, stderr } = await run(
@@ -64,6 +64,8 @@ async function runSuite(target: CofferServer): Promise<number> {
         ...process.env,
         S3TEST_CONF: configFile,
         AWS_DEFAULT_REGION: REGION,
+        // For the tests that open connections of their own and verify them.
+        SSL_CERT_FILE: target.caFile,
         COLUMNS: SUMMARY_COLUMNS,
         PYTHONDONTWRITEBYTECODE: '1',
       },
