@@ -17,6 +17,7 @@ import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
+import { JobProcess } from './job-process.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -67,6 +68,8 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const housekeeping = startHousekeeping(services.mesh, logger)
   cleanup.defer(() => housekeeping.stop())
   const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup }
+  const jobs = startJobProcess({ configuration, directory, services, housekeeping, logger, cleanup })
+  cleanup.defer(() => jobs.stop())
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   process.stdout.write(
@@ -82,6 +85,31 @@ interface ServerParts {
   readonly housekeeping: Housekeeping
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
+}
+
+function startJobProcess({ configuration, directory, services, housekeeping, logger }: ServerParts): JobProcess {
+  const metadata = services.mesh.use('metadata')
+  const { metadataDirectory, blobsDirectory } = directory
+  const { logLevel, logFormat, kmsFile } = configuration
+  return new JobProcess({
+    logger,
+    hasWork: () => services.jobs.hasWork(),
+    startMessage: async (writerId) => {
+      await metadata.registerWriter(writerId)
+      return {
+        kind: 'start',
+        directories: { metadataDirectory, blobsDirectory },
+        domainKey: services.domainKey.insecureExport(),
+        kmsFile,
+        writerId,
+        log: { level: logLevel, json: logFormat === 'json' },
+      }
+    },
+    onGone: async (writerId, hasDied) => {
+      await metadata.retireWriter(writerId)
+      if (hasDied) housekeeping.scrubSoon()
+    },
+  })
 }
 
 /** Before the store is opened, so that both load at the same time. */

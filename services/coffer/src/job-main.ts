@@ -1,0 +1,5 @@
+import { countBuffersInHeapLimit } from './heap.ts'
+import { workOnJobs } from './job-worker.ts'
+
+countBuffersInHeapLimit()
+workOnJobs()

@@ -1,0 +1,70 @@
+import { constants, setPriority } from 'node:os'
+import type { KmsRecords } from '@coffer/kms'
+import { DomainKey } from '@coffer/kms/connectors/local'
+import { createLogger } from '@coffer/mesh'
+import { createJobHandler } from '@coffer/service-rotation'
+import type { JobProcessMessage } from './job-messages.ts'
+import { openStoreServices, type StoreServices } from './store-services.ts'
+
+/** Without a job for this long, the process ends and gives its memory back; the supervisor forks another when there is one. */
+const IDLE_MS = 30_000
+const IDLE_POLL_MS = 1_000
+
+type StartMessage = Extract<JobProcessMessage, { kind: 'start' }>
+
+/** Follows the supervisor's messages, and ends with it. */
+export function workOnJobs(): void {
+  // Beside workers on the same cores: requests come first.
+  setPriority(constants.priority.PRIORITY_LOW)
+  let services: Promise<StoreServices> | undefined
+  const stop = () => {
+    const closed = services?.then((open) => open.close()) ?? Promise.resolve()
+    closed.catch(() => undefined).finally(() => process.exit(0))
+  }
+  process.on('message', (message: JobProcessMessage) => {
+    if (message.kind === 'stop') return stop()
+    services = start(message, stop)
+    services.catch(() => process.exit(1))
+  })
+  // The supervisor is gone, and the lock of the data directory with it: whoever has it next goes on with the jobs.
+  process.on('disconnect', () => process.exit(1))
+  process.on('SIGINT', () => {})
+  process.on('SIGTERM', () => {})
+}
+
+async function start(
+  { directories, domainKey, kmsFile, writerId, log }: StartMessage,
+  onIdle: () => void,
+): Promise<StoreServices> {
+  const logger = createLogger({ ...log, name: 'jobs' })
+  try {
+    const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
+    const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger)
+    const handle = createJobHandler({ mesh: services.mesh, blobs: services.blobs, writerId })
+    let running = 0
+    let idleSince = Date.now()
+    services.jobs.work(async (run) => {
+      const { id, kind } = run.job
+      running++
+      logger.info({ job: id, kind }, 'a job begins or goes on')
+      try {
+        return await handle(run)
+      } catch (error) {
+        if (!run.signal.aborted) logger.error({ err: error, job: id, kind }, 'a job failed')
+        throw error
+      } finally {
+        running--
+        idleSince = Date.now()
+      }
+    })
+    const timer = setInterval(() => {
+      if (running > 0 || Date.now() - idleSince < IDLE_MS) return
+      clearInterval(timer)
+      onIdle()
+    }, IDLE_POLL_MS)
+    return services
+  } catch (error) {
+    logger.error({ err: error }, 'jobs could not be worked on')
+    throw error
+  }
+}
