@@ -138,7 +138,10 @@ async function follow(mesh: Mesh, id: string): Promise<Job | undefined> {
     const line = renderProgress(job)
     if (line !== told) process.stderr.write(`${line}\n`)
     told = line
-    if (job.endedAt !== undefined || job.state === 'paused') return job
+    if (job.endedAt !== undefined || job.state === 'paused') {
+      if (job.state === 'failed' || Number(job.result?.failedCount ?? 0) > 0) process.exitCode = 1
+      return job
+    }
     await sleep(FOLLOW_POLL_MS)
   }
 }
@@ -150,7 +153,6 @@ function noSuchJob(command: Command, id: string): never {
 function show(job: Job, json: boolean | undefined): void {
   if (json) printJson(job)
   else print(renderJob(job))
-  if (job.state === 'failed') process.exitCode = 1
 }
 
 function withFlags(command: Command): Command {

@@ -68,6 +68,7 @@ function progressLines(job: Job): string[] {
     `progress: ${renderProgress(job)}`,
     `changed: ${changed.objectCount} versions, ${sizeText(changed.sizeBytes)}; left as they are: ${skippedCount}`,
     `time: ${durationText(runMs)}`,
+    ...(typeof job.result?.toVersion === 'number' ? [`under: ${job.result.to}, version ${job.result.toVersion}`] : []),
     ...failures.map(({ what, code }) => `failed: ${what}: ${code}`),
   ]
 }

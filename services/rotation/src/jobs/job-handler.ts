@@ -5,7 +5,7 @@ import type { WriterId } from '@coffer/metadata-store'
 import { rotationError } from '../errors.ts'
 import { scrub } from '../scrub.ts'
 import { ObjectsJob } from './change-objects.ts'
-import { isJobKind, type JobKind, type JobRequest, parseJobRequest } from './job-requests.ts'
+import { isJobKind, type JobKind, type JobRequest, parseJobRequest, type SealingTarget } from './job-requests.ts'
 import { RateLimit } from './rate-limit.ts'
 import { ObjectReencryption } from './reencrypt-object.ts'
 import { ObjectReseal } from './reseal-object.ts'
@@ -39,9 +39,12 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
       objectsPerSecond,
     })),
   }),
-  reseal: async ({ mesh }, run, request) =>
-    await new ObjectsJob(mesh, run, request, new ObjectReseal(mesh, request.to)).run(RESEAL_LIMITS),
+  reseal: async ({ mesh }, run, request) => {
+    await assertTargetIsThere(mesh, request.to)
+    return await new ObjectsJob(mesh, run, request, new ObjectReseal(mesh, request.to)).run(RESEAL_LIMITS)
+  },
   reencrypt: async (options, run, request) => {
+    await assertTargetIsThere(options.mesh, request.to)
     const change = new ObjectReencryption({
       ...options,
       algorithm: request.algorithm,
@@ -70,6 +73,11 @@ function runKind<Kind extends JobKind>(
   request: JsonObject,
 ): Promise<JsonObject> {
   return RUNS[kind](options, run, parseJobRequest(kind, request))
+}
+
+/** One clear failure at the beginning, in place of one for each object. KMS_KEY_NOT_FOUND, and what else ails a key. */
+async function assertTargetIsThere(mesh: Mesh, target: SealingTarget | undefined): Promise<void> {
+  if (target?.sse === 'SSE-KMS') await mesh.use('kms').describeKey(target.keyName)
 }
 
 /** A new version of a master key, once, however often the run is begun; then what the old ones wrap. */

@@ -1,4 +1,4 @@
-import type { RewrapReport, RewrapRequest } from '@coffer/contracts'
+import type { JobProgress, RewrapReport, RewrapRequest } from '@coffer/contracts'
 import type { JobRun } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { type RewrapWatch, rewrap } from '../rewrap.ts'
@@ -11,7 +11,7 @@ export async function runRewrap(
   mesh: Mesh,
   run: JobRun,
   { objectsPerSecond, ...request }: RewrapRequest & { readonly objectsPerSecond?: number | undefined },
-): Promise<RewrapReport & { totalOverRuns: ReturnType<JobTally['progress']> }> {
+): Promise<RewrapReport & JobProgress> {
   const tally = new JobTally(run)
   const rate = new RateLimit(objectsPerSecond)
   let plannedCount = tally.progress().seen.objectCount
@@ -31,7 +31,7 @@ export async function runRewrap(
   }
   try {
     const report = await rewrap(mesh, request, watch)
-    return { ...report, totalOverRuns: tally.progress() }
+    return { ...report, ...tally.progress() }
   } finally {
     await tally.tellNow()
   }
