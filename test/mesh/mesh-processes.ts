@@ -20,7 +20,11 @@ export interface MeshProcesses {
 }
 
 /** Two gateways and one of each other service, each a process of its own, over one data directory and one NATS server. */
-export async function startMesh(nats: NatsServer, directory: string): Promise<MeshProcesses> {
+export async function startMesh(
+  nats: NatsServer,
+  directory: string,
+  settings: Readonly<Record<string, string>> = {},
+): Promise<MeshProcesses> {
   const { stdout: meshKey } = await coffer(['mesh-key'], cleanEnvironment({}))
   const meshKeyFile = join(directory, 'mesh.key')
   writeFileSync(meshKeyFile, meshKey, { mode: 0o600 })
@@ -36,6 +40,7 @@ export async function startMesh(nats: NatsServer, directory: string): Promise<Me
     COFFER_NATS_PASSWORD_FILE: nats.passwordFile,
     COFFER_NATS_CA_FILE: nats.caFile,
     COFFER_MESH_KEY_FILE: meshKeyFile,
+    ...settings,
   })
   const groups = new Map<string, ProcessGroup>()
   const start = (name: string, service: string, more: Record<string, string> = {}): void => {

@@ -212,6 +212,37 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'Private key of that certificate.',
   } satisfies Optional<string>,
+  redisUrl: {
+    value: text(
+      'rediss://host:port (TLS), or redis:// on this machine; optionally /database; user and password apart',
+      /^(rediss:\/\/[^@/\s]+|redis:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(\/\d{1,3})?$/,
+    ),
+    environment: 'COFFER_REDIS_URL',
+    flag: 'redis',
+    flagValue: 'url',
+    text: 'In a mesh: the Redis server that holds the queue of jobs. Absent: the metadata store does.',
+  } satisfies Optional<string>,
+  redisUser: {
+    value: text('a user name'),
+    environment: 'COFFER_REDIS_USER',
+    flag: 'redis-user',
+    flagValue: 'name',
+    text: 'User at the Redis server.',
+  } satisfies Optional<string>,
+  redisPasswordFile: {
+    value: file,
+    environment: 'COFFER_REDIS_PASSWORD_FILE',
+    flag: 'redis-password-file',
+    flagValue: 'path',
+    text: "A file with that user's password.",
+  } satisfies Optional<string>,
+  redisCaFile: {
+    value: file,
+    environment: 'COFFER_REDIS_CA_FILE',
+    flag: 'redis-ca-file',
+    flagValue: 'path',
+    text: "Certificates that the Redis server's is checked against.",
+  } satisfies Optional<string>,
   meshKeyFile: {
     value: file,
     environment: 'COFFER_MESH_KEY_FILE',

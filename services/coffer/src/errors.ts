@@ -12,6 +12,7 @@ export const COFFER_ERRORS = {
   COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
   COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
+  COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',
 } as const

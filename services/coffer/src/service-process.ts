@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
-import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
@@ -16,10 +15,10 @@ import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { startHousekeeping } from './housekeeping.ts'
-import { jobRecordsIn } from './job-records.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
+import { openJobQueue } from './mesh-job-queue.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -122,7 +121,7 @@ async function startRotation({ configuration, mesh, logger, cleanup }: ServicePa
   const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
   cleanup.defer(() => blobs.close())
   const metadata = mesh.use('metadata')
-  const queue = new EmbeddedJobQueue({ records: jobRecordsIn(metadata) })
+  const queue = await openJobQueue(configuration, metadata)
   await provideRotation(mesh, createRotationService({ mesh, blobs, queue }))
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)

@@ -1,0 +1,95 @@
+import { randomBytes } from 'node:crypto'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { JobProgress } from '@coffer/contracts'
+import type { Job } from '@coffer/job-queue'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { coffer } from '../harness/coffer-command.ts'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
+import { type RedisServer, startRedis } from '../harness/redis-server.ts'
+import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
+import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { type MeshProcesses, startMesh } from './mesh-processes.ts'
+import { type NatsServer, startNats } from './nats-server.ts'
+
+const OBJECTS = 120
+const WAIT_MS_MAX = 60_000
+
+describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'redis-server'], (programs) => {
+  const directory = temporaryDirectory('mesh-jobs')
+  const password = randomBytes(16).toString('hex')
+  const passwordFile = join(directory, 'redis-password')
+  let redis: RedisServer
+  let nats: NatsServer
+  let mesh: MeshProcesses
+  let second: ProcessGroup | undefined
+  let s3: S3Client
+
+  beforeAll(async () => {
+    writeFileSync(passwordFile, password, { mode: 0o600 })
+    redis = await startRedis(programs['redis-server'], password)
+    nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
+    mesh = await startMesh(nats, directory, {
+      COFFER_REDIS_URL: redis.url,
+      COFFER_REDIS_PASSWORD_FILE: passwordFile,
+    })
+    const [gateway] = mesh.gateways
+    if (gateway === undefined) throw new Error('a gateway is needed')
+    s3 = s3Client(gateway)
+  }, 180_000)
+
+  afterAll(async () => {
+    await second?.stop()
+    await mesh?.stop()
+    await nats?.group.stop()
+    await redis?.stop()
+    rmSync(directory, { recursive: true, force: true })
+  }, 60_000)
+
+  const job = async (...args: string[]): Promise<Job> => {
+    const { code, stdout, stderr } = await coffer(['job', ...args, '--json'], mesh.env)
+    if (code !== 0) throw new Error(`${args.join(' ')}: ${stderr}\n${mesh.logs()}`)
+    return JSON.parse(stdout)
+  }
+  const until = async (id: string, isReached: (found: Job) => boolean): Promise<Job> => {
+    for (const deadline = Date.now() + WAIT_MS_MAX; Date.now() < deadline; await sleep(200)) {
+      const found = await job('show', id)
+      if (isReached(found)) return found
+    }
+    throw new Error(`job ${id} did not get there: ${JSON.stringify(await job('show', id))}\n${mesh.logs()}`)
+  }
+
+  it('go on in another process of the rotation service when theirs is killed', async () => {
+    const bucket = await newBucket(s3)
+    const bodies = Array.from({ length: OBJECTS }, (_, index) => randomBytes(index % 6 === 0 ? 200_000 : 500))
+    for (const [index, Body] of bodies.entries()) {
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: `o${index}`, Body }))
+    }
+    const { id } = await job('start', 'reencrypt', '--bucket', bucket, '--objects-per-second', '20')
+    await until(id, ({ progress }) => ((progress as unknown as JobProgress)?.changed.objectCount ?? 0) > 20)
+    const args = [COFFER, 'service', 'rotation']
+    second = startGroup(process.execPath, args, { env: mesh.env, cwd: REPOSITORY })
+    await mesh.groups.get('rotation')?.kill('SIGKILL')
+    const ended = await until(id, ({ endedAt }) => endedAt !== undefined)
+    expect(ended).toMatchObject({ state: 'completed', result: { failedCount: 0 } })
+    for (const [index, body] of bodies.entries()) {
+      const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `o${index}` }))
+      expect((await bytesOf(got)).equals(body)).toBe(true)
+    }
+  }, 120_000)
+
+  it('a rotation service with another Redis password does not start, and says why', async () => {
+    const wrong = join(directory, 'wrong-password')
+    writeFileSync(wrong, 'wrong')
+    const env = { ...mesh.env, COFFER_REDIS_PASSWORD_FILE: wrong }
+    const { code, stderr } = await coffer(['service', 'rotation'], env)
+    expect(code).toBe(1)
+    expect(stderr).toContain('JOB_QUEUE_UNAVAILABLE')
+    expect(stderr).not.toContain(password)
+    const far = await coffer(['service', 'rotation'], { ...mesh.env, COFFER_REDIS_URL: 'redis://redis.example:6379' })
+    expect([far.code, far.stderr]).toEqual([1, expect.stringContaining('rediss://')])
+  }, 60_000)
+})
