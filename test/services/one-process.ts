@@ -2,8 +2,8 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Secret } from '@coffer/crypto-core'
-import type { KmsConnector, KmsRecords } from '@coffer/kms'
-import { DomainKey, openLocalConnector } from '@coffer/kms/connectors/local'
+import type { KmsConnector, RemovableRecords } from '@coffer/kms'
+import { DomainKey, openLocalConnector, sealedRecords } from '@coffer/kms/connectors/local'
 import { createLogger, Mesh } from '@coffer/mesh'
 import type { MetadataStore } from '@coffer/metadata-store'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
@@ -25,19 +25,25 @@ export async function startServices(directory: string, now?: () => number): Prom
   const mesh = await Mesh.start({ logger: createLogger({ level: 'silent', name: 'test', json: true }) })
   const store = await openLmdbStore({ directory })
   const kmsCalls: string[] = []
-  const records: KmsRecords = {
+  const records: RemovableRecords = {
     find: (id) => store.findRecord('keys', id),
     put: async (id, value, revision) => {
       await store.putRecord('keys', id, value, revision)
     },
     list: (query) => store.listRecords('keys', query),
+    remove: (id) => store.deleteRecord('keys', id),
   }
   const domainKey = await DomainKey.open(Secret.copyOf(new Uint8Array(32).fill(9)), records)
   const connector = openLocalConnector({ domainKey }, { name: 'local', records })
   await provideMetadata(mesh, store)
   await provideKms(
     mesh,
-    createKmsService({ mesh, connectors: [counted(connector, kmsCalls)], defaultConnector: 'local' }),
+    createKmsService({
+      mesh,
+      connectors: [counted(connector, kmsCalls)],
+      defaultConnector: 'local',
+      records: sealedRecords(records, domainKey),
+    }),
   )
   await provideCrypto(mesh, createCryptoService({ mesh, ...(now && { now }) }))
   await provideIam(mesh, createIamService({ mesh }))

@@ -12,7 +12,13 @@ export interface StoredObjectKey {
   readonly sealed: Uint8Array
 }
 
-/** The master key that seals an object key (SSE-KMS): `key` of the default connector, or `connector/key`. */
+/** An object key as it was sealed just now. */
+export interface SealedObjectKey extends StoredObjectKey {
+  /** The master key that seals it, `connector/key`: what an alias named in that moment. */
+  readonly keyName: string
+}
+
+/** The master key that seals an object key (SSE-KMS): `key` of the default connector, `connector/key`, or an alias. */
 export interface MasterKeyUse {
   readonly keyName: string
   /** Through a bucket key, which costs no KMS call for an object; else the KMS wraps a key for each object. */
@@ -35,7 +41,7 @@ export interface CryptoService {
     context: SealContext,
     recipient: KeyRecipient,
     masterKey?: MasterKeyUse,
-  ): Promise<{ objectKey: KeyParcel; stored: StoredObjectKey }>
+  ): Promise<{ objectKey: KeyParcel; stored: SealedObjectKey }>
   /** CRYPTO_WRONG_KEY, CRYPTO_DAMAGED, ENGINE_BUCKET_KEY_NOT_FOUND; KMS_KEY_DISABLED and the KMS' other refusals. */
   openObjectKey(stored: StoredObjectKey, context: SealContext, recipient: KeyRecipient): Promise<KeyParcel>
   /** The same object key, sealed for another context or under another or newer key; no object data moves. */
@@ -44,7 +50,7 @@ export interface CryptoService {
     from: SealContext,
     to: SealContext,
     masterKey?: MasterKeyUse,
-  ): Promise<StoredObjectKey>
+  ): Promise<SealedObjectKey>
   /**
    * The data key that a master key wraps for this object alone, wrapped under the newest version of a master key. The object
    * key is not opened. ENGINE_RECORD_DAMAGED for an object key that is sealed otherwise.

@@ -1,13 +1,18 @@
 import type { EncryptionContext, KeyDescription, WrappedKey } from '@coffer/kms'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
+import type { KeyAliases } from './kms-aliases.ts'
+import type { KeySettingsActions } from './kms-settings.ts'
 
 /** A master key and the connector that holds it. */
 export interface LocatedKey extends KeyDescription {
   readonly connector: string
 }
 
-/** The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one. */
-export interface KmsService {
+/**
+ * The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one; or an
+ * alias, `alias/x` (KMS_ALIAS_NOT_FOUND). What comes back names connector and key, never the alias.
+ */
+export interface KmsService extends KeyAliases, KeySettingsActions {
   generateDataKey(
     keyId: string,
     context: EncryptionContext,

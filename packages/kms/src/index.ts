@@ -1,4 +1,5 @@
 export * from './errors.ts'
-export { assertUsable } from './key-life.ts'
+export { assertNotPending, assertUsable } from './key-life.ts'
 export * from './key-name.ts'
 export * from './kms-connector.ts'
+export { untilUnchanged } from './until-unchanged.ts'

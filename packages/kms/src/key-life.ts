@@ -57,7 +57,8 @@ export function assertUsable({ state }: KeyLife, keyId: string): void {
   if (state !== 'enabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
 }
 
-function assertNotPending({ state }: KeyLife, keyId: string): void {
+/** KMS_KEY_PENDING_DELETION; KMS_KEY_NOT_FOUND for one that is destroyed. */
+export function assertNotPending({ state }: KeyLife, keyId: string): void {
   if (state === 'destroyed') throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
   if (state !== 'enabled' && state !== 'disabled') throw kmsError('KMS_KEY_PENDING_DELETION', { keyId })
 }

@@ -10,6 +10,14 @@ export interface WrappingKey {
 /** The server's own master key, in the default connector: of SSE-S3, of buckets' metadata keys and of identity records. */
 export const SERVER_KEY_ID = 'coffer'
 
+/** What every alias begins with: `alias/payments`. No connector has this name. */
+export const ALIAS_PREFIX = 'alias/'
+
+/** Whether a key is named by an alias; what it stands for is the KMS service's to say. */
+export function isAliasName(keyName: string): boolean {
+  return keyName.startsWith(ALIAS_PREFIX)
+}
+
 const DIRECT_KEY_REF = 'kms:'
 
 /** How a master key is named wherever there are several connectors. */

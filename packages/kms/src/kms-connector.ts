@@ -88,6 +88,12 @@ export interface KmsRecords {
   list(query: { prefix: string; afterId: string; limit: number }): Promise<readonly { id: string; value: Uint8Array }[]>
 }
 
+/** Records that can also go away. */
+export interface RemovableRecords extends KmsRecords {
+  /** Also of one that is not there. */
+  remove(id: string): Promise<void>
+}
+
 /**
  * A kind of connector, `vault` for example: what a configuration names as its `type`. Built-in ones are loaded when they are
  * first used; a third party's is the default export of an npm package.

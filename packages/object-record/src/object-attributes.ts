@@ -8,7 +8,7 @@ export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS'
 
 /** What an SSE-KMS object says of its master key. */
 export interface KmsAttributes {
-  /** As the client wrote it: an id, `connector/key` or ARN. */
+  /** As the client wrote it: an id, `connector/key` or ARN; where it wrote an alias, the `connector/key` that this named. */
   readonly keyId: string
   readonly bucketKeyEnabled: boolean
   readonly encryptionContext?: Readonly<Record<string, string>>

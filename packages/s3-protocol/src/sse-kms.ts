@@ -23,9 +23,9 @@ const CONTEXT_BYTES_MAX = 8192
 /** What Coffer and AWS add themselves. */
 const RESERVED_CONTEXT_KEY = /^(?:aws|coffer):/
 const KEY_ID_CHARACTERS_MAX = 2048
-/** AWS KMS API Reference, "KeyId": a key id or ARN; Coffer's own name is `key` or `connector/key`. */
-const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]*:\d{0,12}:key\/(.+)$/
-const KEY_NAME = /^(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}$/
+/** AWS KMS API Reference, "KeyId": a key id, an alias, or the ARN of one; Coffer's own name is `key` or `connector/key`. */
+const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]*:\d{0,12}:(?:key\/(.+)|(alias\/.+))$/
+const KEY_NAME = /^(?:(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}|alias\/[A-Za-z0-9/_-]{1,250})$/
 
 /** The SSE-KMS headers of a write whose algorithm is aws:kms. InvalidArgument; KMS.NotFoundException for an impossible key id. */
 export function parseSseKms(headers: Headers): SseKmsRequest {
@@ -41,9 +41,10 @@ export function parseSseKms(headers: Headers): SseKmsRequest {
   }
 }
 
-/** The master key that a key id or ARN names: `key` or `connector/key`. KMS.NotFoundException where it can't name any. */
+/** The master key that a key id, alias or ARN names: `key`, `connector/key` or `alias/x`. KMS.NotFoundException where it can't name any. */
 export function masterKeyNameOf(keyId: string): string {
-  const name = keyId.length <= KEY_ID_CHARACTERS_MAX ? (KEY_ARN.exec(keyId)?.[1] ?? keyId) : ''
+  const [, keyOfArn, aliasOfArn] = (keyId.length <= KEY_ID_CHARACTERS_MAX && KEY_ARN.exec(keyId)) || []
+  const name = keyOfArn ?? aliasOfArn ?? keyId
   if (KEY_NAME.test(name)) return name
   throw s3Error('KMS.NotFoundException', { message: `Invalid keyId '${keyId.slice(0, KEY_NAME_SHOWN_MAX)}'` })
 }

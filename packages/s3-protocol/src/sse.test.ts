@@ -125,6 +125,23 @@ describe('parseSseRequest', () => {
     expect(masterKeyNameOf('arn:aws:kms:us-east-1:123456789012:key/vault/payments')).toBe('vault/payments')
   })
 
+  it.each([
+    ['alias/payments', 'alias/payments'],
+    ['alias/teams/blue/payments_1', 'alias/teams/blue/payments_1'],
+    [`alias/${'x'.repeat(250)}`, `alias/${'x'.repeat(250)}`],
+    ['arn:aws:kms:us-east-1:123456789012:alias/payments', 'alias/payments'],
+    ['arn:aws:kms:us-east-1:123456789012:alias/teams/blue', 'alias/teams/blue'],
+  ])('takes the alias %s', (keyId, name) => {
+    expect(masterKeyNameOf(keyId)).toBe(name)
+  })
+
+  it.each(['alias/', 'alias/a b', `alias/${'x'.repeat(251)}`, 'arn:aws:kms:us-east-1:123456789012:alias/', 'a/b/c'])(
+    'refuses %s, which names nothing',
+    (keyId) => {
+      expect(errorOf(() => masterKeyNameOf(keyId)).code).toBe('KMS.NotFoundException')
+    },
+  )
+
   it('never shows a key in an error, even under a misspelt name', () => {
     const secret = KEY.toString('base64')
     const requests = [

@@ -14,7 +14,7 @@ export interface Housekeeping {
 }
 
 /**
- * Erases keys whose deletion is due, applies lifecycle rules, and removes object data that nothing refers to: what dead writers left,
+ * Erases keys whose deletion is due, rotates those whose period is over, applies lifecycle rules, and removes object data that nothing refers to: what dead writers left,
  * at once; what commits dropped, each minute.
  */
 export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
@@ -29,6 +29,7 @@ export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
       isScrubWanted = false
       await (wasWanted ? scrub(mesh, logger) : removeGarbage(mesh, logger))
       await destroyDueKeys(mesh, logger)
+      await rotateDueKeys(mesh, logger)
       await lifecycle.turn(() => isStopped)
     })
   }
@@ -70,6 +71,17 @@ async function destroyDueKeys(mesh: Mesh, logger: Logger): Promise<void> {
       logger.warn({ key }, 'a master key is kept although its deletion is due: it is needed')
   } catch (error) {
     logger.error({ err: error }, 'keys whose deletion is due could not be looked for; the next attempt is in a minute')
+  }
+}
+
+async function rotateDueKeys(mesh: Mesh, logger: Logger): Promise<void> {
+  try {
+    const { rotated, failed } = await mesh.use('kms').rotateDueKeys()
+    for (const key of rotated) logger.info({ audit: 'keys', key }, 'a master key is rotated: its period was over')
+    for (const key of failed)
+      logger.warn({ key }, 'a master key whose period is over could not be rotated; the next attempt is in a minute')
+  } catch (error) {
+    logger.error({ err: error }, 'keys whose period is over could not be looked for; the next attempt is in a minute')
   }
 }
 

@@ -3,8 +3,8 @@ import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { readConfigFile } from '@coffer/config'
 import { isCofferError } from '@coffer/errors'
-import type { KmsConnector, KmsConnectorPlugin, KmsRecords } from '@coffer/kms'
-import { type DomainKey, openLocalConnector } from '@coffer/kms/connectors/local'
+import type { KmsConnector, KmsConnectorPlugin, KmsRecords, RemovableRecords } from '@coffer/kms'
+import { type DomainKey, openLocalConnector, sealedRecords } from '@coffer/kms/connectors/local'
 import { resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
 import { z } from 'zod'
@@ -12,6 +12,7 @@ import { cofferError } from './errors.ts'
 
 /** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
 const LOCAL_CONNECTOR = 'local'
+const ALIAS_WORD = 'alias'
 
 /** Loaded when a configuration names them, and not before. */
 const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {
@@ -40,6 +41,8 @@ export interface KmsConnectors {
   readonly defaultConnector: string
   /** Opens and seals the master keys of the built-in KMS. */
   readonly domainKey: DomainKey
+  /** For aliases and settings of keys: sealed under the domain key, beside the connectors' own records. */
+  readonly records: RemovableRecords
   close(): Promise<void>
 }
 
@@ -50,7 +53,7 @@ export interface KmsConnectors {
  */
 export async function openKmsConnectors(
   options: KmsConnectorsOptions,
-  records: KmsRecords,
+  records: RemovableRecords,
   logger: Logger,
 ): Promise<KmsConnectors> {
   const { defaultConnector, configured } = configurationOf(options.kmsFile)
@@ -71,7 +74,7 @@ export async function openKmsConnectors(
     await close()
     throw error
   }
-  return { connectors, defaultConnector, domainKey, close }
+  return { connectors, defaultConnector, domainKey, records: sealedRecords(records, domainKey), close }
 }
 
 interface ConfiguredConnector {
@@ -89,6 +92,7 @@ function configurationOf(kmsFile: string | undefined): {
   if (!parsed.success) throw invalid(kmsFile, messagesOf(parsed.error))
   const { default: defaultConnector = LOCAL_CONNECTOR, connectors = {} } = parsed.data
   if (LOCAL_CONNECTOR in connectors) throw invalid(kmsFile, 'connectors.local: the name of the built-in connector')
+  if (ALIAS_WORD in connectors) throw invalid(kmsFile, 'connectors.alias: what the names of aliases begin with')
   if (defaultConnector !== LOCAL_CONNECTOR && !(defaultConnector in connectors)) {
     throw invalid(kmsFile, `default: there is no connector ${defaultConnector}`)
   }

@@ -1,16 +1,19 @@
 import type { MetadataService } from '@coffer/contracts'
-import type { KmsRecords } from '@coffer/kms'
+import type { RemovableRecords } from '@coffer/kms'
 
 const TABLE = 'keys'
 
 /** Where connectors keep sealed master keys: a table of the metadata store, in this process or over the mesh. */
-export function kmsRecordsIn(metadata: Pick<MetadataService, 'findRecord' | 'putRecord' | 'listRecords'>): KmsRecords {
+export function kmsRecordsIn(
+  metadata: Pick<MetadataService, 'findRecord' | 'putRecord' | 'listRecords' | 'deleteRecord'>,
+): RemovableRecords {
   return {
     find: async (id) => await metadata.findRecord(TABLE, id),
     put: async (id, value, expectedRevision) => {
       await metadata.putRecord(TABLE, id, value, expectedRevision)
     },
     list: async (query) => await metadata.listRecords(TABLE, query),
+    remove: async (id) => await metadata.deleteRecord(TABLE, id),
   }
 }
 

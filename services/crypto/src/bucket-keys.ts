@@ -52,7 +52,8 @@ export class BucketKeys {
       const id = `${bucketId}/${connector}/${keyId}/${day}-${currentVersion}`
       const key = await this.#cache.get(
         id,
-        async () => (await this.#find(id)) ?? (await this.#make(id, masterKeyName, currentVersion)),
+        // By its own name: an alias may name another key by now, and the id would tell of the wrong one.
+        async () => (await this.#find(id)) ?? (await this.#make(id, keyNameOf({ connector, keyId }), currentVersion)),
       )
       if (key !== undefined) return key
       this.#masterKeys.forget(masterKeyName)

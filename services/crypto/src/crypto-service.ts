@@ -1,6 +1,6 @@
-import type { CryptoService, MasterKeyUse, StoredObjectKey } from '@coffer/contracts'
+import type { CryptoService, MasterKeyUse, SealedObjectKey, StoredObjectKey } from '@coffer/contracts'
 import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
-import { isDirectKeyRef, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
+import { isDirectKeyRef, keyNameOf, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { BUCKET_KEY_REF } from './bucket-key-context.ts'
 import { listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
@@ -28,8 +28,8 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
   const bucketKeys = new BucketKeys({ mesh, kms, metadata, masterKeys, now })
 
   const sealUnderBucketKey = async (objectKey: Secret, context: SealContext, keyName: string) => {
-    const { id, key } = await bucketKeys.current(context.bucketId, keyName)
-    return { keyRef: BUCKET_KEY_REF + id, sealed: sealObjectKey(objectKey, key, context) }
+    const { id, key, masterKeyName } = await bucketKeys.current(context.bucketId, keyName)
+    return { keyRef: BUCKET_KEY_REF + id, sealed: sealObjectKey(objectKey, key, context), keyName: masterKeyName }
   }
   const sealDirectly = async (objectKey: Secret, context: SealContext, keyName: string) => {
     const kmsContext = directKeyContext(context)
@@ -37,9 +37,13 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     const dataKey = mesh.unparcel(plaintext, 'data-key', kmsContext)
     const stored = encodeDirect({ wrapped, sealed: sealObjectKey(objectKey, dataKey, context) })
     dataKey.wipe()
-    return stored
+    return { ...stored, keyName: keyNameOf(wrapped) }
   }
-  const seal = (objectKey: Secret, context: SealContext, masterKey: MasterKeyUse = SERVER_KEY) =>
+  const seal = (
+    objectKey: Secret,
+    context: SealContext,
+    masterKey: MasterKeyUse = SERVER_KEY,
+  ): Promise<SealedObjectKey> =>
     (masterKey.bucketKeyEnabled ? sealUnderBucketKey : sealDirectly)(objectKey, context, masterKey.keyName)
 
   const openDirect = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {

@@ -17,6 +17,7 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',
   KMS_UNAVAILABLE: 'ServiceUnavailable',
   KMS_KEY_NOT_FOUND: 'KMS.NotFoundException',
+  KMS_ALIAS_NOT_FOUND: 'KMS.NotFoundException',
   KMS_CONNECTOR_NOT_FOUND: 'KMS.NotFoundException',
   KMS_KEY_ID_INVALID: 'KMS.NotFoundException',
   KMS_KEY_DISABLED: 'KMS.DisabledException',

@@ -7,6 +7,7 @@ const PAGE = 500
 export async function destroyDueKeys(
   mesh: Mesh,
   connectors: readonly KmsConnector[],
+  forgetKey: (connector: string, keyId: string) => Promise<void>,
 ): Promise<{ destroyed: readonly string[]; stillNeeded: readonly string[] }> {
   const destroyed: string[] = []
   const stillNeeded: string[] = []
@@ -19,6 +20,8 @@ export async function destroyDueKeys(
         stillNeeded.push(name)
         continue
       }
+      // First its aliases and settings: cut short here, the key is still due in the next minute.
+      await forgetKey(connector.name, keyId)
       await connector.destroyKey(keyId)
       destroyed.push(name)
     }

@@ -1,36 +1,62 @@
 import type { KeyRecipient, KmsService, LocatedKey } from '@coffer/contracts'
-import { type EncryptionContext, type KeyDescription, type KmsConnector, kmsError, type WrappedKey } from '@coffer/kms'
+import {
+  type EncryptionContext,
+  isAliasName,
+  type KeyDescription,
+  type KmsConnector,
+  keyNameOf,
+  kmsError,
+  type RemovableRecords,
+  type WrappedKey,
+} from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
+import { createKeyAliases } from './aliases.ts'
 import { destroyDueKeys } from './destroy-due-keys.ts'
+import { createKeySettings } from './key-settings.ts'
+import { rotateDueKeys } from './rotate-due-keys.ts'
+import { SettingsRecords } from './settings-records.ts'
 
 export interface KmsServiceOptions {
   readonly mesh: Mesh
   readonly connectors: readonly KmsConnector[]
   readonly defaultConnector: string
+  /** Where aliases and settings of keys are kept; sealed already. */
+  readonly records: RemovableRecords
 }
 
-/** All connectors behind one door: a key id is `connector/key`, or `key` of the default connector. */
-export function createKmsService({ mesh, connectors, defaultConnector }: KmsServiceOptions): KmsService {
+/** All connectors behind one door: a key id is `connector/key`, `key` of the default connector, or an alias. */
+export function createKmsService({ mesh, connectors, defaultConnector, records }: KmsServiceOptions): KmsService {
   const connectorNamed = (name: string): KmsConnector => {
     const connector = connectors.find((one) => one.name === name)
     if (connector === undefined) throw kmsError('KMS_CONNECTOR_NOT_FOUND', { connector: name })
     return connector
   }
-  const locate = (keyId: string): { connector: KmsConnector; key: string } => {
-    const slashAt = keyId.indexOf('/')
-    const name = slashAt === -1 ? defaultConnector : keyId.slice(0, slashAt)
-    return { connector: connectorNamed(name), key: keyId.slice(slashAt + 1) }
+  const locate = async (keyId: string): Promise<{ connector: KmsConnector; key: string }> => {
+    const name = isAliasName(keyId) ? await aliases.resolve(keyId) : keyId
+    const slashAt = name.indexOf('/')
+    const connector = slashAt === -1 ? defaultConnector : name.slice(0, slashAt)
+    return { connector: connectorNamed(connector), key: name.slice(slashAt + 1) }
   }
   const withKey = async (
     keyId: string,
     act: (connector: KmsConnector, key: string) => Promise<KeyDescription>,
   ): Promise<LocatedKey> => {
-    const { connector, key } = locate(keyId)
+    const { connector, key } = await locate(keyId)
     return { ...(await act(connector, key)), connector: connector.name }
   }
+  const describeKey = (keyId: string) => withKey(keyId, (connector, key) => connector.describeKey(key))
+  const rotateKey = (keyId: string) => withKey(keyId, (connector, key) => connector.rotateKey(key))
+  const aliases = createKeyAliases(records, describeKey)
+  const forgetKey = async (connector: string, keyId: string) => {
+    await aliases.forgetKey({ connector, keyId })
+    await new SettingsRecords(records).remove(keyNameOf({ connector, keyId }))
+  }
   return {
+    ...aliases,
+    ...createKeySettings(records, describeKey),
+    rotateDueKeys: () => rotateDueKeys(records, { describeKey, rotateKey }),
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {
-      const { connector, key } = locate(keyId)
+      const { connector, key } = await locate(keyId)
       const { plaintext, wrapped } = await connector.generateDataKey(key, context)
       return { plaintext: mesh.parcel(plaintext, recipient, 'data-key', context), wrapped }
     },
@@ -39,7 +65,7 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
       return mesh.parcel(plaintext, recipient, 'data-key', context)
     },
     async rewrap(wrapped, context, keyId) {
-      const { connector, key } = locate(keyId)
+      const { connector, key } = await locate(keyId)
       if (connector.name === wrapped.connector) return connector.rewrap(wrapped, context, key)
       // From one KMS to another: the data key is in the clear here, for a moment.
       const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
@@ -64,16 +90,19 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
         material.wipe()
       }
     },
-    describeKey: (keyId) => withKey(keyId, (connector, key) => connector.describeKey(key)),
+    describeKey,
     async listKeys({ connector: name = defaultConnector, afterKeyId, limit }) {
       const keys = await connectorNamed(name).listKeys({ afterKeyId, limit })
       return keys.map((key) => ({ ...key, connector: name }))
     },
-    rotateKey: (keyId) => withKey(keyId, (connector, key) => connector.rotateKey(key)),
+    rotateKey,
     enableKey: (keyId) => withKey(keyId, (connector, key) => connector.enableKey(key)),
     disableKey: (keyId) => withKey(keyId, (connector, key) => connector.disableKey(key)),
     async scheduleKeyDeletion(keyId, pendingDays) {
-      const { versions } = await mesh.use('rotation').keyUse(keyId)
+      // Once: an alias may name another key in the next moment.
+      const { connector, key } = await locate(keyId)
+      const name = keyNameOf({ connector: connector.name, keyId: key })
+      const { versions } = await mesh.use('rotation').keyUse(name)
       if (versions.length > 0) {
         const objectCount = versions.reduce((sum, use) => sum + use.objectCount, 0)
         throw kmsError('KMS_KEY_IN_USE', {
@@ -82,10 +111,10 @@ export function createKmsService({ mesh, connectors, defaultConnector }: KmsServ
           versions: versions.map(({ version }) => version).join(' '),
         })
       }
-      return withKey(keyId, (connector, key) => connector.scheduleKeyDeletion(key, pendingDays))
+      return { ...(await connector.scheduleKeyDeletion(key, pendingDays)), connector: connector.name }
     },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
-    destroyDueKeys: () => destroyDueKeys(mesh, connectors),
+    destroyDueKeys: () => destroyDueKeys(mesh, connectors, forgetKey),
     async listConnectors() {
       const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)
       return [defaultConnector, ...others]

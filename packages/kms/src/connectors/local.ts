@@ -17,6 +17,7 @@ import { MasterKeyStore } from './local/master-key-store.ts'
 import { watchDomainKey } from './local/watch-domain-key.ts'
 
 export { DomainKey, type DomainKeyExport } from './local/domain-key.ts'
+export { sealedRecords } from './local/sealed-records.ts'
 export { HANDOVER_MS } from './local/watch-domain-key.ts'
 
 const KEY_BYTES = 32

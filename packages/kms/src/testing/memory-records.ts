@@ -1,8 +1,8 @@
 import { CofferError } from '@coffer/errors'
-import type { KmsRecords } from '../kms-connector.ts'
+import type { RemovableRecords } from '../kms-connector.ts'
 
 /** A table of records in memory, with the compare-and-set of the metadata store: for tests. */
-export class MemoryRecords implements KmsRecords {
+export class MemoryRecords implements RemovableRecords {
   readonly rows = new Map<string, { value: Uint8Array; revision: number }>()
 
   async find(id: string) {
@@ -18,5 +18,9 @@ export class MemoryRecords implements KmsRecords {
   async list({ prefix, afterId, limit }: { prefix: string; afterId: string; limit: number }) {
     const ids = [...this.rows.keys()].filter((id) => id.startsWith(prefix) && id > afterId).sort()
     return ids.slice(0, limit).map((id) => ({ id, value: this.rows.get(id)?.value ?? new Uint8Array(0) }))
+  }
+
+  async remove(id: string) {
+    this.rows.delete(id)
   }
 }

@@ -10,6 +10,7 @@ import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import { type KmsAttributes, type SseKind, sealContextOf } from '@coffer/object-record'
 import { masterKeyNameOf, type SseRequest, s3Error } from '@coffer/s3-protocol'
+import { withKeyNamed } from './key-named.ts'
 import type { Sealing } from './sealing.ts'
 
 export interface IssuedObjectKey {
@@ -48,7 +49,7 @@ export class ObjectKeys {
     return {
       objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key', context),
       stored: issued.stored,
-      held: kms ? { sse: 'SSE-KMS', kms } : { sse: 'SSE-S3' },
+      held: kms ? { sse: 'SSE-KMS', kms: withKeyNamed(kms, issued.stored) } : { sse: 'SSE-S3' },
     }
   }
 

@@ -5,6 +5,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { type FoundObject, findObject } from '../object/find-object.ts'
+import { withKeyNamed } from '../object/key-named.ts'
 import { emptyReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -47,7 +48,7 @@ async function reseal(
     keyName: masterKeyNameOf(kmsKeyId),
     bucketKeyEnabled,
   })
-  const kms = { ...attributes.kms, keyId: kmsKeyId, bucketKeyEnabled }
+  const kms = withKeyNamed({ ...attributes.kms, keyId: kmsKeyId, bucketKeyEnabled }, stored)
   const changed = { ...attributes, sse: 'SSE-KMS', kms } as const
   const replacement = {
     bucketId: record.id,

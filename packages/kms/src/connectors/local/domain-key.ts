@@ -18,6 +18,7 @@ import {
 } from './domain-key-record.ts'
 import { openFormat1 } from './master-key-format-1.ts'
 import { KEY_PREFIX, resealMasterKeys } from './reseal-master-keys.ts'
+import { resealRecords } from './sealed-records.ts'
 
 const ROOT_KEY_BYTES = 32
 /** Of the record that is sealed under the root key. Stores before the domain key had only a check of the root key in it. */
@@ -134,8 +135,8 @@ export class DomainKey {
   }
 
   /**
-   * Seals all master keys under the newest version, waits until every process must have learned of it, and forgets the version
-   * before. Does nothing where nothing is being replaced; may be repeated. Returns the ids of master keys whose records do not
+   * Seals all master keys and sealed records under the newest version, waits until every process must have learned of it, and
+   * forgets the version before. Does nothing where nothing is being replaced; may be repeated. Returns the ids of master keys and records that do not
    * open: they did not before, and are left as they are.
    */
   async finishReplacement(handoverMs: number): Promise<readonly string[]> {
@@ -144,6 +145,8 @@ export class DomainKey {
     if (previous === undefined) return []
     const damaged = await resealMasterKeys(this.#records, newest, { previous })
     await sleep(handoverMs)
+    // After the time in which a process that has not heard of it may seal under the version before.
+    const damagedRecords = await resealRecords(this.#records, newest, previous)
     await untilUnchanged(DOMAIN_KEY_ID, async () => {
       const { record, revision } = await readRecord(this.#records)
       if (record.version !== newest.version || record.previous === undefined) return
@@ -151,7 +154,7 @@ export class DomainKey {
       await this.#records.put(DOMAIN_KEY_ID, encodeDomainKeyRecord(settled), revision)
     })
     await this.refresh()
-    return damaged
+    return [...damaged, ...damagedRecords]
   }
 
   insecureExport(): DomainKeyExport {

@@ -1,0 +1,38 @@
+export interface KeyTag {
+  readonly key: string
+  readonly value: string
+}
+
+/** When the housekeeping rotates a master key by itself. */
+export interface KeyRotationSchedule {
+  readonly periodDays: number
+  /** Milliseconds since 1970; one in the past waits for the key to be enabled, or for its KMS. */
+  readonly nextAt: number
+}
+
+/** What Coffer keeps of a master key beside what its KMS does. */
+export interface KeySettings {
+  readonly description: string
+  /** In the order of their keys. */
+  readonly tags: readonly KeyTag[]
+  readonly rotation?: KeyRotationSchedule
+  /** The versions that the schedule made; every other one was asked for. Ascending. */
+  readonly automaticVersions: readonly number[]
+}
+
+/** Description, tags and rotation schedule of master keys. Each rejects with KMS_KEY_NOT_FOUND where there is no such key. */
+export interface KeySettingsActions {
+  /** Everything empty for a key that nobody has described. */
+  describeSettings(keyId: string): Promise<KeySettings>
+  setDescription(keyId: string, description: string): Promise<KeySettings>
+  /** Adds tags, or gives those that are there another value. KMS_LIMIT_EXCEEDED past 50. */
+  tagKey(keyId: string, tags: readonly KeyTag[]): Promise<KeySettings>
+  untagKey(keyId: string, tagKeys: readonly string[]): Promise<KeySettings>
+  /**
+   * Rotates the key each `periodDays`, the first time so many days from now; undefined: no longer. The date stays where the
+   * period is the one that it was. KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION.
+   */
+  setRotation(keyId: string, periodDays: number | undefined): Promise<KeySettings>
+  /** Rotates the keys whose period is over. One that is disabled or whose KMS is away stays due, and is not named. */
+  rotateDueKeys(): Promise<{ readonly rotated: readonly string[]; readonly failed: readonly string[] }>
+}

@@ -1,0 +1,48 @@
+import type { KeySettings } from '@coffer/contracts'
+import { kmsError, type RemovableRecords } from '@coffer/kms'
+
+const PREFIX = 'settings/'
+const FORMAT = 1
+const PAGE = 500
+const NONE: KeySettings = { description: '', tags: [], automaticVersions: [] }
+
+/** The settings of keys in the store: one record for each key that has any, by `connector/key`. */
+export class SettingsRecords {
+  readonly #records: RemovableRecords
+
+  constructor(records: RemovableRecords) {
+    this.#records = records
+  }
+
+  /** Revision 0: there is no record yet. */
+  async find(name: string): Promise<{ settings: KeySettings; revision: number }> {
+    const record = await this.#records.find(PREFIX + name)
+    return record ? { settings: decode(record.value), revision: record.revision } : { settings: NONE, revision: 0 }
+  }
+
+  /** META_RECORD_CHANGED. */
+  put(name: string, settings: KeySettings, expectedRevision: number): Promise<void> {
+    const value = Buffer.from(JSON.stringify({ format: FORMAT, ...settings }))
+    return this.#records.put(PREFIX + name, value, expectedRevision)
+  }
+
+  remove(name: string): Promise<void> {
+    return this.#records.remove(PREFIX + name)
+  }
+
+  async *all(): AsyncGenerator<{ name: string; settings: KeySettings }> {
+    for (let afterId = ''; ; ) {
+      const page = await this.#records.list({ prefix: PREFIX, afterId, limit: PAGE })
+      for (const { id, value } of page) yield { name: id.slice(PREFIX.length), settings: decode(value) }
+      const last = page.at(-1)
+      if (last === undefined || page.length < PAGE) return
+      afterId = last.id
+    }
+  }
+}
+
+function decode(value: Uint8Array): KeySettings {
+  const { format, ...settings } = JSON.parse(Buffer.from(value).toString())
+  if (format !== FORMAT) throw kmsError('KMS_RECORD_DAMAGED', { format })
+  return settings
+}
