@@ -9,6 +9,7 @@ import { S3_ERRORS } from '@coffer/s3-protocol'
 import { DATA_DIRECTORY_ERRORS } from '@coffer/service-coffer/data-directory'
 import { COFFER_ERRORS } from '@coffer/service-coffer/errors'
 import { ENGINE_ERRORS } from '@coffer/service-crypto'
+import { KMS_API_ERRORS } from '@coffer/service-gateway'
 import { IAM_ERRORS } from '@coffer/service-iam'
 import { ROTATION_ERRORS } from '@coffer/service-rotation'
 
@@ -29,6 +30,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
 /** docs/errors.md, out of the tables that the code throws from. `node test/docs/write-errors-page.ts` writes it. */
 export function errorsPage(): string {
   const s3 = Object.entries(S3_ERRORS).map(([code, [status, message]]) => `| ${code} | ${status} | ${message} |`)
+  const kms = Object.entries(KMS_API_ERRORS).map(([code, [status, message]]) => `| ${code} | ${status} | ${message} |`)
   const internal = INTERNAL.flatMap(([title, table]) => [
     `## ${title}`,
     '',
@@ -50,6 +52,14 @@ export function errorsPage(): string {
     '| code | status | message |',
     '| --- | --- | --- |',
     ...s3,
+    '',
+    '## What a client of the KMS API sees',
+    '',
+    "AWS's codes. While the KMS or a service cannot be reached the answer is `DependencyTimeoutException` with `Retry-After`.",
+    '',
+    '| code | status | message |',
+    '| --- | --- | --- |',
+    ...kms,
     '',
     ...internal,
   ].join('\n')

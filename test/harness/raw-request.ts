@@ -19,6 +19,8 @@ export interface RawSigning {
   readonly keys?: SigningKeys
   readonly date?: Date
   readonly region?: string
+  /** Default: s3. */
+  readonly service?: string
   /** Default: the true hash of the body. */
   readonly payloadHash?: string
   readonly unsignedHeaders?: readonly string[]

@@ -75,10 +75,10 @@ function canonicalRequest(request: Unsigned, names: readonly string[]): string {
   ].join('\n')
 }
 
-function sign(canonical: string, keys: SigningKeys, timestamp: string, region: string): Seed {
+function sign(canonical: string, keys: SigningKeys, timestamp: string, region: string, service = 's3'): Seed {
   const day = timestamp.slice(0, 8)
-  const scope = `${day}/${region}/s3/aws4_request`
-  const signingKey = signingKeyOf(keys.secretAccessKey, day, region)
+  const scope = `${day}/${region}/${service}/aws4_request`
+  const signingKey = signingKeyOf(keys.secretAccessKey, day, region, service)
   const toSign = `AWS4-HMAC-SHA256\n${timestamp}\n${scope}\n${sha256Hex(canonical)}`
   return { signature: hmac(signingKey, toSign).toString('hex'), signingKey, timestamp, scope }
 }
@@ -87,14 +87,15 @@ function sign(canonical: string, keys: SigningKeys, timestamp: string, region: s
 export function signHeaders(
   request: Unsigned,
   keys: SigningKeys,
-  options: { date?: Date; region?: string; unsignedHeaders?: readonly string[] } = {},
+  options: { date?: Date; region?: string; service?: string; unsignedHeaders?: readonly string[] } = {},
 ): { headers: Record<string, string>; seed: Seed } {
   const timestamp = timestampOf(options.date ?? new Date())
   const headers = { ...request.headers, 'x-amz-date': timestamp, 'x-amz-content-sha256': request.payloadHash }
   const names = Object.keys(headers)
     .filter((name) => !options.unsignedHeaders?.includes(name))
     .sort()
-  const seed = sign(canonicalRequest({ ...request, headers }, names), keys, timestamp, options.region ?? 'us-east-1')
+  const canonical = canonicalRequest({ ...request, headers }, names)
+  const seed = sign(canonical, keys, timestamp, options.region ?? 'us-east-1', options.service)
   const authorization =
     `AWS4-HMAC-SHA256 Credential=${keys.accessKeyId}/${seed.scope}, ` +
     `SignedHeaders=${names.join(';')}, Signature=${seed.signature}`

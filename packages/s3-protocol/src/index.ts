@@ -42,9 +42,14 @@ export * from './post/post-form.ts'
 export * from './post/post-policy.ts'
 export * from './range.ts'
 export * from './request.ts'
-export type { Authentication, FormSignature, SignedAuthentication } from './sigv4/authentication.ts'
-export { parseAuthentication, parseFormSignature } from './sigv4/authentication.ts'
-export { canonicalRequest } from './sigv4/canonical-request.ts'
+export type {
+  Authentication,
+  FormSignature,
+  HeaderAuthentication,
+  SignedAuthentication,
+} from './sigv4/authentication.ts'
+export { parseAuthentication, parseAuthorizationHeader, parseFormSignature } from './sigv4/authentication.ts'
+export { canonicalRequest, type SignedRequest } from './sigv4/canonical-request.ts'
 export { withSignedParameters } from './sigv4/signed-parameters.ts'
 export { deriveSigningKey, verifyFormSignature, verifySignature } from './sigv4/verify.ts'
 export * from './sse.ts'

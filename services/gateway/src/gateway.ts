@@ -4,16 +4,20 @@ import { renderError, type S3Error } from '@coffer/s3-protocol'
 import { BucketCache } from './bucket/bucket-cache.ts'
 import { toS3Error } from './errors-to-s3.ts'
 import type { Exchange } from './exchange.ts'
+import { sendFailure } from './failure.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
-import { lingerOn } from './linger.ts'
+import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
 import { newRequestId } from './request-id.ts'
 import { SigningKeys } from './signing-keys.ts'
 
-/** The S3 gateway as a request handler; the listener that owns ports and certificates is not its business. */
+/**
+ * The S3 gateway as a request handler, with the AWS KMS API on the same port; the listener that owns ports and certificates is
+ * not its business.
+ */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { mesh } = options
   const context: GatewayContext = {
@@ -45,6 +49,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   }
   response.setHeader('x-amz-request-id', exchange.requestId)
   response.setHeader('server', 'Coffer')
+  if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)
   try {
     await sendReply(response, await handle(exchange, context))
   } catch (error) {
@@ -52,23 +57,11 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   }
 }
 
-function fail({ request, response, requestId }: Exchange, error: S3Error): void {
-  // A reply that has begun can't be taken back: a cut connection tells the client that it is not whole.
-  if (response.headersSent || response.destroyed) {
-    response.destroy()
-    return
-  }
+function fail(exchange: Exchange, error: S3Error): void {
+  const { request, requestId } = exchange
   const hasBody = request.method !== 'HEAD' && error.status !== 304
   const resource = (request.url ?? '').split('?', 1)[0] ?? ''
   const body = hasBody ? renderError(error, { resource, requestId, hostId: 'coffer' }) : ''
   const headers = { ...error.headers, ...(hasBody && { ...XML_HEADERS, 'content-length': Buffer.byteLength(body) }) }
-  if (request.complete) {
-    response.writeHead(error.status, headers)
-    response.end(body)
-    return
-  }
-  response.writeHead(error.status, { ...headers, connection: 'close' })
-  if (hasBody) response.write(body)
-  else response.flushHeaders()
-  lingerOn(request, () => response.end())
+  sendFailure(exchange, { status: error.status, headers, body })
 }

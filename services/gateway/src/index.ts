@@ -1,2 +1,3 @@
 export { createGateway } from './gateway.ts'
 export type { Gateway, GatewayOptions } from './gateway-options.ts'
+export { KMS_API_ERRORS } from './kms-api/errors.ts'

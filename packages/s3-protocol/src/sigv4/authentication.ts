@@ -69,14 +69,29 @@ export function parseAuthentication(request: ParsedRequest): AnonymousAuthentica
   if (authorization !== undefined && presigned) {
     throw s3Error('InvalidArgument', { message: 'Only one auth mechanism allowed' })
   }
-  if (authorization !== undefined) return parseHeader(request, authorization)
+  if (authorization !== undefined) {
+    const said = parseAuthorizationHeader(request.headers, authorization, 's3')
+    const payloadText = request.headers['x-amz-content-sha256']
+    if (payloadText === undefined) {
+      throw s3Error('InvalidRequest', { message: 'Missing required header for this request: x-amz-content-sha256' })
+    }
+    return { ...said, payload: declarationOf(payloadText), payloadText }
+  }
   if (presigned) return parsePresigned(request)
   if (request.query.has('AWSAccessKeyId')) throw oldSignature()
   const text = request.headers['x-amz-content-sha256']
   return { kind: 'anonymous', payload: text === undefined ? { kind: 'unsigned' } : declarationOf(text) }
 }
 
-function parseHeader(request: ParsedRequest, authorization: string): SignedAuthentication {
+/** What an Authorization header says, before it is told what stands for the body. */
+export type HeaderAuthentication = Omit<SignedAuthentication, 'payload' | 'payloadText'>
+
+/** Reads the Authorization header of a request to a service of AWS, `s3` or `kms` (AWS General Reference, "Signing requests"). */
+export function parseAuthorizationHeader(
+  headers: ParsedRequest['headers'],
+  authorization: string,
+  service: string,
+): HeaderAuthentication {
   if (authorization.startsWith('AWS ')) throw oldSignature()
   const rest = authorization.startsWith(ALGORITHM) ? authorization.slice(ALGORITHM.length).trim() : undefined
   if (rest === undefined) throw s3Error('InvalidArgument', { message: 'Unsupported Authorization Type' })
@@ -85,20 +100,14 @@ function parseHeader(request: ParsedRequest, authorization: string): SignedAuthe
     const equalsAt = field.indexOf('=')
     fields.set(field.slice(0, equalsAt).trim(), field.slice(equalsAt + 1).trim())
   }
-  const payloadText = request.headers['x-amz-content-sha256']
-  if (payloadText === undefined) {
-    throw s3Error('InvalidRequest', { message: 'Missing required header for this request: x-amz-content-sha256' })
-  }
   const malformed = (message: string) => s3Error('AuthorizationHeaderMalformed', { message })
-  const timestamp = timestampOf(request, malformed)
+  const timestamp = timestampOf(headers, malformed)
   return {
     kind: 'header',
-    ...parseScope(fields.get('Credential'), timestamp, malformed),
+    ...parseScope(fields.get('Credential'), timestamp, service, malformed),
     ...parseSigned(fields.get('SignedHeaders'), fields.get('Signature'), malformed),
     timestamp,
     signedAtMs: timeOf(timestamp, malformed),
-    payload: declarationOf(payloadText),
-    payloadText,
   }
 }
 
@@ -120,7 +129,7 @@ function parsePresigned(request: ParsedRequest): SignedAuthentication {
   const payloadText = request.headers['x-amz-content-sha256'] ?? query.get('X-Amz-Content-Sha256') ?? 'UNSIGNED-PAYLOAD'
   return {
     kind: 'presigned',
-    ...parseScope(query.get('X-Amz-Credential'), timestamp, malformed),
+    ...parseScope(query.get('X-Amz-Credential'), timestamp, 's3', malformed),
     ...parseSigned(query.get('X-Amz-SignedHeaders'), query.get('X-Amz-Signature'), malformed),
     timestamp,
     signedAtMs: timeOf(timestamp, malformed),
@@ -145,19 +154,22 @@ export function parseFormSignature(fields: ReadonlyMap<string, string>): FormSig
   timeOf(timestamp, malformed)
   const signature = fields.get('x-amz-signature') ?? ''
   if (!SIGNATURE.test(signature)) throw malformed('Signature is malformed.')
-  return { ...parseScope(fields.get('x-amz-credential'), timestamp, malformed), signature }
+  return { ...parseScope(fields.get('x-amz-credential'), timestamp, 's3', malformed), signature }
 }
 
 type Malformed = (message: string) => Error
 
-function parseScope(credential: string | undefined, timestamp: string, malformed: Malformed) {
+function parseScope(credential: string | undefined, timestamp: string, expectedService: string, malformed: Malformed) {
   const parts = (credential ?? '').split('/')
   const [accessKeyId = '', date = '', region = '', service = '', terminator] = parts
   if (parts.length !== 5 || accessKeyId === '' || terminator !== TERMINATOR) {
     throw malformed('The Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".')
   }
-  if (service !== 's3')
-    throw malformed(`The authorization is malformed; incorrect service "${service}". This endpoint belongs to "s3".`)
+  if (service !== expectedService) {
+    throw malformed(
+      `The authorization is malformed; incorrect service "${service}". This endpoint belongs to "${expectedService}".`,
+    )
+  }
   if (date !== timestamp.slice(0, 8)) {
     throw malformed(
       `Invalid credential date "${date}". This date is not the same as X-Amz-Date: "${timestamp.slice(0, 8)}".`,
@@ -175,10 +187,10 @@ function parseSigned(signedHeaders: string | undefined, signature: string | unde
   return { signedHeaders: names, signature }
 }
 
-function timestampOf(request: ParsedRequest, malformed: Malformed): string {
-  const amzDate = request.headers['x-amz-date']
+function timestampOf(headers: ParsedRequest['headers'], malformed: Malformed): string {
+  const amzDate = headers['x-amz-date']
   if (amzDate !== undefined) return amzDate
-  const at = Date.parse(request.headers.date ?? '')
+  const at = Date.parse(headers.date ?? '')
   if (Number.isNaN(at)) {
     throw s3Error('AccessDenied', { message: 'AWS authentication requires a valid Date or x-amz-date header' })
   }

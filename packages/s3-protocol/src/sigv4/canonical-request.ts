@@ -1,11 +1,14 @@
 import type { ParsedRequest } from '../request.ts'
 
+/** The parts of a request that a signature covers. */
+export type SignedRequest = Pick<ParsedRequest, 'method' | 'rawPath' | 'rawQuery' | 'headers'>
+
 const UNRESERVED_PATH = /^[A-Za-z0-9\-._~/]*$/
 const UNRESERVED = /^[A-Za-z0-9\-._~]*$/
 
 /** AWS General Reference, "Create a canonical request", with S3's rule: the path is encoded once and not normalised. */
 export function canonicalRequest(
-  request: ParsedRequest,
+  request: SignedRequest,
   signedHeaders: readonly string[],
   payloadText: string,
   options: { readonly presigned: boolean },

@@ -1,8 +1,7 @@
 import { createHmac, hash, timingSafeEqual } from 'node:crypto'
 import { s3Error } from '../errors.ts'
-import type { ParsedRequest } from '../request.ts'
 import type { FormSignature, SignedAuthentication } from './authentication.ts'
-import { canonicalRequest } from './canonical-request.ts'
+import { canonicalRequest, type SignedRequest } from './canonical-request.ts'
 
 /** S3 API: requests may be 15 minutes off. */
 const SKEW_MS_MAX = 15 * 60 * 1000
@@ -23,7 +22,7 @@ export function deriveSigningKey(secretAccessKey: Uint8Array, date: string, regi
  * (expired, or headers that had to be signed and are not). `seedSignature` begins the chain of a signed chunked body.
  */
 export function verifySignature(
-  request: ParsedRequest,
+  request: SignedRequest,
   authentication: SignedAuthentication,
   signingKey: Uint8Array,
   nowMs: number,
@@ -73,7 +72,7 @@ function assertTimely({ kind, signedAtMs, expiresSeconds }: SignedAuthentication
 }
 
 /** What is not signed could be changed on the way: host and every x-amz- header must be. */
-function assertHeadersSigned(request: ParsedRequest, { kind, signedHeaders }: SignedAuthentication): void {
+function assertHeadersSigned(request: SignedRequest, { kind, signedHeaders }: SignedAuthentication): void {
   const unsigned: string[] = []
   if (!signedHeaders.includes('host')) unsigned.push('host')
   for (const name in request.headers) {

@@ -1,0 +1,54 @@
+import type { KmsService } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+import type { z } from 'zod'
+import { kmsApiError } from './errors.ts'
+
+/** What an operation may use: the services, and what its answers are made of. Of one request. */
+export interface KmsApiCall {
+  readonly mesh: Mesh
+  readonly kms: KmsService
+  readonly region: string
+  /** Of the account that calls: its keys are the server's. */
+  readonly accountId: string
+  /** Keys of this connector are named without it. */
+  readonly defaultConnector: string
+}
+
+export interface KmsApiOperation {
+  /** Its request or its answer holds a plaintext: never over plain HTTP. */
+  readonly carriesSecrets: boolean
+  /** It changes a key: an audit line tells of it. */
+  readonly changesKeys: boolean
+  /** `body`: parsed JSON, nothing of it checked. Undefined: there is nothing to say but that it is done. */
+  answer(body: unknown, call: KmsApiCall): Promise<object | undefined>
+}
+
+/** An operation: the shape of its input (AWS KMS API Reference, "Request Syntax") and what it does with one that fits. */
+export function kmsApiOperation<Input extends object>(
+  schema: z.ZodType<Input>,
+  run: (input: Input, call: KmsApiCall) => Promise<object | undefined>,
+  traits: Partial<Pick<KmsApiOperation, 'carriesSecrets' | 'changesKeys'>> = {},
+): KmsApiOperation {
+  return {
+    carriesSecrets: false,
+    changesKeys: false,
+    ...traits,
+    async answer(body, call) {
+      const parsed = schema.safeParse(body)
+      if (!parsed.success) throw kmsApiError('ValidationException', { message: messageOf(parsed.error) })
+      const answer = await run(parsed.data, call)
+      // AWS KMS, "Testing your permissions": all is checked, and then it fails on purpose.
+      if ('DryRun' in parsed.data && parsed.data.DryRun === true) throw kmsApiError('DryRunOperationException')
+      return answer
+    },
+  }
+}
+
+/** Where and what, as AWS words it; never the value, which may be a secret. */
+function messageOf({ issues }: z.ZodError): string {
+  const told = issues.map(({ path, message }) => {
+    const where = path.length === 0 ? 'the request' : `'${path.map(String).join('.')}'`
+    return `Value at ${where} failed to satisfy constraint: ${message}`
+  })
+  return `${told.length} validation error${told.length === 1 ? '' : 's'} detected: ${told.join('; ')}`
+}

@@ -1,0 +1,92 @@
+import type { IncomingMessage } from 'node:http'
+import type { Principal } from '@coffer/contracts'
+import type { Exchange } from '../exchange.ts'
+import { sendFailure } from '../failure.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { type Reply, sendReply } from '../reply.ts'
+import { authenticate, authorize } from './authenticate.ts'
+import { type KmsApiError, kmsApiError } from './errors.ts'
+import { toKmsApiError } from './errors-to-kms-api.ts'
+import type { KmsApiCall } from './operation.ts'
+import { KMS_API_OPERATIONS } from './operations/index.ts'
+
+const TARGET_HEADER = 'x-amz-target'
+const TARGET_PREFIX = 'TrentService.'
+const OPERATION_CHARACTERS_MAX = 64
+/** AWS JSON 1.1 (Smithy, "AWS JSON 1.1 protocol"). Answers may hold plaintext keys: no cache may keep one. */
+const HEADERS = { 'content-type': 'application/x-amz-json-1.1', 'cache-control': 'no-store' }
+
+/** A request to the AWS KMS API: what no S3 request looks like. */
+export function isKmsApiRequest({ method, url, headers }: IncomingMessage): boolean {
+  return method === 'POST' && headers[TARGET_HEADER] !== undefined && (url === '/' || url?.startsWith('/?') === true)
+}
+
+/** Answers a request to the AWS KMS API. Never rejects. */
+export async function serveKmsApi(exchange: Exchange, context: GatewayContext): Promise<void> {
+  exchange.response.setHeader('x-amzn-requestid', exchange.requestId)
+  try {
+    await sendReply(exchange.response, await handle(exchange, context))
+  } catch (error) {
+    const logger = context.options.logger.child({ requestId: exchange.requestId })
+    const failure = toKmsApiError(error, logger)
+    const body = JSON.stringify({ __type: failure.code, message: failure.message })
+    sendFailure(exchange, { status: failure.status, headers: { ...HEADERS, ...headersOf(failure, body) }, body })
+  }
+}
+
+async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
+  const name = operationNameOf(exchange.request)
+  const operation = KMS_API_OPERATIONS.get(name)
+  if (operation?.carriesSecrets && !exchange.secure) throw overPlainHttp(name)
+  const { principal, body } = await authenticate(exchange, context)
+  try {
+    authorize(principal, name)
+    if (operation === undefined) throw kmsApiError('UnknownOperationException', { message: `Unknown: ${name}` })
+    const answer = await operation.answer(parseBody(body), await callOf(principal, context))
+    if (operation.changesKeys) audit(exchange, context, principal, name)
+    return { status: 200, headers: HEADERS, body: answer === undefined ? '' : JSON.stringify(answer) }
+  } finally {
+    // It may hold a plaintext. The strings that JSON.parse makes of it can't be wiped; the garbage collector takes them.
+    body.fill(0)
+  }
+}
+
+function operationNameOf({ headers }: IncomingMessage): string {
+  const target = String(headers[TARGET_HEADER])
+  if (target.startsWith(TARGET_PREFIX)) return target.slice(TARGET_PREFIX.length).slice(0, OPERATION_CHARACTERS_MAX)
+  throw kmsApiError('UnknownOperationException')
+}
+
+function parseBody(body: Buffer): unknown {
+  try {
+    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
+  } catch {
+    // Without the cause: its message quotes the body.
+    throw kmsApiError('SerializationException')
+  }
+}
+
+async function callOf(principal: Principal, { options }: GatewayContext): Promise<KmsApiCall> {
+  const { mesh, region } = options
+  const kms = mesh.use('kms')
+  const [defaultConnector = ''] = await kms.listConnectors()
+  return { mesh, kms, region, accountId: principal.accountId, defaultConnector }
+}
+
+function audit({ requestId }: Exchange, { options }: GatewayContext, principal: Principal, operation: string): void {
+  const { accountId, accessKeyId } = principal
+  options.logger.info({ audit: 'kms-api', operation, accountId, accessKeyId, requestId }, 'a master key was changed')
+}
+
+function overPlainHttp(operation: string): KmsApiError {
+  return kmsApiError('ValidationException', {
+    message: `Requests for ${operation} carry key material and must be made over a secure connection.`,
+  })
+}
+
+function headersOf({ retryAfterSeconds }: KmsApiError, body: string): Record<string, string | number> {
+  return {
+    'content-length': Buffer.byteLength(body),
+    ...(retryAfterSeconds !== undefined && { 'retry-after': retryAfterSeconds }),
+  }
+}
