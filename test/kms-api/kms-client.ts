@@ -35,12 +35,12 @@ export async function callKms(
   signing: RawSigning = {},
   more: Partial<RawRequest> = {},
 ): Promise<KmsAnswer> {
-  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  const bytes = typeof body === 'string' || body instanceof Uint8Array ? body : JSON.stringify(body)
   const raw: RawRequest = {
     method: 'POST',
     path: '/',
     headers: { 'content-type': 'application/x-amz-json-1.1', 'x-amz-target': `TrentService.${operation}` },
-    body: text,
+    body: bytes,
     ...more,
   }
   return answerOf(await sendSigned(target, raw, { service: 'kms', ...signing }))
