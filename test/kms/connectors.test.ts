@@ -109,6 +109,7 @@ describe('a file of connectors', () => {
   it.each([
     ['default: nothing', 'there is no connector nothing'],
     ['connectors: {local: {type: example-kms}}', 'the built-in connector'],
+    ['connectors: {alias: {type: example-kms}}', 'names of aliases'],
     ['connectors: {a: {type: no-such-package}}', 'neither one of'],
     ['connectors: {a: {type: example-kms, directori: x}}', 'directori'],
     ['connectors: {a: {}}', 'connectors.a.type'],

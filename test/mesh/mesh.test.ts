@@ -2,6 +2,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DecryptCommand,
+  EncryptCommand,
+  GenerateDataKeyCommand,
+} from '@aws-sdk/client-kms'
+import {
   CompleteMultipartUploadCommand,
   CopyObjectCommand,
   CreateMultipartUploadCommand,
@@ -20,6 +27,7 @@ import { describeWithPrograms } from '../harness/find-program.ts'
 import { startGroup } from '../harness/process-group.ts'
 import { bytesOf, type ClientTarget, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { kmsClient } from '../kms-api/kms-client.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
 
@@ -31,6 +39,7 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
   let one: S3Client
   let two: S3Client
   let secretMadeOverNats = ''
+  let dataKeyOfClient = Buffer.alloc(0)
   const customerKey = randomBytes(32)
   const customer = {
     SSECustomerAlgorithm: 'AES256',
@@ -155,6 +164,31 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     expect(await failureOf(two.send(new PutObjectCommand(ifNone)))).toEqual({ code: 'PreconditionFailed', status: 412 })
   })
 
+  it('offers the KMS API through either gateway, with a plaintext that no other process sees', async () => {
+    const [first, second] = mesh.gateways.map((gateway) => kmsClient(gateway))
+    const made = await first?.send(new CreateKeyCommand({ Description: 'over NATS' }))
+    const AliasName = 'alias/over-nats'
+    await first?.send(new CreateAliasCommand({ AliasName, TargetKeyId: made?.KeyMetadata?.KeyId }))
+    const Plaintext = plaintext.subarray(0, 100)
+    const EncryptionContext = { 1: 'number-like names', tenant: 'a' }
+    const sealed = await second?.send(new EncryptCommand({ KeyId: AliasName, Plaintext, EncryptionContext }))
+    const CiphertextBlob = sealed?.CiphertextBlob
+    const opened = await first?.send(new DecryptCommand({ CiphertextBlob, EncryptionContext }))
+    expect(Buffer.from(opened?.Plaintext ?? []).equals(Plaintext)).toBe(true)
+    const dataKey = await first?.send(new GenerateDataKeyCommand({ KeyId: AliasName, KeySpec: 'AES_256' }))
+    dataKeyOfClient = Buffer.from(dataKey?.Plaintext ?? [])
+    const stored = await two.send(
+      new PutObjectCommand({
+        Bucket: await newBucket(one),
+        Key: 'k',
+        Body: 'x',
+        ServerSideEncryption: 'aws:kms',
+        SSEKMSKeyId: AliasName,
+      }),
+    )
+    expect(stored.SSEKMSKeyId).toBe(`local/${made?.KeyMetadata?.KeyId}`)
+  })
+
   it('goes on when a gateway is killed, and commands reach the services over NATS', async () => {
     const bucket = await newBucket(two)
     await mesh.groups.get('gateway 1')?.kill('SIGKILL')
@@ -198,6 +232,7 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       'root secret': Buffer.from(mesh.gateways[0]?.secretAccessKey ?? ''),
       'secret made over NATS': Buffer.from(secretMadeOverNats),
       'customer key': customerKey,
+      'data key of the KMS API': dataKeyOfClient,
       'customer key as text': Buffer.from(customer.SSECustomerKey),
       'mesh key as text': Buffer.from(mesh.meshKey),
       'mesh key': Buffer.from(mesh.meshKey, 'base64'),

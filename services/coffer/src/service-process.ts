@@ -52,7 +52,7 @@ export const SERVICES = {
   crypto: { needs: ['metadata', 'kms'], start: startCrypto },
   iam: { needs: ['metadata', 'kms'], start: startIam },
   rotation: { needs: ['metadata', 'kms', 'crypto'], start: startRotation },
-  gateway: { needs: ['metadata', 'crypto', 'iam'], start: startGatewayService },
+  gateway: { needs: ['metadata', 'kms', 'crypto', 'iam'], start: startGatewayService },
 } as const satisfies Record<string, ServiceStart>
 
 export type RunnableService = keyof typeof SERVICES

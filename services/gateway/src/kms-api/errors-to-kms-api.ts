@@ -42,7 +42,11 @@ export function toKmsApiError(error: unknown, logger: Logger): KmsApiError {
   if (error instanceof S3Error && OF_S3[error.code] !== undefined) return ofS3(error, OF_S3[error.code])
   const code = isCofferError(error) ? KMS_API_CODES[error.code] : undefined
   if (isCofferError(error) && code !== undefined) return kmsApiError(code, { ...messageOf(error), cause: error })
-  logger.error({ err: error, ...(isCofferError(error) && { code: error.code }) }, 'KMS API request failed')
+  if (isCofferError(error, 'KMS_RECORD_DAMAGED')) {
+    logger.error({ audit: 'integrity', code: error.code, details: error.details }, 'stored data is damaged')
+  } else {
+    logger.error({ err: error, ...(isCofferError(error) && { code: error.code }) }, 'KMS API request failed')
+  }
   return kmsApiError('KMSInternalException', { cause: error })
 }
 

@@ -59,7 +59,8 @@ export const generateRandom = kmsApiOperation(
 
 /** A plaintext for an answer: the string can't be wiped, and lives as long as the answer. */
 export function base64Of(secret: Secret): string {
-  return Buffer.from(insecureExportKeyBytes(secret)).toString('base64')
+  const { buffer, byteOffset, length } = insecureExportKeyBytes(secret)
+  return Buffer.from(buffer, byteOffset, length).toString('base64')
 }
 
 /** The caller wipes the data key. */
