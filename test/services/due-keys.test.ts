@@ -27,7 +27,11 @@ describe('keys whose deletion is due', () => {
   it('are erased if nothing needs them, and kept if something came to need them all the same', async () => {
     const kms = services.mesh.use('kms')
     for (const key of ['spare', 'needed', 'later']) await kms.createKey(key)
-    for (const key of ['spare', 'needed']) await kms.scheduleKeyDeletion(key, 7)
+    for (const key of ['spare', 'needed']) {
+      await kms.createAlias(`alias/${key}`, key)
+      await kms.tagKey(key, [{ key: 'team', value: 'blue' }])
+      await kms.scheduleKeyDeletion(key, 7)
+    }
     await kms.scheduleKeyDeletion('later', 30)
     // A write that was on its way when the deletion was scheduled.
     const id = `${BUCKET}/local/needed/20261123-1`
@@ -43,6 +47,10 @@ describe('keys whose deletion is due', () => {
       ['spare', 'destroyed'],
     ])
     expect(await kms.destroyDueKeys()).toMatchObject({ destroyed: [] })
+    // With a key go its aliases and tags; those of one that is kept stay.
+    expect((await kms.listAliases({ afterAlias: '', limit: 10 })).map(({ alias }) => alias)).toEqual(['alias/needed'])
+    expect(await services.store.findRecord('keys', 'settings/local/spare')).toBeUndefined()
+    expect((await kms.describeSettings('needed')).tags).toHaveLength(1)
   })
 
   it('are never scheduled while something needs them', async () => {
