@@ -1,7 +1,7 @@
 import type { KeyParcel, KmsService } from '@coffer/contracts'
 import { insecureExportKeyBytes, Secret, wrapSecret } from '@coffer/crypto-core'
 import type { EncryptionContext, WrappedKey } from '@coffer/kms'
-import { openLocalConnector } from '@coffer/kms/connectors/local'
+import { DomainKey, openLocalConnector } from '@coffer/kms/connectors/local'
 import { MemoryRecords } from '@coffer/kms/testing'
 import type { Mesh } from '@coffer/mesh'
 import { describe, expect, it } from 'vitest'
@@ -13,10 +13,9 @@ const REFUSED = { code: expect.stringMatching(/^(InvalidCiphertextException|KMS_
 
 /** A call on the local connector, with keys k1 and k2; `handed` are the data keys that it gave out. */
 async function localCall() {
-  const connector = await openLocalConnector(
-    { rootKey: Secret.random(32) },
-    { name: 'local', records: new MemoryRecords() },
-  )
+  const records = new MemoryRecords()
+  const domainKey = await DomainKey.open(Secret.random(32), records)
+  const connector = openLocalConnector({ domainKey }, { name: 'local', records })
   for (const keyId of ['k1', 'k2']) await connector.createKey(keyId)
   const handed: Secret[] = []
   const parcel = (secret: Secret): KeyParcel => {
