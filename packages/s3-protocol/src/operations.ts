@@ -80,6 +80,7 @@ const ROUTES: readonly Route[] = [
   { method: 'PUT', target: 'bucket', operation: 'CreateBucket' },
   { method: 'DELETE', target: 'bucket', operation: 'DeleteBucket' },
   { method: 'POST', target: 'bucket', query: ['delete'], operation: 'DeleteObjects' },
+  { method: 'POST', target: 'bucket', query: ['x-coffer-rekey'], operation: 'RekeyCustomerObjects' },
   { method: 'POST', target: 'bucket', operation: 'PostObject' },
 
   { method: 'GET', target: 'object', query: ['acl'], operation: 'GetObjectAcl' },

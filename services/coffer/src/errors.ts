@@ -14,6 +14,8 @@ export const COFFER_ERRORS = {
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_WORKER_FAILED: 'a worker could not start',
+  COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
+  COFFER_REQUEST_REFUSED: 'the server refused',
   COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',
 } as const
 

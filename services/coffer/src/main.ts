@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { accountCommand } from './cli/account-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { configCommand } from './cli/config-command.ts'
+import { customerKeyCommand } from './cli/customer-key-command.ts'
 import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
@@ -23,6 +24,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(accountCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())
+    .addCommand(customerKeyCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
     .addCommand(lifecycleCommand())

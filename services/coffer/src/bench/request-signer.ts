@@ -8,7 +8,7 @@ import type { LoadEndpoint, SseMode } from './load-options.ts'
 const SIGNATURE_AGE_MS_MAX = 10 * 60_000
 
 export interface UnsignedRequest {
-  readonly method: 'GET' | 'PUT' | 'DELETE'
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** Already percent-encoded. */
   readonly path: string
   /** Encoded and in the order that SigV4 wants. */
@@ -46,6 +46,20 @@ export class RequestSigner {
   }
 
   sign(request: UnsignedRequest): LoadRequest {
+    const headers = this.headersOf(request)
+    const lines = headers.map(([name, value]) => `${name}:${value}\r\n`).join('')
+    const target = request.query ? `${request.path}?${request.query}` : request.path
+    const length = request.method === 'PUT' ? `content-length: ${request.body?.length ?? 0}\r\n` : ''
+    const head = `${request.method} ${target} HTTP/1.1\r\n${lines}${length}\r\n`
+    return {
+      head: Buffer.from(head, 'latin1'),
+      ...(request.body?.length && { body: request.body }),
+      ...(request.keepsBody && { keepsBody: true }),
+    }
+  }
+
+  /** All headers to send, with `authorization`. */
+  headersOf(request: UnsignedRequest): readonly (readonly [name: string, value: string])[] {
     if (Date.now() - this.#signedAt > SIGNATURE_AGE_MS_MAX) this.#renew()
     const headers = Object.entries({
       ...request.headers,
@@ -62,14 +76,7 @@ export class RequestSigner {
       .update(`AWS4-HMAC-SHA256\n${this.#timestamp}\n${scope}\n${hash}`)
       .digest('hex')
     const authorization = `AWS4-HMAC-SHA256 Credential=${this.#endpoint.accessKeyId}/${scope},SignedHeaders=${names},Signature=${signature}`
-    const target = request.query ? `${request.path}?${request.query}` : request.path
-    const length = request.method === 'PUT' ? `content-length: ${request.body?.length ?? 0}\r\n` : ''
-    const head = `${request.method} ${target} HTTP/1.1\r\n${lines.replaceAll('\n', '\r\n')}${length}authorization: ${authorization}\r\n\r\n`
-    return {
-      head: Buffer.from(head, 'latin1'),
-      ...(request.body?.length && { body: request.body }),
-      ...(request.keepsBody && { keepsBody: true }),
-    }
+    return [...headers, ['authorization', authorization]]
   }
 
   #renew(): void {

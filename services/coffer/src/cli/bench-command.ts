@@ -1,17 +1,7 @@
-import { readFile } from 'node:fs/promises'
-import { Secret } from '@coffer/crypto-core'
 import type { SingleBar } from 'cli-progress'
 import { Command, InvalidArgumentError, Option } from 'commander'
-import {
-  type LoadEndpoint,
-  type LoadOperation,
-  type LoadOptions,
-  OPERATIONS,
-  SSE_MODES,
-  type SseMode,
-} from '../bench/load-options.ts'
-import { cofferError } from '../errors.ts'
-import { readRootCredentials } from '../root-credentials.ts'
+import { type LoadOperation, type LoadOptions, OPERATIONS, SSE_MODES, type SseMode } from '../bench/load-options.ts'
+import { ACCESS_KEY_HELP, s3EndpointOf } from './s3-endpoint.ts'
 
 interface BenchFlags {
   readonly endpoint: readonly string[]
@@ -51,19 +41,18 @@ export function benchCommand(): Command {
     .option('--ca-file <path>', 'certificates that the server is checked against (default: AWS_CA_BUNDLE)')
     .option('--insecure', "don't check the server's certificate")
     .option('--json', 'print the report as JSON')
-    .addHelpText(
-      'after',
-      '\nThe access key comes from --credentials-file, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY,\n' +
-        'or COFFER_ROOT_ACCESS_KEY_ID and COFFER_ROOT_SECRET_ACCESS_KEY; never from the command line.',
-    )
+    .addHelpText('after', ACCESS_KEY_HELP)
     .action(runBench)
 }
 
 async function runBench(flags: BenchFlags): Promise<void> {
   const { runLoad } = await import('../bench/run-load.ts')
   const bar = flags.json ? undefined : await newProgressBar()
+  const files = flags.credentialsFile ?? []
   const options: LoadOptions = {
-    endpoints: await Promise.all(flags.endpoint.map((url, index) => endpointOf(url, index, flags))),
+    endpoints: await Promise.all(
+      flags.endpoint.map((url, index) => s3EndpointOf(url, files[index] ?? files[0], flags)),
+    ),
     operations: flags.ops,
     sizesBytes: flags.size,
     durationMs: flags.duration * 1000,
@@ -91,39 +80,6 @@ async function runBench(flags: BenchFlags): Promise<void> {
 async function newProgressBar(): Promise<SingleBar> {
   const { Presets, SingleBar } = await import('cli-progress')
   return new SingleBar({ format: '{bar} {percentage}% {operation}' }, Presets.rect)
-}
-
-async function endpointOf(url: string, index: number, flags: BenchFlags): Promise<LoadEndpoint> {
-  const caFile = flags.caFile ?? process.env.AWS_CA_BUNDLE
-  const files = flags.credentialsFile ?? []
-  const { accessKeyId, secretAccessKey } = await accessKeyOf(files[index] ?? files[0])
-  return {
-    url: checkedUrl(url),
-    accessKeyId,
-    secretAccessKey: Secret.take(Buffer.from(secretAccessKey, 'utf8')),
-    region: flags.region,
-    ...(caFile && { caPem: await readFile(caFile, 'utf8') }),
-    ...(flags.insecure && { insecure: true }),
-  }
-}
-
-async function accessKeyOf(file: string | undefined): Promise<{ accessKeyId: string; secretAccessKey: string }> {
-  const fromFile = file === undefined ? undefined : await readRootCredentials(file)
-  if (fromFile) return fromFile
-  if (file !== undefined) throw cofferError('COFFER_ROOT_CREDENTIALS_INVALID', `${file} does not exist`, { path: file })
-  const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, COFFER_ROOT_ACCESS_KEY_ID, COFFER_ROOT_SECRET_ACCESS_KEY } =
-    process.env
-  const accessKeyId = AWS_ACCESS_KEY_ID || COFFER_ROOT_ACCESS_KEY_ID
-  const secretAccessKey = AWS_ACCESS_KEY_ID ? AWS_SECRET_ACCESS_KEY : COFFER_ROOT_SECRET_ACCESS_KEY
-  if (accessKeyId && secretAccessKey) return { accessKeyId, secretAccessKey }
-  const why = 'no access key: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give --credentials-file'
-  throw cofferError('COFFER_ROOT_CREDENTIALS_INVALID', why)
-}
-
-function checkedUrl(text: string): string {
-  const url = URL.parse(text)
-  if (url && /^https?:$/.test(url.protocol) && url.pathname === '/' && url.username === '') return url.origin
-  throw cofferError('COFFER_BENCH_REFUSED', `${text} is not of the form http(s)://host:port`)
 }
 
 function collect(value: string, before: readonly string[] | undefined): string[] {

@@ -1,12 +1,9 @@
-import { Secret, sealObjectKeyForCustomer } from '@coffer/crypto-core'
-import { isCofferError } from '@coffer/errors'
-import { replaceObjectKey, sealContextOf } from '@coffer/object-record'
 import { parseCopySource, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { type CopySource, findCopySource } from './copy-source.ts'
-import { openKeyOf } from './read-object.ts'
+import { replaceCustomerKey } from './replace-customer-key.ts'
 import type { Sealing } from './sealing.ts'
 import { resolveCondition, writeConditionOf } from './write-condition.ts'
 
@@ -40,24 +37,7 @@ export async function rekeyInPlace(
     if (attributes.sse !== 'SSE-C' || !version.isNull) return undefined
     const condition = writeConditionOf(headers)
     if (condition) await resolveCondition(context, bucket, key, condition)
-    const objectKey = await openKeyOf(context, bucket, source.object, source.sse)
-    const sealContext = sealContextOf(bucket.record.id, key, attributes)
-    const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sealing.key), sealContext)
-    objectKey.wipe()
-    const stored = { keyRef: '', sealed }
-    try {
-      await context.metadata.replaceObjectKey({
-        bucketId: bucket.record.id,
-        key,
-        versionId: version.versionId,
-        expectedSealed: version.sealed,
-        keyRef: stored.keyRef,
-        sealed: replaceObjectKey(bucket.metadataKey, bucket.record.id, version, attributes, stored),
-      })
-      return source
-    } catch (error) {
-      if (!isCofferError(error, 'META_VERSION_CHANGED')) throw error
-    }
+    if (await replaceCustomerKey(context, bucket, source.object, source.sse, sealing)) return source
   }
   throw s3Error('OperationAborted')
 }

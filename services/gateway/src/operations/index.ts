@@ -30,6 +30,7 @@ import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './objec
 import type { Operation } from './operation.ts'
 import { postObject } from './post-object.ts'
 import { putObject } from './put-object.ts'
+import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
   getBucketAccelerate,
   getBucketLogging,
@@ -94,6 +95,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
   PutObjectTagging: putObjectTagging,
+  RekeyCustomerObjects: rekeyCustomerObjects,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
