@@ -4,10 +4,8 @@
  */
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
 import { mkdir, open, readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { pipeline } from 'node:stream/promises'
 import { CreateBucketCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3'
 import type { JobProgress } from '@coffer/contracts'
 import type { Job } from '@coffer/job-queue'
@@ -34,8 +32,10 @@ try {
   await fill('large', Math.ceil(largeMiB / LARGE_MIB), LARGE_MIB * 2 ** 20)
   await fill('small', smallCount, SMALL_BYTES)
   for (let round = 1; round <= rounds; round++) {
-    const copyMs = await copyBlobs()
+    // In turns: what one leaves to be written to the disk, the next waits for.
+    const copiedFirst = round % 2 === 1 ? await copyBlobs() : undefined
     const large = reencrypt('large')
+    const copyMs = copiedFirst ?? (await copyBlobs())
     const small = reencrypt('small')
     const [copied, changed] = [largeMiB / copyMs, large.changed.sizeBytes / 2 ** 20 / large.runMs].map(
       (rate) => rate * 1000,
@@ -80,11 +80,15 @@ async function copyBlobs(): Promise<number> {
   await atOnce(COPIES_AT_ONCE, files.length, async (index) => {
     const file = files[index]
     if (file === undefined) return
-    const path = join(target, String(index))
-    const pieces = { highWaterMark: COPY_PIECE_BYTES }
-    await pipeline(createReadStream(join(file.parentPath, file.name), pieces), createWriteStream(path, pieces))
-    await using handle = await open(path, 'r+')
-    await handle.datasync()
+    await using from = await open(join(file.parentPath, file.name))
+    await using to = await open(join(target, String(index)), 'wx')
+    const buffer = Buffer.allocUnsafe(COPY_PIECE_BYTES)
+    for (;;) {
+      const { bytesRead } = await from.read(buffer, 0, buffer.length)
+      if (bytesRead === 0) break
+      await to.write(buffer, 0, bytesRead)
+    }
+    await to.datasync()
   })
   const ms = performance.now() - startedAt
   await rm(target, { recursive: true })
