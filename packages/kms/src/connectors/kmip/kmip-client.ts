@@ -1,5 +1,6 @@
 import { Secret } from '@coffer/crypto-core'
 import { kmsError } from '../../errors.ts'
+import type { GcmSealed, ObjectState } from '../gcm-objects/gcm-objects.ts'
 import { KmipConnections, RESPONSE_BYTES_MAX } from './connections.ts'
 import {
   boolean,
@@ -34,15 +35,6 @@ const VERSIONS = {
 } as const satisfies Record<KmipOptions['protocolVersion'], ProtocolVersion>
 
 /** What AES-GCM makes of a plaintext. */
-export interface GcmSealed {
-  readonly iv: Uint8Array
-  readonly tag: Uint8Array
-  readonly data: Uint8Array
-}
-
-/** Only an active object encrypts and decrypts. */
-export type KmipState = 'active' | 'inactive' | 'destroyed'
-
 /** The server refused an operation; `reason` is one of KMIP's result reasons. */
 export class KmipRefused extends Error {
   readonly reason: number
@@ -97,7 +89,7 @@ export class KmipClient {
     return this.#call('activate', [text(TAG.uniqueIdentifier, id)], () => undefined)
   }
 
-  stateOf(id: string): Promise<KmipState> {
+  stateOf(id: string): Promise<ObjectState> {
     return this.#call('getAttributes', [text(TAG.uniqueIdentifier, id)], (answer) => {
       const state = known(stateIn(answer))
       if (kmip.STATES_DESTROYED.includes(state)) return 'destroyed'

@@ -1,12 +1,14 @@
 import { randomBytes } from 'node:crypto'
+import type { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import type { KmipClient, KmipState } from './kmip-client.ts'
-import { errorOf } from './refusals.ts'
+import type { GcmObjects, GcmSealed, ObjectState } from '../gcm-objects/gcm-objects.ts'
+import type { KmipClient } from './kmip-client.ts'
+import { errorOf, errorOfDecryption, errorOfUse } from './refusals.ts'
 
 const NAME_RANDOM_BYTES = 6
 
-/** The objects of the server that are versions of master keys: made, looked at and destroyed. */
-export class KeyObjects {
+/** The objects of a KMIP server that are versions of master keys. */
+export class KmipObjects implements GcmObjects {
   readonly #client: KmipClient
   readonly #keyPrefix: string
 
@@ -23,13 +25,14 @@ export class KeyObjects {
       await this.#client.activate(id)
       return id
     } catch (error) {
-      if (id !== undefined) await this.discard(id, keyId)
+      // One that stays behind does no harm.
+      if (id !== undefined) await this.destroy(id, keyId).catch(() => undefined)
       throw errorOf(error, keyId)
     }
   }
 
   /** One that the server no longer knows is destroyed. */
-  async stateOf(id: string, keyId: string): Promise<KmipState> {
+  async stateOf(id: string, keyId: string): Promise<ObjectState> {
     try {
       return await this.#client.stateOf(id)
     } catch (error) {
@@ -51,9 +54,31 @@ export class KeyObjects {
     }
   }
 
-  /** For an object that never was a version. One that stays behind does no harm. */
-  async discard(id: string, keyId: string): Promise<void> {
-    await this.destroy(id, keyId).catch(() => undefined)
+  async encrypt(id: string, keyId: string, plaintext: Uint8Array, additionalData: Uint8Array): Promise<GcmSealed> {
+    try {
+      return await this.#client.encrypt(id, plaintext, additionalData)
+    } catch (error) {
+      throw await errorOfUse(error, this.#client, id, keyId)
+    }
+  }
+
+  async decrypt(id: string, keyId: string, sealed: GcmSealed, additionalData: Uint8Array): Promise<Secret> {
+    try {
+      return await this.#client.decrypt(id, sealed, additionalData)
+    } catch (error) {
+      throw await errorOfDecryption(error, this.#client, id, keyId)
+    }
+  }
+
+  /** The server speaks this version of KMIP and has what is needed of it. */
+  async assertSuitable(): Promise<void> {
+    await this.#client.assertSuitable().catch((error: unknown) => {
+      throw errorOf(error)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#client.close()
   }
 
   /** A name that a crash or another installation has left in use gets an end of its own. */

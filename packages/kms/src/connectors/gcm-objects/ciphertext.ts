@@ -1,17 +1,17 @@
 import { encodeContext } from '@coffer/crypto-core'
 import { kmsError } from '../../errors.ts'
 import type { EncryptionContext, WrappedKey } from '../../kms-connector.ts'
-import type { GcmSealed } from './kmip-client.ts'
+import type { GcmSealed } from './gcm-objects.ts'
 
 /** The first byte of a ciphertext; then the length of the nonce, the nonce, the tag of 16 bytes and the encrypted bytes. */
 const FORMAT = 1
 const HEAD_BYTES = 2
 const TAG_BYTES = 16
-/** 96 bits are what GCM is made for (NIST SP 800-38D, section 5.2.1.1); some servers choose 128. */
+/** 96 bits are what GCM is made for (NIST SP 800-38D, section 5.2.1.1); some choose 128. */
 const IV_BYTES_MIN = 12
 const IV_BYTES_MAX = 16
 
-/** KMS_UNAVAILABLE if the server made something that is not AES-GCM of the plaintext. */
+/** KMS_UNAVAILABLE if the KMS made something that is not AES-GCM of the plaintext. */
 export function encodeCiphertext({ iv, tag, data }: GcmSealed, plaintextBytes: number): Uint8Array {
   const isGcm = isIvLength(iv.length) && tag.length === TAG_BYTES && data.length === plaintextBytes
   if (!isGcm) throw kmsError('KMS_UNAVAILABLE')
@@ -33,7 +33,7 @@ export function decodeCiphertext({ ciphertext, keyId }: WrappedKey): GcmSealed {
   }
 }
 
-/** What the server authenticates beside the plaintext: the context, bound to the key and its version. */
+/** What the KMS authenticates beside the plaintext: the context, bound to the key and its version. */
 export function additionalDataOf(keyId: string, keyVersion: number, context: EncryptionContext): Uint8Array {
   return encodeContext({ ...context, 'coffer:key': keyId, 'coffer:version': String(keyVersion) })
 }

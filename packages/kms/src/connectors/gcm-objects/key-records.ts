@@ -8,25 +8,25 @@ const PREFIX = 'key/'
 const KeyRecord = z.strictObject({
   format: z.literal(1),
   keyId: z.string(),
-  /** From version 1: the unique identifier of the object in the server. */
+  /** From version 1: the identifier of the object in the KMS. */
   versions: z.array(z.strictObject({ id: z.string().min(1), createdAt: z.number() })).min(1),
 })
 
-export interface KmipKeyVersion {
+export interface ObjectVersion {
   readonly id: string
   readonly createdAt: number
 }
 
-export interface KmipKey {
+export interface ObjectKey {
   readonly keyId: string
-  readonly versions: readonly KmipKeyVersion[]
+  readonly versions: readonly ObjectVersion[]
   /** Of the record, 0 for one that is not there yet. */
   readonly revision: number
 }
 
 /**
- * Which objects of the server are the versions of a master key. Names in KMIP need not be unique in every server, and a
- * server can't add a version in one step: the records can, and are read before each use.
+ * Which objects of a KMS are the versions of a master key. Names of objects need not be unique in every KMS, and none
+ * can add a version in one step: the records can, and are read before each use.
  */
 export class KeyRecords {
   readonly #records: KmsRecords
@@ -35,7 +35,7 @@ export class KeyRecords {
     this.#records = records
   }
 
-  async find(keyId: string): Promise<KmipKey | undefined> {
+  async find(keyId: string): Promise<ObjectKey | undefined> {
     const record = await this.#records.find(PREFIX + keyId)
     if (record === undefined) return undefined
     const key = keyOf(record.value, record.revision)
@@ -45,13 +45,13 @@ export class KeyRecords {
   }
 
   /** KMS_KEY_NOT_FOUND. */
-  async get(keyId: string): Promise<KmipKey> {
+  async get(keyId: string): Promise<ObjectKey> {
     const key = await this.find(keyId)
     if (key === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
     return key
   }
 
-  async list(query: { afterKeyId: string; limit: number }): Promise<readonly KmipKey[]> {
+  async list(query: { afterKeyId: string; limit: number }): Promise<readonly ObjectKey[]> {
     const afterId = query.afterKeyId && PREFIX + query.afterKeyId
     const records = await this.#records.list({ prefix: PREFIX, afterId, limit: query.limit })
     // Not for writing back: a list gives no revisions.
@@ -59,7 +59,7 @@ export class KeyRecords {
   }
 
   /** False if the record has changed meanwhile, and nothing is written then. */
-  async append({ keyId, versions, revision }: KmipKey, version: KmipKeyVersion): Promise<boolean> {
+  async append({ keyId, versions, revision }: ObjectKey, version: ObjectVersion): Promise<boolean> {
     const value = Buffer.from(JSON.stringify({ format: 1, keyId, versions: [...versions, version] }))
     try {
       await this.#records.put(PREFIX + keyId, value, revision)
@@ -71,7 +71,7 @@ export class KeyRecords {
   }
 }
 
-function keyOf(value: Uint8Array, revision: number): KmipKey {
+function keyOf(value: Uint8Array, revision: number): ObjectKey {
   const parsed = KeyRecord.safeParse(jsonOf(value))
   if (!parsed.success) throw kmsError('KMS_RECORD_DAMAGED')
   const { keyId, versions } = parsed.data
