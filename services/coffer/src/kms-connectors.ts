@@ -19,6 +19,7 @@ const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>
   aws: async () => (await import('@coffer/kms/connectors/aws')).awsConnector as KmsConnectorPlugin<never>,
   kes: async () => (await import('@coffer/kms/connectors/kes')).kesConnector as KmsConnectorPlugin<never>,
   kmip: async () => (await import('@coffer/kms/connectors/kmip')).kmipConnector as KmsConnectorPlugin<never>,
+  pkcs11: async () => (await import('@coffer/kms/connectors/pkcs11')).pkcs11Connector as KmsConnectorPlugin<never>,
   vault: async () => (await import('@coffer/kms/connectors/vault')).vaultConnector as KmsConnectorPlugin<never>,
 }
 
