@@ -22,7 +22,6 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   KMS_KEY_ID_INVALID: 'KMS.NotFoundException',
   KMS_KEY_DISABLED: 'KMS.DisabledException',
   KMS_KEY_PENDING_DELETION: 'KMS.KMSInvalidStateException',
-  KMS_ACCESS_DENIED: 'ServiceUnavailable',
 }
 
 /** Failures that mean stored bytes are not what was written: they get an audit line. */
@@ -35,6 +34,7 @@ export function toS3Error(error: unknown, logger: Logger): S3Error {
     logger.error({ err: error }, 'request failed unexpectedly')
     return s3Error('InternalError', { cause: error })
   }
+  if (error.code === 'KMS_ACCESS_DENIED') return refusedByKms(error, logger)
   const code = S3_CODES[error.code]
   if (code !== undefined) {
     const retry = code === 'ServiceUnavailable' ? { headers: { 'retry-after': '1' } } : {}
@@ -49,4 +49,10 @@ export function toS3Error(error: unknown, logger: Logger): S3Error {
   }
   logger.error({ err: error, code: error.code }, 'request failed')
   return s3Error('InternalError', { cause: error })
+}
+
+/** As AWS answers where S3 may not use the key: to try again is of no use until somebody allows it. */
+function refusedByKms(error: CofferError, logger: Logger): S3Error {
+  logger.error({ audit: 'keys', details: error.details }, 'a KMS refuses the use of a key')
+  return s3Error('AccessDenied', { message: 'The KMS refuses this server the use of the key.', cause: error })
 }

@@ -20,7 +20,7 @@ const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
   KMS_NOT_SUPPORTED: 'UnsupportedOperationException',
   KMS_CIPHERTEXT_REFUSED: 'InvalidCiphertextException',
   KMS_UNAVAILABLE: 'DependencyTimeoutException',
-  KMS_ACCESS_DENIED: 'DependencyTimeoutException',
+  KMS_ACCESS_DENIED: 'AccessDeniedException',
   MESH_SERVICE_UNAVAILABLE: 'DependencyTimeoutException',
 }
 
@@ -41,6 +41,9 @@ export function toKmsApiError(error: unknown, logger: Logger): KmsApiError {
   if (error instanceof KmsApiError) return error
   if (error instanceof S3Error && OF_S3[error.code] !== undefined) return ofS3(error, OF_S3[error.code])
   const code = isCofferError(error) ? KMS_API_CODES[error.code] : undefined
+  if (isCofferError(error, 'KMS_ACCESS_DENIED')) {
+    logger.error({ audit: 'keys', details: error.details }, 'a KMS refuses the use of a key')
+  }
   if (isCofferError(error) && code !== undefined) return kmsApiError(code, { ...messageOf(error), cause: error })
   if (isCofferError(error, 'KMS_RECORD_DAMAGED')) {
     logger.error({ audit: 'integrity', code: error.code, details: error.details }, 'stored data is damaged')
