@@ -1,8 +1,9 @@
 import { constants, setPriority } from 'node:os'
 import type { LocatedKey } from '@coffer/contracts'
-import { Command, InvalidArgumentError } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { readKeyMaterial, readKeyMaterialFile } from '../key-material.ts'
-import { renderKey, renderKeys, renderRewrap, renderUse } from './key-tables.ts'
+import { keyAliasCommand } from './key-alias-command.ts'
+import { renderKey, renderKeys, renderRewrap, renderSettings, renderUse } from './key-tables.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
 import { withStore } from './with-store.ts'
@@ -23,7 +24,7 @@ export function keyCommand(): Command {
     .addCommand(changeCommand('create', 'make a master key', 'createKey'))
     .addCommand(importCommand())
     .addCommand(listCommand())
-    .addCommand(changeCommand('describe', 'show a key and its versions', 'describeKey'))
+    .addCommand(describeCommand())
     .addCommand(changeCommand('rotate', 'make a new version, which everything new is sealed under', 'rotateKey'))
     .addCommand(changeCommand('enable', 'let a disabled key be used again', 'enableKey'))
     .addCommand(disableCommand())
@@ -33,16 +34,52 @@ export function keyCommand(): Command {
     )
     .addCommand(usageCommand())
     .addCommand(rewrapCommand())
+    .addCommand(keyAliasCommand())
+    .addCommand(scheduleCommand())
 }
 
 function changeCommand(
   name: string,
   description: string,
-  method: 'createKey' | 'describeKey' | 'rotateKey' | 'enableKey' | 'cancelKeyDeletion',
+  method: 'createKey' | 'rotateKey' | 'enableKey' | 'cancelKeyDeletion',
 ): Command {
   const command = storeCommand(name, description).argument('<key>', KEY_ARGUMENT)
   return command.action(async (key: string, options: Json) => {
     await withStore(command, async (mesh) => show(await mesh.use('kms')[method](key), options))
+  })
+}
+
+function describeCommand(): Command {
+  const command = storeCommand('describe', 'show a key, its versions, and what goes by itself with it').argument(
+    '<key>',
+    `${KEY_ARGUMENT}, or alias/name`,
+  )
+  return command.action(async (name: string, { json }: Json) => {
+    await withStore(command, async (mesh) => {
+      const kms = mesh.use('kms')
+      const key = await kms.describeKey(name)
+      const keyId = `${key.connector}/${key.keyId}`
+      const aliases = await kms.listAliases({ keyId, afterAlias: '', limit: PAGE })
+      const settings = await kms.describeSettings(keyId)
+      if (json) printJson({ ...key, ...settings, aliases: aliases.map(({ alias }) => alias) })
+      else print([renderKey(key), ...renderSettings(aliases, settings)].join('\n'))
+    })
+  })
+}
+
+/** Beside `coffer job schedule`: no rewrap, and what EnableKeyRotation of the KMS API sets. */
+function scheduleCommand(): Command {
+  const command = storeCommand('schedule', 'make a new version of a key each so many days, or no longer')
+    .argument('<key>', KEY_ARGUMENT)
+    .addOption(new Option('--every-days <days>', '90 to 2560').argParser(rotationDays).conflicts('off'))
+    .option('--off', 'only when it is asked for')
+  return command.action(async (key: string, { json, everyDays, off }: Json & { everyDays?: number; off?: boolean }) => {
+    if (everyDays === undefined && !off) command.error('Give --every-days <days>, or --off.')
+    await withStore(command, async (mesh) => {
+      const settings = await mesh.use('kms').setRotation(key, everyDays)
+      if (json) printJson(settings)
+      else print(renderSettings([], settings).join('\n'))
+    })
   })
 }
 
@@ -162,6 +199,13 @@ function storeCommand(name: string, description: string): Command {
 function show(key: LocatedKey, { json }: Json): void {
   if (json) printJson(key)
   else print(renderKey(key))
+}
+
+/** AWS KMS API Reference, EnableKeyRotation, RotationPeriodInDays. */
+function rotationDays(text: string): number {
+  const value = Number(text)
+  if (!Number.isInteger(value) || value < 90 || value > 2560) throw new InvalidArgumentError('90 to 2560 days')
+  return value
 }
 
 function days(text: string): number {

@@ -1,4 +1,4 @@
-import type { KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
+import type { KeyAlias, KeySettings, KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
 import Table from 'cli-table3'
 
 export function renderKeys(keys: readonly LocatedKey[]): string {
@@ -8,6 +8,26 @@ export function renderKeys(keys: readonly LocatedKey[]): string {
     table.push([`${connector}/${keyId}`, state, currentVersion, dateOf(createdAt), deletion])
   }
   return table.toString()
+}
+
+export function renderAliases(aliases: readonly KeyAlias[]): string {
+  const table = tableOf(['alias', 'key', 'since'])
+  for (const { alias, connector, keyId, updatedAt } of aliases) {
+    table.push([alias, `${connector}/${keyId}`, dateOf(updatedAt)])
+  }
+  return table.toString()
+}
+
+/** What Coffer keeps of a key beside its KMS: a line for each that there is. */
+export function renderSettings(aliases: readonly KeyAlias[], { description, tags, rotation }: KeySettings): string[] {
+  return [
+    ...(description === '' ? [] : [`description: ${description}`]),
+    ...(aliases.length === 0 ? [] : [`aliases: ${aliases.map(({ alias }) => alias).join(', ')}`]),
+    ...(tags.length === 0 ? [] : [`tags: ${tags.map(({ key, value }) => `${key}=${value}`).join(', ')}`]),
+    rotation === undefined
+      ? 'rotation: when it is asked for'
+      : `rotation: every ${rotation.periodDays} days, next ${dateOf(rotation.nextAt)}`,
+  ]
 }
 
 export function renderKey(key: LocatedKey): string {
