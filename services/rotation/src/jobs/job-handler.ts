@@ -1,5 +1,6 @@
 import type { BlobStore } from '@coffer/blob-store'
 import type { JobHandler, JobRun, JsonObject } from '@coffer/job-queue'
+import { isAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { WriterId } from '@coffer/metadata-store'
 import { rotationError } from '../errors.ts'
@@ -40,15 +41,14 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
     })),
   }),
   reseal: async ({ mesh }, run, request) => {
-    await assertTargetIsThere(mesh, request.to)
-    return await new ObjectsJob(mesh, run, request, new ObjectReseal(mesh, request.to)).run(RESEAL_LIMITS)
+    const change = new ObjectReseal(mesh, await resolvedTarget(mesh, request.to))
+    return await new ObjectsJob(mesh, run, request, change).run(RESEAL_LIMITS)
   },
   reencrypt: async (options, run, request) => {
-    await assertTargetIsThere(options.mesh, request.to)
     const change = new ObjectReencryption({
       ...options,
       algorithm: request.algorithm,
-      target: request.to,
+      target: await resolvedTarget(options.mesh, request.to),
       dueBefore: run.job.submittedAt,
       bytesRate: new RateLimit(request.bytesPerSecond),
     })
@@ -75,9 +75,14 @@ function runKind<Kind extends JobKind>(
   return RUNS[kind](options, run, parseJobRequest(kind, request))
 }
 
-/** One clear failure at the beginning, in place of one for each object. KMS_KEY_NOT_FOUND, and what else ails a key. */
-async function assertTargetIsThere(mesh: Mesh, target: SealingTarget | undefined): Promise<void> {
-  if (target?.sse === 'SSE-KMS') await mesh.use('kms').describeKey(target.keyName)
+/**
+ * One clear failure at the beginning, in place of one for each object. An alias may name another key tomorrow: what is sealed
+ * says the key that it stood for. KMS_KEY_NOT_FOUND, KMS_ALIAS_NOT_FOUND.
+ */
+async function resolvedTarget<Target extends SealingTarget | undefined>(mesh: Mesh, target: Target): Promise<Target> {
+  if (target?.sse !== 'SSE-KMS') return target
+  const { connector, keyId } = await mesh.use('kms').describeKey(target.keyName)
+  return isAliasName(target.keyName) ? { ...target, keyName: `${connector}/${keyId}` } : target
 }
 
 /** A new version of a master key, once, however often the run is begun; then what the old ones wrap. */

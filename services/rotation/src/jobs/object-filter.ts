@@ -12,8 +12,8 @@ export class ObjectFilter {
   readonly #mesh: Mesh
   readonly #wanted: FilterRequest
   readonly #at: number
-  #key: Promise<Pick<WrappingKey, 'connector' | 'keyId'>> | undefined
-  #bucketKeys: Promise<ReadonlyMap<string, WrappingKey>> | undefined
+  readonly #key = new Kept(() => this.#mesh.use('kms').describeKey(this.#wanted.keyName ?? ''))
+  readonly #bucketKeys = new Kept(() => this.#findBucketKeys())
 
   /** `at`: when the ages of the request are to be taken, milliseconds since 1970. */
   constructor(mesh: Mesh, wanted: FilterRequest, at: number) {
@@ -44,19 +44,17 @@ export class ObjectFilter {
     if (wrappedBy === undefined) return false
     if (keyVersion !== undefined && wrappedBy.keyVersion !== keyVersion) return false
     if (keyName === undefined) return true
-    this.#key ??= this.#mesh.use('kms').describeKey(keyName)
-    return isWrappedBy(wrappedBy, await this.#key)
+    return isWrappedBy(wrappedBy, await this.#key.get())
   }
 
   async #wrappingKeyOf(keyRef: string): Promise<WrappingKey | undefined> {
     if (!keyRef.startsWith(BUCKET_KEY_REF)) return parseDirectKeyRef(keyRef)
     const id = keyRef.slice(BUCKET_KEY_REF.length)
-    this.#bucketKeys ??= this.#findBucketKeys()
-    const known = (await this.#bucketKeys).get(id)
+    const known = (await this.#bucketKeys.get()).get(id)
     if (known !== undefined) return known
     // Made since: by a write beside this job.
-    this.#bucketKeys = this.#findBucketKeys()
-    return (await this.#bucketKeys).get(id)
+    this.#bucketKeys.forget()
+    return (await this.#bucketKeys.get()).get(id)
   }
 
   async #findBucketKeys(): Promise<ReadonlyMap<string, WrappingKey>> {
@@ -69,4 +67,29 @@ export class ObjectFilter {
 /** When the object key of a version was made, milliseconds since 1970. */
 export function objectKeyTime(version: VersionRecord, attributes: ObjectAttributes): number {
   return attributes.objectKeyAt ?? version.lastModifiedAt
+}
+
+/** What is looked up once. A failure is not kept: the next who asks looks again. */
+class Kept<T> {
+  readonly #find: () => Promise<T>
+  #found: Promise<T> | undefined
+
+  constructor(find: () => Promise<T>) {
+    this.#find = find
+  }
+
+  async get(): Promise<T> {
+    const found = this.#found ?? this.#find()
+    this.#found = found
+    try {
+      return await found
+    } catch (error) {
+      if (this.#found === found) this.forget()
+      throw error
+    }
+  }
+
+  forget(): void {
+    this.#found = undefined
+  }
 }
