@@ -26,7 +26,7 @@ if (checkoutArgument === undefined || !existsSync(join(checkoutArgument, SUITE))
 }
 const checkout = resolve(checkoutArgument)
 
-const server = await startServer()
+const server = await startServer({ env: { COFFER_PUBLIC_ACCESS: 'allowed' } })
 const scratch = mkdtempSync(join(tmpdir(), 'coffer-conformance-'))
 try {
   process.exitCode = await runSuite(server)

@@ -56,6 +56,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     domains: [],
     dataAlgorithm: 'AES-256-GCM',
     blockedEncryptionTypes: [],
+    blocksPublicAccess: true,
     inlineSizeBytesMax: 128 * 1024,
     bucketLeaseMs: 0,
     logger: createLogger({ level: 'silent', name: 'test', json: true }),

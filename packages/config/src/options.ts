@@ -138,6 +138,14 @@ export const OPTIONS = {
     default: 'none',
     text: "What new buckets refuse (BlockedEncryptionTypes). SSE-C: writes with customers' keys, until PutBucketEncryption allows them. Buckets that are there keep what they have.",
   } satisfies WithDefault<'none' | 'SSE-C'>,
+  publicAccess: {
+    value: oneOf(['blocked', 'allowed']),
+    environment: 'COFFER_PUBLIC_ACCESS',
+    flag: 'public-access',
+    flagValue: 'blocked|allowed',
+    default: 'blocked',
+    text: 'What new buckets say to public policies: blocked, as with AWS, until PutPublicAccessBlock or DeletePublicAccessBlock allows them. Buckets that are there keep what they have.',
+  } satisfies WithDefault<'blocked' | 'allowed'>,
   inlineSizeBytesMax: {
     value: integer({ min: 0, max: 1_048_576 }),
     environment: 'COFFER_INLINE_SIZE_BYTES_MAX',

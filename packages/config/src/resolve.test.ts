@@ -35,6 +35,7 @@ describe('precedence', () => {
       domains: ['localhost'],
       dataAlgorithm: 'auto',
       blockedEncryptionTypes: 'none',
+      publicAccess: 'blocked',
       inlineSizeBytesMax: 131_072,
       workers: undefined,
       rootKey: undefined,

@@ -1,1 +1,5 @@
 export { type Decision, type DecisionRequest, decide } from './decide.ts'
+export { isPublicPolicy, type PolicyRequest } from './language/evaluate.ts'
+export { POLICY_BYTES_MAX, PolicyMalformed, type PolicyPlace, parseResourcePolicy } from './language/parse-policy.ts'
+export type { ContextValues } from './language/pattern.ts'
+export type { Policy, RequestPrincipal } from './language/policy.ts'

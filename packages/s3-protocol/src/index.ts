@@ -35,7 +35,7 @@ export {
   type Retention,
   retentionFrom,
 } from './object-lock.ts'
-export type { Tags } from './object-tags.ts'
+export { parseTagging, type Tags } from './object-tags.ts'
 export { type OperationName, PREFLIGHT } from './operations.ts'
 export * from './post/form-data.ts'
 export * from './post/post-form.ts'

@@ -15,6 +15,7 @@ export type GatewaySettings = Pick<
   | 'domains'
   | 'dataAlgorithm'
   | 'blockedEncryptionTypes'
+  | 'publicAccess'
   | 'inlineSizeBytesMax'
   | 'logLevel'
   | 'logFormat'
@@ -22,7 +23,7 @@ export type GatewaySettings = Pick<
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  const { blockedEncryptionTypes } = configuration
+  const { blockedEncryptionTypes, publicAccess } = configuration
   return {
     address,
     allowHttp,
@@ -30,6 +31,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     domains,
     dataAlgorithm,
     blockedEncryptionTypes,
+    publicAccess,
     inlineSizeBytesMax,
     logLevel,
     logFormat,
@@ -61,6 +63,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     domains: settings.domains,
     dataAlgorithm: chooseDataAlgorithm(settings.dataAlgorithm),
     blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
+    blocksPublicAccess: settings.publicAccess === 'blocked',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
   })
   const { address, allowHttp } = settings

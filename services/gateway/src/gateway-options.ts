@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly dataAlgorithm: DataAlgorithm
   /** What buckets refuse that have no word of their own on it (S3 API, BlockedEncryptionTypes). */
   readonly blockedEncryptionTypes: readonly 'SSE-C'[]
+  /** Whether new buckets refuse public policies. */
+  readonly blocksPublicAccess: boolean
   /** Objects up to this size live beside their metadata; larger ones are blobs. */
   readonly inlineSizeBytesMax: number
   /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */

@@ -8,6 +8,7 @@ import { authenticate } from './steps/authenticate.ts'
 import { authorize } from './steps/authorize.ts'
 import { findBucket } from './steps/find-bucket.ts'
 import { parse } from './steps/parse.ts'
+import { withholdAbsence } from './steps/withhold-absence.ts'
 
 /**
  * The way of a request. Each step is a file in `steps/` and returns a richer immutable value, so that the compiler refuses
@@ -23,12 +24,12 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   const authenticated = await authenticate(understood, context)
   try {
     const located = await findBucket(authenticated, context)
-    const authorized = authorize(located)
+    const authorized = await authorize(located, context)
     const operation = operations[authorized.parsed.operation]
     if (operation === undefined) {
       throw s3Error('NotImplemented', { message: `${authorized.parsed.operation} is not implemented.` })
     }
-    return await operation(authorized, context)
+    return await operation(authorized, context).catch((error: unknown) => withholdAbsence(authorized, error))
   } finally {
     // Whoever answers early goes on reading the request where the form's reader has stopped.
     await authenticated.form?.reader.close()

@@ -1,5 +1,6 @@
 import type { Principal } from '@coffer/contracts'
-import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange } from '@coffer/s3-protocol'
+import { invariant } from '@coffer/errors'
+import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange, Tags } from '@coffer/s3-protocol'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
 
@@ -9,6 +10,8 @@ export interface UnderstoodRequest {
   readonly body: RequestBody
   readonly requestId: string
   readonly receivedAtMs: number
+  /** The client's address, as the connection has it. */
+  readonly sourceIp: string
 }
 
 /** A form whose fields are read and, where it has a policy, allowed by it. */
@@ -37,6 +40,13 @@ declare const authorized: unique symbol
 
 /** The principal may do it. Made by `steps/authorize.ts` only; the only thing that operations accept. */
 export interface AuthorizedRequest extends LocatedRequest {
-  readonly principal: Principal
+  /** The tags of the object that it names, where the bucket's policy asks for them. */
+  readonly existingTags: Tags | undefined
   readonly [authorized]: true
+}
+
+/** Of the operations on an account itself, which nobody may use without one. */
+export function accountOf({ principal }: AuthorizedRequest): Principal {
+  invariant(principal !== 'anonymous', 'who acts on an account has one')
+  return principal
 }

@@ -1,3 +1,4 @@
+export * from './access-documents.ts'
 export * from './documents.ts'
 export * from './encryption-documents.ts'
 export { parseLifecycleConfiguration } from './lifecycle-documents.ts'

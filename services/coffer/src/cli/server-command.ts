@@ -12,6 +12,7 @@ export function serverCommand(): Command {
     'domains',
     'dataAlgorithm',
     'blockedEncryptionTypes',
+    'publicAccess',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

@@ -1,7 +1,7 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
-import type { BucketEncryption, CorsRule, Tags } from '@coffer/s3-protocol'
+import type { BucketEncryption, CorsRule, PublicAccessBlock, Tags } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig extends BucketRules {
@@ -10,6 +10,10 @@ export interface BucketConfig extends BucketRules {
   readonly encryption?: BucketEncryption
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
+  /** PutBucketPolicy, as it was given; absent: none. */
+  readonly policy?: string
+  /** PutPublicAccessBlock, or what the server gives to new buckets; absent: nothing is refused for being public. */
+  readonly publicAccessBlock?: PublicAccessBlock
   /** PutBucketCors; absent: no requests across origins. */
   readonly cors?: readonly CorsRule[]
 }
@@ -17,9 +21,24 @@ export interface BucketConfig extends BucketRules {
 /** Without a word of its own a bucket is encrypted with SSE-S3. */
 export const DEFAULT_ENCRYPTION = { algorithm: 'AES256', bucketKeyEnabled: true } as const
 
-/** What a bucket begins with, and comes back to when its own setting is deleted. */
-export function newBucketConfig(region: string, blocked: readonly 'SSE-C'[]): BucketConfig {
-  return { region, ...(blocked.length > 0 && { encryption: { ...DEFAULT_ENCRYPTION, blocked } }) }
+const ALL_BLOCKED: PublicAccessBlock = {
+  blockPublicAcls: true,
+  ignorePublicAcls: true,
+  blockPublicPolicy: true,
+  restrictPublicBuckets: true,
+}
+
+/** What a bucket begins with. */
+export function newBucketConfig(
+  region: string,
+  { blocked, blocksPublicAccess }: { readonly blocked: readonly 'SSE-C'[]; readonly blocksPublicAccess: boolean },
+): BucketConfig {
+  return { region, ...newBucketEncryption(blocked), ...(blocksPublicAccess && { publicAccessBlock: ALL_BLOCKED }) }
+}
+
+/** What its encryption comes back to when its own setting is deleted. */
+export function newBucketEncryption(blocked: readonly 'SSE-C'[]): Pick<BucketConfig, 'encryption'> {
+  return blocked.length > 0 ? { encryption: { ...DEFAULT_ENCRYPTION, blocked } } : {}
 }
 
 /** Seals a bucket's configuration, and with it authenticates its clear fields: owner, versioning, revision. */

@@ -1,7 +1,6 @@
 import { isCofferError } from '@coffer/errors'
 import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
-import { decide } from '@coffer/policy'
 import {
   evaluateRead,
   parseConditions,
@@ -14,6 +13,8 @@ import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
+import { isPermittedOnObject } from '../steps/permission.ts'
+import { versionedAction } from '../steps/s3-actions.ts'
 import { type FoundObject, findObject } from './find-object.ts'
 import { openKeyOf, readRange } from './read-object.ts'
 
@@ -57,7 +58,7 @@ export async function findCopySource(request: AuthorizedRequest, context: Gatewa
   const sse = parseSseRequest(headers, secure, 'copy-source')
   const bucket = await context.buckets.find(source.bucket)
   if (bucket === undefined) throw s3Error('NoSuchBucket', { details: { BucketName: source.bucket } })
-  assertMayRead(request, bucket)
+  await assertMayRead(request, context, bucket, source)
   const object = await findObject(context, bucket, source.key, source.versionId, { withBody: true }).catch(asCopyError)
   const verdict = evaluateRead(parseConditions(headers, 'x-amz-copy-source-'), {
     etag: etagOf(object.attributes),
@@ -68,15 +69,16 @@ export async function findCopySource(request: AuthorizedRequest, context: Gatewa
   return { bucket, object, sse, versionNamed: source.versionId !== undefined }
 }
 
-function assertMayRead(request: AuthorizedRequest, bucket: OpenBucket): void {
-  const decision = decide({
-    principal: { accountId: request.principal.accountId },
-    action: 's3:GetObject',
-    bucketOwnerAccountId: bucket.record.ownerAccountId,
-  })
+async function assertMayRead(
+  request: AuthorizedRequest,
+  context: GatewayContext,
+  bucket: OpenBucket,
+  { key, versionId }: { readonly key: string; readonly versionId?: string | undefined },
+): Promise<void> {
   const expectedOwner = request.parsed.headers['x-amz-source-expected-bucket-owner']
-  const ownerFits = expectedOwner === undefined || expectedOwner === bucket.record.ownerAccountId
-  if (decision.effect !== 'allow' || !ownerFits) throw s3Error('AccessDenied')
+  if (expectedOwner !== undefined && expectedOwner !== bucket.record.ownerAccountId) throw s3Error('AccessDenied')
+  const action = versionedAction('GetObject', versionId)
+  if (!(await isPermittedOnObject(request, context, bucket, { action, key, versionId }))) throw s3Error('AccessDenied')
 }
 
 /** A delete marker as the source of a copy is a bad request, not a wrong method (S3 API, CopyObject). */

@@ -11,7 +11,7 @@ import {
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest } from '../requests.ts'
-import { assertAlsoAllowed, isAlsoAllowed } from '../steps/also-allowed.ts'
+import { assertAlsoAllowed, isAlsoAllowed } from '../steps/permission.ts'
 
 /** InvalidRequest in a bucket without Object Lock. */
 export function objectLockOf({ config }: OpenBucket): ObjectLockConfiguration {

@@ -4,7 +4,7 @@ import {
   renderServerSideEncryptionConfiguration,
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
-import { DEFAULT_ENCRYPTION, newBucketConfig } from '../bucket/bucket-config.ts'
+import { DEFAULT_ENCRYPTION, newBucketEncryption } from '../bucket/bucket-config.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -34,7 +34,7 @@ export const deleteBucketEncryption: Operation = async (request, context) => {
     const { encryption: _, ...rest } = config
     return {
       versioning,
-      config: { ...rest, ...newBucketConfig(config.region, context.options.blockedEncryptionTypes) },
+      config: { ...rest, ...newBucketEncryption(context.options.blockedEncryptionTypes) },
     }
   })
   return emptyReply(204)

@@ -6,7 +6,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { emptyReply } from '../reply.ts'
-import type { AuthorizedRequest } from '../requests.ts'
+import { type AuthorizedRequest, accountOf } from '../requests.ts'
 import type { Operation } from './operation.ts'
 
 const DOCUMENT_BYTES_MAX = 64 * 1024
@@ -18,7 +18,7 @@ const LEGACY_REGION = 'us-east-1'
 export const createBucket: Operation = async (request, context) => {
   const name = request.parsed.bucket
   assertBucketName(name)
-  const { region, blockedEncryptionTypes } = context.options
+  const { region, blockedEncryptionTypes: blocked, blocksPublicAccess } = context.options
   const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
@@ -28,7 +28,7 @@ export const createBucket: Operation = async (request, context) => {
   const clear = {
     name,
     id,
-    ownerAccountId: request.principal.accountId,
+    ownerAccountId: accountOf(request).accountId,
     createdAt: request.receivedAtMs,
     versioning: withObjectLock ? ('enabled' as const) : ('unversioned' as const),
   }
@@ -36,7 +36,7 @@ export const createBucket: Operation = async (request, context) => {
     metadataKey,
     { ...clear, revision: FIRST_REVISION },
     {
-      ...newBucketConfig(region, blockedEncryptionTypes),
+      ...newBucketConfig(region, { blocked, blocksPublicAccess }),
       ...(tags && { tags }),
       ...(withObjectLock && { objectLock: {} }),
     },
@@ -64,7 +64,7 @@ async function issueMetadataKey(context: GatewayContext, bucketId: string) {
 /** S3 API, CreateBucket, BucketAlreadyOwnedByYou: in us-east-1 making one's own bucket again succeeds and changes nothing. */
 function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): void {
   if (!isCofferError(error, 'META_BUCKET_EXISTS')) throw error
-  const ours = error.details.ownerAccountId === request.principal.accountId
+  const ours = error.details.ownerAccountId === accountOf(request).accountId
   if (ours && region === LEGACY_REGION) return
   throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
     details: { BucketName: request.parsed.bucket },

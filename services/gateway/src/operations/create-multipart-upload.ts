@@ -5,13 +5,15 @@ import {
   parseObjectHeaders,
   renderInitiateMultipartUpload,
 } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { findSameBucket } from '../object/commit-object.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { sealingOf } from '../object/sealing.ts'
 import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
-import { assertAlsoAllowed } from '../steps/also-allowed.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import { assertAlsoAllowed } from '../steps/permission.ts'
 import { abortHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { sseHeaders } from './response-headers.ts'
@@ -38,10 +40,9 @@ export const createMultipartUpload: Operation = async (request, context) => {
     algorithm,
   })
   issued.objectKey.wipe()
-  const { accountId } = request.principal
   const upload = sealUpload(
     bucket,
-    { key, uploadId, initiatedAt: request.receivedAtMs, ownerAccountId: accountId },
+    { key, uploadId, initiatedAt: request.receivedAtMs, ownerAccountId: initiatorOf(request, bucket) },
     {
       ...issued.held,
       algorithm,
@@ -66,4 +67,9 @@ export const createMultipartUpload: Operation = async (request, context) => {
       'x-amz-checksum-type': checksum.type,
     }),
   })
+}
+
+/** An upload that nobody is known to have begun is the bucket owner's. */
+function initiatorOf({ principal }: AuthorizedRequest, bucket: OpenBucket): string {
+  return principal === 'anonymous' ? bucket.record.ownerAccountId : principal.accountId
 }

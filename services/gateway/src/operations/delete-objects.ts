@@ -1,12 +1,14 @@
-import { parseDelete, renderDeleteResult, S3Error } from '@coffer/s3-protocol'
+import { parseDelete, renderDeleteResult, S3Error, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
-import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { toS3Error } from '../errors-to-s3.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { deleteObject } from '../object/delete-object.ts'
 import { bypassesGovernance } from '../object/object-lock.ts'
 import type { WriteCondition } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import { isPermittedOnObject } from '../steps/permission.ts'
+import { versionedAction } from '../steps/s3-actions.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 /** A thousand keys of 1,024 bytes, each escaped at worst sixfold. */
@@ -19,25 +21,28 @@ type Outcome = Parameters<typeof renderDeleteResult>[0]['results'][number]
 
 /** DeleteObjects: up to 1,000 keys, each with its own outcome. */
 export const deleteObjects: Operation = async (request, context) => {
-  const bucket = bucketOf(request)
   const { objects, quiet } = parseDelete(await collectDocument(request, DOCUMENT_BYTES_MAX))
   const bypassGovernance = bypassesGovernance(request)
   const results: Outcome[] = []
   for (let start = 0; start < objects.length; start += CONCURRENT_MAX) {
     const slice = objects.slice(start, start + CONCURRENT_MAX)
-    results.push(...(await Promise.all(slice.map((entry) => deleteOne(context, bucket, entry, bypassGovernance)))))
+    results.push(...(await Promise.all(slice.map((entry) => deleteOne(request, context, entry, bypassGovernance)))))
   }
   return xmlReply(renderDeleteResult({ results, quiet }))
 }
 
 async function deleteOne(
+  request: AuthorizedRequest,
   context: GatewayContext,
-  bucket: OpenBucket,
   entry: Entry,
   bypassGovernance: boolean,
 ): Promise<Outcome> {
   const { key, versionId } = entry
+  const bucket = bucketOf(request)
   try {
+    const action = versionedAction('DeleteObject', versionId)
+    if (!(await isPermittedOnObject(request, context, bucket, { action, key, versionId })))
+      throw s3Error('AccessDenied')
     const deleted = await deleteObject(context, bucket, {
       key,
       versionId,

@@ -3,6 +3,7 @@ import { abortMultipartUpload } from './abort-multipart-upload.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from './bucket-lifecycle.ts'
+import { deleteBucketPolicy, getBucketPolicy, getBucketPolicyStatus, putBucketPolicy } from './bucket-policy.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
@@ -29,6 +30,7 @@ import { getObjectRetention, putObjectRetention } from './object-retention.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import type { Operation } from './operation.ts'
 import { postObject } from './post-object.ts'
+import { deletePublicAccessBlock, getPublicAccessBlock, putPublicAccessBlock } from './public-access-block.ts'
 import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
@@ -54,6 +56,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   DeleteBucketCors: deleteBucketCors,
   DeleteBucketEncryption: deleteBucketEncryption,
   DeleteBucketLifecycle: deleteBucketLifecycle,
+  DeleteBucketPolicy: deleteBucketPolicy,
   DeleteBucketTagging: deleteBucketTagging,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
@@ -66,16 +69,20 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetBucketTagging: getBucketTagging,
   GetBucketLogging: getBucketLogging,
   GetBucketNotificationConfiguration: getBucketNotification,
+  GetBucketPolicy: getBucketPolicy,
+  GetBucketPolicyStatus: getBucketPolicyStatus,
   GetBucketReplication: getBucketReplication,
   GetBucketRequestPayment: getBucketRequestPayment,
   GetBucketVersioning: getBucketVersioning,
   GetBucketWebsite: getBucketWebsite,
+  DeletePublicAccessBlock: deletePublicAccessBlock,
   GetObject: getObject,
   GetObjectAttributes: getObjectAttributes,
   GetObjectLegalHold: getObjectLegalHold,
   GetObjectLockConfiguration: getObjectLockConfiguration,
   GetObjectRetention: getObjectRetention,
   GetObjectTagging: getObjectTagging,
+  GetPublicAccessBlock: getPublicAccessBlock,
   HeadBucket: headBucket,
   HeadObject: headObject,
   ListBuckets: listBuckets,
@@ -88,6 +95,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketCors: putBucketCors,
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
+  PutBucketPolicy: putBucketPolicy,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,
   PutObject: putObject,
@@ -95,6 +103,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
   PutObjectTagging: putObjectTagging,
+  PutPublicAccessBlock: putPublicAccessBlock,
   RekeyCustomerObjects: rekeyCustomerObjects,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,

@@ -1,6 +1,7 @@
 import type { BucketRecord } from '@coffer/metadata-store'
 import { renderListBuckets, s3Error } from '@coffer/s3-protocol'
 import { xmlReply } from '../reply.ts'
+import { accountOf } from '../requests.ts'
 import { pageLimitOf } from './list-parameters.ts'
 import type { Operation } from './operation.ts'
 
@@ -9,7 +10,7 @@ const PAGE_BUCKETS = 1000
 /** ListBuckets: the account's own. All of them unless the client pages with max-buckets. */
 export const listBuckets: Operation = async (request, context) => {
   const { query } = request.parsed
-  const { accountId, canonicalId, accountName } = request.principal
+  const { accountId, canonicalId, accountName } = accountOf(request)
   const prefix = query.get('prefix') ?? ''
   const paged = query.has('max-buckets')
   const limit = paged ? pageLimitOf(request.parsed, 'max-buckets') : PAGE_BUCKETS

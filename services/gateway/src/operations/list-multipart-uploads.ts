@@ -1,4 +1,5 @@
 import { renderListMultipartUploads } from '@coffer/s3-protocol'
+import { ownerOf } from '../bucket/bucket-owner.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -22,7 +23,7 @@ export const listMultipartUploads: Operation = async (request, context) => {
     afterUploadId: uploadIdMarker,
     limit: maxUploads,
   })
-  const owner = { id: request.principal.canonicalId, displayName: request.principal.accountName }
+  const owner = await ownerOf(request, context, bucket)
   const result = renderListMultipartUploads({
     bucket: bucket.record.name,
     prefix,

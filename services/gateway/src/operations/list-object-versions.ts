@@ -1,4 +1,5 @@
 import { renderListObjectVersions, s3Error } from '@coffer/s3-protocol'
+import { ownerOf } from '../bucket/bucket-owner.ts'
 import { externalVersionId, isVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
@@ -23,7 +24,7 @@ export const listObjectVersions: Operation = async (request, context) => {
     afterVersionId: versionIdMarker,
     limit: maxKeys,
   })
-  const entries = listEntries(context, bucket, page.entries, { owner: request.principal })
+  const entries = listEntries(context, bucket, page.entries, { owner: await ownerOf(request, context, bucket) })
   const result = renderListObjectVersions({
     bucket: bucket.record.name,
     prefix,

@@ -1,4 +1,5 @@
 import { renderListObjectsV2, s3Error } from '@coffer/s3-protocol'
+import { ownerOf } from '../bucket/bucket-owner.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
 import { listEntries } from './listed-entries.ts'
@@ -33,7 +34,12 @@ export const listObjectsV2: Operation = async (request, context) => {
     maxKeys,
     encodingType,
     isTruncated: page.next !== undefined,
-    entries: listEntries(context, bucket, page.entries, fetchOwner ? { owner: request.principal } : {}),
+    entries: listEntries(
+      context,
+      bucket,
+      page.entries,
+      fetchOwner ? { owner: await ownerOf(request, context, bucket) } : {},
+    ),
     commonPrefixes: page.commonPrefixes,
   })
   return xmlReply(result)

@@ -1,4 +1,5 @@
 import { renderListObjects } from '@coffer/s3-protocol'
+import { ownerOf } from '../bucket/bucket-owner.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
 import { listEntries } from './listed-entries.ts'
@@ -30,7 +31,7 @@ export const listObjects: Operation = async (request, context) => {
     isTruncated: page.next !== undefined,
     // AWS gives NextMarker with a delimiter only; without one the last key is the marker.
     nextMarker: delimiter !== '' ? page.next?.afterKey : undefined,
-    entries: listEntries(context, bucket, page.entries, { owner: request.principal }),
+    entries: listEntries(context, bucket, page.entries, { owner: await ownerOf(request, context, bucket) }),
     commonPrefixes: page.commonPrefixes,
   })
   return xmlReply(result)

@@ -1,4 +1,5 @@
 import { renderListParts, s3Error } from '@coffer/s3-protocol'
+import { ownerOf } from '../bucket/bucket-owner.ts'
 import { findUpload, openPart } from '../object/upload.ts'
 import { xmlReply } from '../reply.ts'
 import { abortHeaders } from './lifecycle-headers.ts'
@@ -19,7 +20,7 @@ export const listParts: Operation = async (request, context) => {
     afterPartNumber: partNumberMarker,
     limit: maxParts,
   })
-  const owner = { id: request.principal.canonicalId, displayName: request.principal.accountName }
+  const owner = await ownerOf(request, context, bucket)
   const result = renderListParts({
     bucket: bucket.record.name,
     key,

@@ -1,7 +1,6 @@
-import type { Principal } from '@coffer/contracts'
 import type { ListedVersion } from '@coffer/metadata-store'
 import { openSummaries } from '@coffer/object-record'
-import type { ListedObject } from '@coffer/s3-protocol'
+import type { ListedObject, Owner } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 
@@ -13,10 +12,9 @@ export function listEntries(
   context: GatewayContext,
   bucket: OpenBucket,
   versions: readonly ListedVersion[],
-  options: { readonly owner?: Principal },
+  { owner }: { readonly owner?: Owner },
 ): ListedObject[] {
   const summaries = openSummaries(bucket.metadataKey, bucket.record.id, versions)
-  const owner = options.owner && { id: options.owner.canonicalId, displayName: options.owner.accountName }
   return versions.map((version, index) => {
     const summary = summaries[index]
     const damaged = summary === undefined || summary instanceof Error

@@ -21,5 +21,6 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
     body: new RequestBody(request, response),
     requestId: exchange.requestId,
     receivedAtMs: exchange.receivedAtMs,
+    sourceIp: request.socket.remoteAddress ?? '',
   }
 }

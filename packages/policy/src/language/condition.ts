@@ -1,0 +1,199 @@
+import { BlockList, isIP } from 'node:net'
+import { type ContextValues, Pattern } from './pattern.ts'
+
+/** IAM User Guide, "Condition operators". Each compares one value of the request with one of the policy. */
+type Compare = (wanted: Pattern, value: string, values: ContextValues) => boolean
+
+interface Operator {
+  readonly compare: Compare
+  readonly isNegated: boolean
+  readonly wildcards: boolean
+  /** Whether a value of a policy makes sense. Variables are looked at when they are known. */
+  readonly isValid: (value: string) => boolean
+}
+
+/** One line of a Condition block: an operator, a key, and the values of which one has to fit. */
+export interface Condition {
+  readonly key: string
+  readonly values: readonly Pattern[]
+  readonly operator: Operator | 'Null'
+  readonly ifExists: boolean
+  readonly quantifier: 'any' | 'all' | undefined
+}
+
+const always = () => true
+const same: Compare = (wanted, value, values) => wanted.matches(value, values)
+const sameIgnoringCase: Compare = (wanted, value, values) => wanted.matches(value, values, true)
+
+function numeric(test: (value: number, wanted: number) => boolean): Compare {
+  return (wanted, value, values) => compared(numberOf(value), numberOf(wanted.resolve(values)), test)
+}
+
+function dated(test: (value: number, wanted: number) => boolean): Compare {
+  return (wanted, value, values) => compared(timeOf(value), timeOf(wanted.resolve(values)), test)
+}
+
+function compared(
+  value: number | undefined,
+  wanted: number | undefined,
+  test: (value: number, wanted: number) => boolean,
+): boolean {
+  return value !== undefined && wanted !== undefined && test(value, wanted)
+}
+
+const isNumber = (value: string) => numberOf(value) !== undefined
+const isDate = (value: string) => timeOf(value) !== undefined
+const eq = (a: number, b: number) => a === b
+const lt = (a: number, b: number) => a < b
+const le = (a: number, b: number) => a <= b
+const gt = (a: number, b: number) => a > b
+const ge = (a: number, b: number) => a >= b
+
+function operator(compare: Compare, more: Partial<Operator> = {}): Operator {
+  return { compare, isNegated: false, wildcards: false, isValid: always, ...more }
+}
+
+const ARN = { wildcards: true, isValid: (value: string) => value === '*' || value.split(':').length >= 6 }
+
+const OPERATORS: ReadonlyMap<string, Operator> = new Map([
+  ['StringEquals', operator(same)],
+  ['StringNotEquals', operator(same, { isNegated: true })],
+  ['StringEqualsIgnoreCase', operator(sameIgnoringCase)],
+  ['StringNotEqualsIgnoreCase', operator(sameIgnoringCase, { isNegated: true })],
+  ['StringLike', operator(same, { wildcards: true })],
+  ['StringNotLike', operator(same, { wildcards: true, isNegated: true })],
+  ['NumericEquals', operator(numeric(eq), { isValid: isNumber })],
+  ['NumericNotEquals', operator(numeric(eq), { isValid: isNumber, isNegated: true })],
+  ['NumericLessThan', operator(numeric(lt), { isValid: isNumber })],
+  ['NumericLessThanEquals', operator(numeric(le), { isValid: isNumber })],
+  ['NumericGreaterThan', operator(numeric(gt), { isValid: isNumber })],
+  ['NumericGreaterThanEquals', operator(numeric(ge), { isValid: isNumber })],
+  ['DateEquals', operator(dated(eq), { isValid: isDate })],
+  ['DateNotEquals', operator(dated(eq), { isValid: isDate, isNegated: true })],
+  ['DateLessThan', operator(dated(lt), { isValid: isDate })],
+  ['DateLessThanEquals', operator(dated(le), { isValid: isDate })],
+  ['DateGreaterThan', operator(dated(gt), { isValid: isDate })],
+  ['DateGreaterThanEquals', operator(dated(ge), { isValid: isDate })],
+  ['Bool', operator(sameIgnoringCase, { isValid: (value) => /^(true|false)$/i.test(value) })],
+  ['BinaryEquals', operator(same)],
+  ['IpAddress', operator(inNetwork, { isValid: isNetwork })],
+  ['NotIpAddress', operator(inNetwork, { isValid: isNetwork, isNegated: true })],
+  ['ArnEquals', operator(same, ARN)],
+  ['ArnNotEquals', operator(same, { ...ARN, isNegated: true })],
+  ['ArnLike', operator(same, ARN)],
+  ['ArnNotLike', operator(same, { ...ARN, isNegated: true })],
+])
+
+/** Undefined: no operator of the language, or a value that it can't compare with. */
+export function parseCondition(operatorText: string, key: string, texts: readonly string[]): Condition | undefined {
+  const [, quantifierText, name = '', exists] =
+    /^(?:(ForAllValues|ForAnyValue):)?([A-Za-z]+?)(IfExists)?$/.exec(operatorText) ?? []
+  const known = name === 'Null' ? 'Null' : OPERATORS.get(name)
+  if (known === undefined || (known === 'Null' && exists !== undefined)) return undefined
+  const isValid = known === 'Null' ? (value: string) => /^(true|false)$/i.test(value) : known.isValid
+  if (!texts.every((text) => text.includes('${') || isValid(text))) return undefined
+  const wildcards = known !== 'Null' && known.wildcards
+  return {
+    key: key.toLowerCase(),
+    values: texts.map((text) => new Pattern(text, { wildcards, variables: true })),
+    operator: known,
+    ifExists: exists !== undefined,
+    quantifier: quantifierText === undefined ? undefined : quantifierText === 'ForAllValues' ? 'all' : 'any',
+  }
+}
+
+/** Whether a request fits one line of a Condition block. */
+export function isMet(condition: Condition, request: ContextValues): boolean {
+  const { key, values, operator: known, ifExists, quantifier } = condition
+  const found = request(key)
+  if (known === 'Null') {
+    const isMissing = found === undefined || found.length === 0
+    return values.some(({ text }) => (text.toLowerCase() === 'true') === isMissing)
+  }
+  if (found === undefined || found.length === 0) {
+    if (quantifier !== undefined) return quantifier === 'all' || ifExists
+    return ifExists || known.isNegated
+  }
+  const fitsOne = (value: string) => {
+    const isAny = values.some((wanted) => known.compare(wanted, value, request))
+    return known.isNegated ? !isAny : isAny
+  }
+  if (quantifier === 'all') return found.every(fitsOne)
+  if (quantifier === 'any') return found.some(fitsOne)
+  return known.isNegated ? found.every(fitsOne) : found.some(fitsOne)
+}
+
+/** Whether the condition holds the request to something: one value or network, not all of them. */
+export function narrows({ key, values, operator: known, ifExists }: Condition): boolean {
+  if (known === 'Null' || known.isNegated || ifExists) return false
+  if (key === 'aws:sourceip') return values.every(({ text }) => !isWideNetwork(text))
+  return NARROWING_KEYS.has(key) && values.every((value) => !/[*?]|\$\{/.test(value.text))
+}
+
+/** S3 User Guide, "The meaning of public": keys that make a statement not public when they have fixed values. */
+const NARROWING_KEYS: ReadonlySet<string> = new Set([
+  'aws:principalarn',
+  'aws:principalaccount',
+  'aws:principalorgid',
+  'aws:sourcearn',
+  'aws:sourceaccount',
+  'aws:sourceowner',
+  'aws:sourcevpc',
+  'aws:sourcevpce',
+  'aws:userid',
+  's3:dataaccesspointaccount',
+  's3:dataaccesspointarn',
+])
+
+function isWideNetwork(text: string): boolean {
+  const [address = '', bits = ''] = text.split('/')
+  return bits !== '' && Number(bits) < (isIP(address) === 6 ? 32 : 8)
+}
+
+function numberOf(text: string | undefined): number | undefined {
+  return text !== undefined && /^[+-]?\d{1,30}(\.\d{1,30})?$/.test(text) ? Number(text) : undefined
+}
+
+const ISO_DATE = /^\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?$/
+
+/** Milliseconds since 1970, of a date in ISO 8601 or of seconds since 1970. */
+function timeOf(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (/^\d{1,12}$/.test(text)) return Number(text) * 1000
+  const ms = ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
+}
+
+function inNetwork(wanted: Pattern, value: string, values: ContextValues): boolean {
+  const network = networkOf(wanted.resolve(values) ?? '')
+  const address = value.replace(/^::ffff:(?=\d+\.)/i, '')
+  const family = isIP(address)
+  return network !== undefined && family !== 0 && network.check(address, family === 4 ? 'ipv4' : 'ipv6')
+}
+
+function isNetwork(text: string): boolean {
+  return networkOf(text) !== undefined
+}
+
+const networks = new Map<string, BlockList | undefined>()
+const NETWORKS_MAX = 1_000
+
+function networkOf(text: string): BlockList | undefined {
+  if (networks.has(text)) return networks.get(text)
+  const network = newNetwork(text)
+  if (networks.size >= NETWORKS_MAX) networks.clear()
+  networks.set(text, network)
+  return network
+}
+
+function newNetwork(text: string): BlockList | undefined {
+  const [address = '', bits, ...rest] = text.split('/')
+  const family = isIP(address)
+  const most = family === 4 ? 32 : 128
+  const isSane = family !== 0 && rest.length === 0 && (bits === undefined || /^\d{1,3}$/.test(bits))
+  const prefix = bits === undefined ? most : Number(bits)
+  if (!isSane || prefix > most) return undefined
+  const network = new BlockList()
+  network.addSubnet(address, prefix, family === 4 ? 'ipv4' : 'ipv6')
+  return network
+}

@@ -1,0 +1,108 @@
+const STAR = -1
+const ANY = -2
+
+/** What a condition or a variable asks for: a key of the request, lower case. Undefined: the request has no such key. */
+export type ContextValues = (key: string) => readonly string[] | undefined
+
+/** Code points, STAR and ANY; a variable is its key and, if it has one, its default. */
+type Token = number | { readonly key: string; readonly fallback: string | undefined }
+
+const VARIABLE = /\$\{(?:(?<escaped>[*?$])|(?<key>[A-Za-z0-9:._/-]{1,256})(?:\s*,\s*'(?<fallback>[^'{}]*)')?)\}/y
+
+/**
+ * A text of a policy with `*`, `?` and variables (IAM User Guide, "Policy variables"): `${aws:userid}`, `${s3:prefix, 'none'}`;
+ * `${*}`, `${?}` and `${$}` are the characters themselves. What a variable stands for is never a wildcard.
+ */
+export class Pattern {
+  readonly text: string
+  readonly #tokens: readonly Token[]
+
+  constructor(text: string, options: { readonly wildcards: boolean; readonly variables: boolean }) {
+    this.text = text
+    this.#tokens = tokensOf(text, options)
+  }
+
+  /** Whether it has wildcards or variables, so that it stands for more than itself. */
+  get isLiteral(): boolean {
+    return this.#tokens.every((token) => typeof token === 'number' && token >= 0)
+  }
+
+  /** False where the request does not say what a variable stands for. */
+  matches(candidate: string, values: ContextValues, ignoreCase = false): boolean {
+    const wanted = this.#resolved(values)
+    if (wanted === undefined) return false
+    const fold = (codes: number[]) => (ignoreCase ? codes.map(lowerCase) : codes)
+    return matchesGlob(fold(wanted), fold(codePoints(candidate)))
+  }
+
+  /** The text with its variables replaced; undefined as above. */
+  resolve(values: ContextValues): string | undefined {
+    const codes = this.#resolved(values)
+    return codes && String.fromCodePoint(...codes.map((code) => (code === STAR ? 0x2a : code === ANY ? 0x3f : code)))
+  }
+
+  #resolved(values: ContextValues): number[] | undefined {
+    const codes: number[] = []
+    for (const token of this.#tokens) {
+      if (typeof token === 'number') {
+        codes.push(token)
+        continue
+      }
+      const found = values(token.key)
+      // A key with several values stands for none of them.
+      const value = found?.length === 1 ? found[0] : token.fallback
+      if (value === undefined) return undefined
+      codes.push(...codePoints(value))
+    }
+    return codes
+  }
+}
+
+function tokensOf(text: string, { wildcards, variables }: { wildcards: boolean; variables: boolean }): Token[] {
+  const tokens: Token[] = []
+  for (let at = 0; at < text.length; ) {
+    VARIABLE.lastIndex = at
+    const variable = variables ? VARIABLE.exec(text) : null
+    if (variable?.groups) {
+      const { escaped, key = '', fallback } = variable.groups
+      tokens.push(escaped === undefined ? { key: key.toLowerCase(), fallback } : (escaped.codePointAt(0) ?? 0))
+      at += variable[0].length
+      continue
+    }
+    const code = text.codePointAt(at) ?? 0
+    at += code > 0xffff ? 2 : 1
+    if (wildcards && code === 0x2a) tokens.push(STAR)
+    else tokens.push(wildcards && code === 0x3f ? ANY : code)
+  }
+  return tokens
+}
+
+/** Greedy, with one place to come back to: at most the product of both lengths, whatever the pattern. */
+function matchesGlob(wanted: readonly number[], candidate: readonly number[]): boolean {
+  let [at, in_, starAt, starIn] = [0, 0, -1, 0]
+  while (in_ < candidate.length) {
+    const token = wanted[at]
+    if (token === STAR) {
+      starAt = at++
+      starIn = in_
+    } else if (token !== undefined && (token === ANY || token === candidate[in_])) {
+      at++
+      in_++
+    } else if (starAt >= 0) {
+      at = starAt + 1
+      in_ = ++starIn
+    } else {
+      return false
+    }
+  }
+  while (wanted[at] === STAR) at++
+  return at === wanted.length
+}
+
+function codePoints(text: string): number[] {
+  return Array.from(text, (character) => character.codePointAt(0) ?? 0)
+}
+
+function lowerCase(code: number): number {
+  return code < 0 ? code : (String.fromCodePoint(code).toLowerCase().codePointAt(0) ?? code)
+}

@@ -1,0 +1,48 @@
+import { isPublicPolicy, POLICY_BYTES_MAX } from '@coffer/policy'
+import { renderPolicyStatus, s3Error } from '@coffer/s3-protocol'
+import { collectDocument } from '../body/upload-payload.ts'
+import { parseBucketPolicy, policyOf } from '../bucket/bucket-policy.ts'
+import { updateBucket } from '../bucket/update-bucket.ts'
+import { emptyReply, xmlReply } from '../reply.ts'
+import { bucketOf, type Operation } from './operation.ts'
+
+/** GetBucketPolicy: as it was given. NoSuchBucketPolicy. */
+export const getBucketPolicy: Operation = async (request) => {
+  const { policy } = bucketOf(request).config
+  if (policy === undefined) throw noPolicy(request)
+  return { status: 200, headers: { 'content-type': 'application/json' }, body: policy }
+}
+
+/** PutBucketPolicy. MalformedPolicy says what is wrong with which statement; AccessDenied for a public one where the bucket blocks them. */
+export const putBucketPolicy: Operation = async (request, context) => {
+  const bucket = bucketOf(request)
+  const policy = Buffer.from(await collectDocument(request, POLICY_BYTES_MAX)).toString('utf8')
+  const parsed = parseBucketPolicy(bucket.record.name, policy)
+  if (bucket.config.publicAccessBlock?.blockPublicPolicy && isPublicPolicy(parsed)) {
+    throw s3Error('AccessDenied', {
+      message: 'Public policies are blocked by the BlockPublicPolicy block public access setting of this bucket.',
+    })
+  }
+  await updateBucket(context, bucket, ({ versioning, config }) => ({ versioning, config: { ...config, policy } }))
+  return emptyReply(204)
+}
+
+/** DeleteBucketPolicy. */
+export const deleteBucketPolicy: Operation = async (request, context) => {
+  await updateBucket(context, bucketOf(request), ({ versioning, config: { policy: _, ...config } }) => ({
+    versioning,
+    config,
+  }))
+  return emptyReply(204)
+}
+
+/** GetBucketPolicyStatus: whether the policy lets in everybody (S3 User Guide, "The meaning of public"). */
+export const getBucketPolicyStatus: Operation = async (request) => {
+  const policy = policyOf(bucketOf(request))
+  if (policy === undefined) throw noPolicy(request)
+  return xmlReply(renderPolicyStatus(isPublicPolicy(policy)))
+}
+
+function noPolicy(request: Parameters<Operation>[0]) {
+  return s3Error('NoSuchBucketPolicy', { details: { BucketName: request.parsed.bucket } })
+}

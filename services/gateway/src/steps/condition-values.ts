@@ -1,0 +1,100 @@
+import type { ContextValues } from '@coffer/policy'
+import { parseTagging, type Tags } from '@coffer/s3-protocol'
+import type { LocatedRequest } from '../requests.ts'
+
+const QUERY_KEYS: Readonly<Record<string, string>> = {
+  's3:delimiter': 'delimiter',
+  's3:max-keys': 'max-keys',
+  's3:prefix': 'prefix',
+  's3:versionid': 'versionId',
+}
+const HEADER_KEYS: Readonly<Record<string, string>> = {
+  'aws:referer': 'referer',
+  'aws:useragent': 'user-agent',
+}
+const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
+const EXISTING_TAG = 's3:existingobjecttag/'
+const REQUEST_TAG = 's3:requestobjecttag/'
+
+/** Whether a policy asks for the tags that an object has, which have to be looked up. */
+export function asksForExistingTags(policyText: string): boolean {
+  return policyText.toLowerCase().includes(EXISTING_TAG)
+}
+
+/**
+ * The values of condition keys for a request (IAM User Guide, "AWS global condition context keys"; Service Authorization
+ * Reference, Amazon S3, "Condition keys"). What Coffer knows nothing of is not there.
+ */
+export function conditionValues(request: LocatedRequest, existingTags: Tags | undefined): ContextValues {
+  return (key) => {
+    const value = oneOrMore(request, key, existingTags)
+    return typeof value === 'string' ? [value] : value
+  }
+}
+
+function oneOrMore(
+  request: LocatedRequest,
+  key: string,
+  existingTags: Tags | undefined,
+): string | readonly string[] | undefined {
+  const { headers, query } = request.parsed
+  const inQuery = QUERY_KEYS[key]
+  if (inQuery !== undefined) return query.get(inQuery)
+  const inHeader = HEADER_KEYS[key]
+  if (inHeader !== undefined) return headers[inHeader]
+  if (key.startsWith('s3:x-amz-')) return headers[key.slice('s3:'.length)]
+  if (key.startsWith(EXISTING_TAG)) return tagOf(existingTags, key.slice(EXISTING_TAG.length))
+  if (key.startsWith(REQUEST_TAG)) return tagOf(requestTags(request), key.slice(REQUEST_TAG.length))
+  return globalValue(request, key)
+}
+
+function globalValue(request: LocatedRequest, key: string): string | readonly string[] | undefined {
+  const { principal, authentication, receivedAtMs } = request
+  const account = principal === 'anonymous' ? undefined : principal
+  switch (key) {
+    case 'aws:sourceip':
+      return request.sourceIp
+    case 'aws:securetransport':
+      return String(request.parsed.secure)
+    case 'aws:currenttime':
+      return new Date(receivedAtMs).toISOString()
+    case 'aws:epochtime':
+      return String(Math.floor(receivedAtMs / 1000))
+    case 'aws:principaltype':
+      return account === undefined ? 'Anonymous' : 'Account'
+    case 'aws:principalaccount':
+    case 'aws:userid':
+      return account?.accountId ?? (key === 'aws:userid' ? 'anonymous' : undefined)
+    case 'aws:principalarn':
+      return account && rootArnOf(account.accountId)
+    case 's3:authtype':
+      return authentication.kind === 'anonymous' ? undefined : AUTHENTICATION_TYPES[authentication.kind]
+    case 's3:signatureversion':
+      return authentication.kind === 'anonymous' ? undefined : 'AWS4-HMAC-SHA256'
+    case 's3:signatureage':
+      return 'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined
+    case 's3:requestobjecttagkeys':
+      return Object.keys(requestTags(request) ?? {})
+    default:
+      return undefined
+  }
+}
+
+export function rootArnOf(accountId: string): string {
+  return `arn:aws:iam::${accountId}:root`
+}
+
+function requestTags({ parsed }: LocatedRequest): Tags | undefined {
+  const text = parsed.headers['x-amz-tagging']
+  try {
+    return text === undefined ? undefined : parseTagging(text)
+  } catch {
+    // Refused by the operation itself.
+    return undefined
+  }
+}
+
+/** Names of condition keys come in lower case; those of tags are told apart by case. So a policy's tag names mean any case. */
+function tagOf(tags: Tags | undefined, name: string): string | undefined {
+  return Object.entries(tags ?? {}).find(([key]) => key.toLowerCase() === name)?.[1]
+}

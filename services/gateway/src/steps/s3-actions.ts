@@ -1,0 +1,68 @@
+import type { ParsedRequest } from '@coffer/s3-protocol'
+
+/** What an operation needs leave for, where that is not its own name. Source: Service Authorization Reference, Amazon S3. */
+const ACTIONS: Readonly<Record<string, string>> = {
+  CompleteMultipartUpload: 'PutObject',
+  CopyObject: 'PutObject',
+  CreateMultipartUpload: 'PutObject',
+  DeleteBucketCors: 'PutBucketCORS',
+  DeleteBucketEncryption: 'PutEncryptionConfiguration',
+  DeleteBucketLifecycle: 'PutLifecycleConfiguration',
+  DeleteBucketOwnershipControls: 'PutBucketOwnershipControls',
+  DeleteBucketReplication: 'PutReplicationConfiguration',
+  DeleteBucketTagging: 'PutBucketTagging',
+  DeletePublicAccessBlock: 'PutBucketPublicAccessBlock',
+  GetBucketAccelerateConfiguration: 'GetAccelerateConfiguration',
+  GetBucketCors: 'GetBucketCORS',
+  GetBucketEncryption: 'GetEncryptionConfiguration',
+  GetBucketLifecycleConfiguration: 'GetLifecycleConfiguration',
+  GetBucketNotificationConfiguration: 'GetBucketNotification',
+  GetBucketReplication: 'GetReplicationConfiguration',
+  GetObjectLockConfiguration: 'GetBucketObjectLockConfiguration',
+  GetPublicAccessBlock: 'GetBucketPublicAccessBlock',
+  HeadBucket: 'ListBucket',
+  HeadObject: 'GetObject',
+  ListMultipartUploads: 'ListBucketMultipartUploads',
+  ListObjects: 'ListBucket',
+  ListObjectsV2: 'ListBucket',
+  ListObjectVersions: 'ListBucketVersions',
+  ListParts: 'ListMultipartUploadParts',
+  PostObject: 'PutObject',
+  PutBucketCors: 'PutBucketCORS',
+  PutBucketEncryption: 'PutEncryptionConfiguration',
+  PutBucketLifecycleConfiguration: 'PutLifecycleConfiguration',
+  PutBucketNotificationConfiguration: 'PutBucketNotification',
+  PutBucketReplication: 'PutReplicationConfiguration',
+  PutObjectLockConfiguration: 'PutBucketObjectLockConfiguration',
+  PutPublicAccessBlock: 'PutBucketPublicAccessBlock',
+  UploadPart: 'PutObject',
+  UploadPartCopy: 'PutObject',
+}
+
+/** Of a named version they are other actions. */
+const OF_VERSION: Readonly<Record<string, string>> = {
+  DeleteObject: 'DeleteObjectVersion',
+  DeleteObjectTagging: 'DeleteObjectVersionTagging',
+  GetObject: 'GetObjectVersion',
+  GetObjectAcl: 'GetObjectVersionAcl',
+  GetObjectAttributes: 'GetObjectVersionAttributes',
+  GetObjectTagging: 'GetObjectVersionTagging',
+  PutObjectAcl: 'PutObjectVersionAcl',
+  PutObjectTagging: 'PutObjectVersionTagging',
+}
+
+/** `s3:` and the action that a request needs leave for. */
+export function actionOf({ operation, query }: Pick<ParsedRequest, 'operation' | 'query'>): `s3:${string}` {
+  const name = ACTIONS[operation] ?? operation
+  return versionedAction(name, query.get('versionId'))
+}
+
+export function versionedAction(name: string, versionId: string | undefined): `s3:${string}` {
+  return `s3:${(versionId !== undefined && OF_VERSION[name]) || name}`
+}
+
+/** The Amazon Resource Name of a bucket, or of an object in it; of nothing where there is neither. */
+export function resourceOf(bucket: string, key: string): string {
+  if (bucket === '') return '*'
+  return key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`
+}
