@@ -146,14 +146,17 @@ function assertRedirectLocation(location: string | undefined): void {
   throw s3Error('InvalidRedirectLocation')
 }
 
-/** With bucket-owner-enforced ownership (S3's default) only the ACL that changes nothing is accepted. */
-function assertAclIsOwners(headers: Headers): void {
+/**
+ * S3 User Guide, "Controlling ownership of objects": with BucketOwnerEnforced, S3's default, only the ACL that changes nothing is
+ * accepted. AccessControlListNotSupported.
+ */
+export function assertAclIsOwners(headers: Headers): void {
   const acl = headers['x-amz-acl']
   const granted = ['read', 'write', 'read-acp', 'write-acp', 'full-control'].some(
     (right) => headers[`x-amz-grant-${right}`] !== undefined,
   )
   const changesNothing = acl === undefined || acl === 'private' || acl === 'bucket-owner-full-control'
   if (granted || !changesNothing) {
-    throw s3Error('NotImplemented', { message: 'Access control lists are not available on this server.' })
+    throw s3Error('AccessControlListNotSupported')
   }
 }

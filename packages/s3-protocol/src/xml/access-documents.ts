@@ -1,5 +1,6 @@
 import { s3Error } from '../errors.ts'
-import { findBoolean, knownChildren, parseXml } from './parse-xml.ts'
+import { type Owner, ownerElement } from './owner.ts'
+import { findBoolean, findText, knownChildren, parseXml } from './parse-xml.ts'
 import { element, xmlDocument } from './write-xml.ts'
 
 /** S3 API, PublicAccessBlockConfiguration: what of public access a bucket refuses, whatever its policy and ACLs say. */
@@ -39,4 +40,31 @@ export function renderPublicAccessBlock(block: PublicAccessBlock): string {
 /** GetBucketPolicyStatus. */
 export function renderPolicyStatus(isPublic: boolean): string {
   return xmlDocument('PolicyStatus', element('IsPublic', String(isPublic)))
+}
+
+/** GetBucketAcl, GetObjectAcl: everything is its owner's (S3 API, AccessControlPolicy). */
+export function renderOwnersAcl(owner: Owner): string {
+  const attributes = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"'
+  const grantee = `<Grantee ${attributes}>${element('ID', owner.id)}${element('DisplayName', owner.displayName)}</Grantee>`
+  const grant = `<Grant>${grantee}<Permission>FULL_CONTROL</Permission></Grant>`
+  return xmlDocument(
+    'AccessControlPolicy',
+    `${ownerElement('Owner', owner)}<AccessControlList>${grant}</AccessControlList>`,
+  )
+}
+
+const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
+export type ObjectOwnership = (typeof OWNERSHIPS)[number]
+
+/** PutBucketOwnershipControls. MalformedXML. */
+export function parseOwnershipControls(bytes: Uint8Array): ObjectOwnership {
+  const [rule, ...others] = knownChildren(parseXml(bytes, 'OwnershipControls'), ['Rule'])
+  const said = rule && findText(rule, 'ObjectOwnership')?.trim()
+  const known = OWNERSHIPS.find((ownership) => ownership === said)
+  if (known === undefined || others.length > 0) throw s3Error('MalformedXML')
+  return known
+}
+
+export function renderOwnershipControls(ownership: ObjectOwnership): string {
+  return xmlDocument('OwnershipControls', `<Rule>${element('ObjectOwnership', ownership)}</Rule>`)
 }

@@ -1,7 +1,13 @@
 import { randomBytes } from 'node:crypto'
 import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import { asksForObjectLock, assertBucketName, parseCreateBucketConfiguration, s3Error } from '@coffer/s3-protocol'
+import {
+  asksForObjectLock,
+  assertAclIsOwners,
+  assertBucketName,
+  parseCreateBucketConfiguration,
+  s3Error,
+} from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -22,6 +28,7 @@ export const createBucket: Operation = async (request, context) => {
   const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
+  assertNoAcl(request)
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
   const withObjectLock = asksForObjectLock(request.parsed.headers)
   const { metadataKey, wrapped } = await issueMetadataKey(context, id)
@@ -69,4 +76,17 @@ function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): 
   throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
     details: { BucketName: request.parsed.bucket },
   })
+}
+
+/** S3 API, CreateBucket: an ACL, or another ownership than the one that there is, would promise what is not kept. */
+function assertNoAcl({ parsed: { headers } }: AuthorizedRequest): void {
+  const ownership = headers['x-amz-object-ownership']
+  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
+    throw s3Error('NotImplemented', { message: `The object ownership ${ownership.slice(0, 100)} is not available.` })
+  }
+  try {
+    assertAclIsOwners(headers)
+  } catch (cause) {
+    throw s3Error('InvalidBucketAclWithObjectOwnership', { cause })
+  }
 }

@@ -29,6 +29,13 @@ import { getObjectLockConfiguration, putObjectLockConfiguration } from './object
 import { getObjectRetention, putObjectRetention } from './object-retention.ts'
 import { deleteObjectTagging, getObjectTagging, putObjectTagging } from './object-tagging.ts'
 import type { Operation } from './operation.ts'
+import {
+  getBucketAcl,
+  getBucketOwnershipControls,
+  getObjectAcl,
+  putAcl,
+  putBucketOwnershipControls,
+} from './ownership.ts'
 import { postObject } from './post-object.ts'
 import { deletePublicAccessBlock, getPublicAccessBlock, putPublicAccessBlock } from './public-access-block.ts'
 import { putObject } from './put-object.ts'
@@ -61,6 +68,8 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   DeleteObjectTagging: deleteObjectTagging,
+  GetBucketAcl: getBucketAcl,
+  GetBucketOwnershipControls: getBucketOwnershipControls,
   GetBucketAccelerateConfiguration: getBucketAccelerate,
   GetBucketCors: getBucketCors,
   GetBucketEncryption: getBucketEncryption,
@@ -77,6 +86,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetBucketWebsite: getBucketWebsite,
   DeletePublicAccessBlock: deletePublicAccessBlock,
   GetObject: getObject,
+  GetObjectAcl: getObjectAcl,
   GetObjectAttributes: getObjectAttributes,
   GetObjectLegalHold: getObjectLegalHold,
   GetObjectLockConfiguration: getObjectLockConfiguration,
@@ -92,6 +102,9 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
   PostObject: postObject,
+  PutBucketAcl: putAcl,
+  PutBucketOwnershipControls: putBucketOwnershipControls,
+  PutObjectAcl: putAcl,
   PutBucketCors: putBucketCors,
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
