@@ -1,5 +1,7 @@
+import { randomBytes } from 'node:crypto'
 import {
   CopyObjectCommand,
+  CreateBucketCommand,
   DeleteBucketPolicyCommand,
   DeleteObjectsCommand,
   DeletePublicAccessBlockCommand,
@@ -139,6 +141,27 @@ describe('a bucket policy', () => {
     const ofGuest = await newBucket(guest)
     const copy = guest.send(new CopyObjectCommand({ Bucket: ofGuest, Key: 'stolen', CopySource: `${Bucket}/k` }))
     expect(await failureOf(copy)).toEqual(DENIED)
+  })
+
+  it('is asked for each key whether governance may be bypassed', async () => {
+    const Bucket = `locked-${randomBytes(6).toString('hex')}`
+    await owner.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }))
+    const ObjectLockRetainUntilDate = new Date(Date.now() + 3_600_000)
+    const hold = { ObjectLockMode: 'GOVERNANCE', ObjectLockRetainUntilDate } as const
+    const { VersionId } = await owner.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ...hold }))
+    const deny = { Effect: 'Deny', Principal: '*', Action: 's3:BypassGovernanceRetention', Resource: arn(Bucket, '*') }
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: JSON.stringify({ Statement: deny }) }))
+    const remove = async () =>
+      await owner.send(
+        new DeleteObjectsCommand({
+          Bucket,
+          BypassGovernanceRetention: true,
+          Delete: { Objects: [{ Key: 'k', VersionId }] },
+        }),
+      )
+    expect((await remove()).Errors).toMatchObject([{ Key: 'k', Code: 'AccessDenied' }])
+    await owner.send(new DeleteBucketPolicyCommand({ Bucket }))
+    expect((await remove()).Errors).toBeUndefined()
   })
 
   it('refuses writes that do not ask for encryption as it wants, even of the owner', async () => {

@@ -30,8 +30,8 @@ export function requestedLock(request: AuthorizedRequest, bucket: OpenBucket): O
 }
 
 /** Whether the request passes over governance retention: it says so, and who makes it may. */
-export function bypassesGovernance(request: AuthorizedRequest): boolean {
-  return asksForBypass(request.parsed.headers) && isAlsoAllowed(request, 's3:BypassGovernanceRetention')
+export function bypassesGovernance(request: AuthorizedRequest, key = request.parsed.key): boolean {
+  return asksForBypass(request.parsed.headers) && isAlsoAllowed(request, 's3:BypassGovernanceRetention', key)
 }
 
 /** What a new version says of itself: a bucket's default retention where it brings none. */

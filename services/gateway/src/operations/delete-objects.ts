@@ -22,21 +22,15 @@ type Outcome = Parameters<typeof renderDeleteResult>[0]['results'][number]
 /** DeleteObjects: up to 1,000 keys, each with its own outcome. */
 export const deleteObjects: Operation = async (request, context) => {
   const { objects, quiet } = parseDelete(await collectDocument(request, DOCUMENT_BYTES_MAX))
-  const bypassGovernance = bypassesGovernance(request)
   const results: Outcome[] = []
   for (let start = 0; start < objects.length; start += CONCURRENT_MAX) {
     const slice = objects.slice(start, start + CONCURRENT_MAX)
-    results.push(...(await Promise.all(slice.map((entry) => deleteOne(request, context, entry, bypassGovernance)))))
+    results.push(...(await Promise.all(slice.map((entry) => deleteOne(request, context, entry)))))
   }
   return xmlReply(renderDeleteResult({ results, quiet }))
 }
 
-async function deleteOne(
-  request: AuthorizedRequest,
-  context: GatewayContext,
-  entry: Entry,
-  bypassGovernance: boolean,
-): Promise<Outcome> {
+async function deleteOne(request: AuthorizedRequest, context: GatewayContext, entry: Entry): Promise<Outcome> {
   const { key, versionId } = entry
   const bucket = bucketOf(request)
   try {
@@ -47,7 +41,7 @@ async function deleteOne(
       key,
       versionId,
       condition: conditionOf(entry),
-      bypassGovernance,
+      bypassGovernance: bypassesGovernance(request, key),
     })
     return {
       kind: 'deleted',

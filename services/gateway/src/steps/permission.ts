@@ -69,9 +69,9 @@ export async function existingTagsOf(
  * Whether the principal may also do what a header of its request asks for beside the operation itself, to the same object: to set
  * tags or a lock, to bypass governance retention.
  */
-export function isAlsoAllowed(request: AuthorizedRequest, action: Action): boolean {
+export function isAlsoAllowed(request: AuthorizedRequest, action: Action, key = request.parsed.key): boolean {
   const { bucket, existingTags } = request
-  return isPermitted(request, { bucket, action, key: request.parsed.key, existingTags })
+  return isPermitted(request, { bucket, action, key, existingTags })
 }
 
 /** AccessDenied. */
