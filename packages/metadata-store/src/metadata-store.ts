@@ -93,6 +93,14 @@ export interface BodyReplacement extends ObjectKeyReplacement {
   readonly body: VersionBody
 }
 
+export interface RecordChange {
+  readonly id: string
+  /** Absent: the record is deleted, if it is there. */
+  readonly value?: Uint8Array
+  /** As in `putRecord`. */
+  readonly expectedRevision?: number
+}
+
 /**
  * Where everything but object bytes is kept. What it promises:
  *
@@ -226,6 +234,8 @@ export interface MetadataStore {
   /** `expectedRevision` 0: must not exist yet; absent: whatever it is. META_RECORD_CHANGED. */
   putRecord(table: TableName, id: string, value: Uint8Array, expectedRevision?: number): Promise<TableRecord>
   deleteRecord(table: TableName, id: string): Promise<void>
+  /** All of these in one atomic write, or none of them: META_RECORD_CHANGED names the first (details.id) that is not as expected. */
+  changeRecords(table: TableName, changes: readonly RecordChange[]): Promise<void>
   /** In byte order of the id, strictly after `afterId`. */
   listRecords(
     table: TableName,

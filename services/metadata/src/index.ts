@@ -3,6 +3,7 @@ import type { Mesh } from '@coffer/mesh'
 
 const METHODS = [
   'abortUpload',
+  'changeRecords',
   'commitVersion',
   'createBucket',
   'createUpload',

@@ -35,6 +35,38 @@ export function recordsContract(under: StoreUnderTest): void {
       expect((await under.store.putRecord('iam', 'a', randomBytes(1), 0)).revision).toBe(1)
     })
 
+    test('several records change in one write, or none of them', async () => {
+      const { store } = under
+      await store.putRecord('iam', 'a', randomBytes(1))
+      await store.putRecord('iam', 'b', randomBytes(1))
+      const value = randomBytes(20)
+      await store.changeRecords('iam', [{ id: 'a', value, expectedRevision: 1 }, { id: 'b' }, { id: 'c', value }])
+      expect(plain(await store.findRecord('iam', 'a'))).toEqual(plain({ id: 'a', value, revision: 2 }))
+      expect(await store.findRecord('iam', 'b')).toBeUndefined()
+      expect(plain(await store.findRecord('iam', 'c'))).toEqual(plain({ id: 'c', value, revision: 1 }))
+      const late = [
+        { id: 'c', value: randomBytes(1) },
+        { id: 'd', value },
+        { id: 'a', expectedRevision: 1 },
+      ]
+      await refused(store.changeRecords('iam', late), 'META_RECORD_CHANGED')
+      expect(plain(await store.findRecord('iam', 'c'))).toEqual(plain({ id: 'c', value, revision: 1 }))
+      expect(await store.findRecord('iam', 'd')).toBeUndefined()
+      expect(await store.findRecord('iam', 'a')).toBeDefined()
+    })
+
+    test('of many changes of one revision at once, one succeeds', async () => {
+      const attempts = Array.from({ length: 20 }, (_, index) =>
+        under.store.changeRecords('iam', [
+          { id: 'counter', value: randomBytes(8), expectedRevision: 0 },
+          { id: `of/${index}`, value: randomBytes(8) },
+        ]),
+      )
+      const outcomes = await Promise.allSettled(attempts)
+      expect(outcomes.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+      expect(await under.store.listRecords('iam', { prefix: 'of/', afterId: '', limit: 100 })).toHaveLength(1)
+    })
+
     test('an empty value and a large one read back', async () => {
       for (const size of [0, 300_000]) {
         const value = randomBytes(size)

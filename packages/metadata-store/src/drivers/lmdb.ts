@@ -5,6 +5,7 @@ import type {
   ListVersionsQuery,
   MetadataStore,
   ObjectKeyReplacement,
+  RecordChange,
   VersionSelector,
 } from '../metadata-store.ts'
 import type {
@@ -33,7 +34,7 @@ import { type Databases, type Environment, openEnvironment } from './lmdb/enviro
 import { type Change, GroupCommit } from './lmdb/group-commit.ts'
 import { listKeyUse } from './lmdb/key-use.ts'
 import { asMetadataError } from './lmdb/lmdb-errors.ts'
-import { deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
+import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
 import { listUploads } from './lmdb/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
 import { listCurrent, listVersions } from './lmdb/version-listing.ts'
@@ -204,6 +205,11 @@ class LmdbStore implements MetadataStore {
 
   async deleteRecord(table: TableName, id: string) {
     return this.#write((batch) => deleteRecord(batch, table, id))
+  }
+
+  async changeRecords(table: TableName, changes: readonly RecordChange[]) {
+    const sizeBytes = changes.reduce((sum, { value }) => sum + (value?.length ?? 0), 0)
+    return this.#write((batch) => changeRecords(batch, table, changes), sizeBytes)
   }
 
   async listRecords(table: TableName, query: { prefix: string; afterId: string; limit: number }) {

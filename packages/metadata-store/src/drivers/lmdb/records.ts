@@ -1,4 +1,6 @@
+import { invariant } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
+import type { RecordChange } from '../../metadata-store.ts'
 import type { TableName, TableRecord } from '../../records.ts'
 import type { Databases } from './environment.ts'
 import { justAfter, nameKey } from './keys.ts'
@@ -35,6 +37,21 @@ export function putRecord(
 
 export function deleteRecord(batch: WriteBatch, table: TableName, id: string): void {
   batch.remove(batch.databases.records, recordKey(table, id))
+}
+
+/** Each id at most once: all is checked before the first write. */
+export function changeRecords(batch: WriteBatch, table: TableName, changes: readonly RecordChange[]): void {
+  invariant(new Set(changes.map(({ id }) => id)).size === changes.length, 'a record is changed once in one write')
+  for (const { id, expectedRevision } of changes) {
+    const revision = findRecord(batch.databases, table, id)?.revision ?? 0
+    if (expectedRevision !== undefined && expectedRevision !== revision) {
+      throw metadataError('META_RECORD_CHANGED', { table, id, revision })
+    }
+  }
+  for (const { id, value } of changes) {
+    if (value === undefined) deleteRecord(batch, table, id)
+    else putRecord(batch, table, id, value, undefined)
+  }
 }
 
 export function listRecords(
