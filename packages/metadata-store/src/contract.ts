@@ -5,6 +5,7 @@ import { newBucket, type OpenedStore, plain, put, type StoreUnderTest } from './
 import { keyUseContract } from './contract/key-use.ts'
 import { listingsContract } from './contract/listings.ts'
 import { modelContract } from './contract/model.ts'
+import { outboxContract } from './contract/outbox.ts'
 import { recordsContract } from './contract/records.ts'
 import { uploadsContract } from './contract/uploads.ts'
 import { versionsContract } from './contract/versions.ts'
@@ -41,6 +42,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     listingsContract(under)
     uploadsContract(under)
     blobsContract(under)
+    outboxContract(under)
     recordsContract(under)
     modelContract(under)
 

@@ -3,7 +3,10 @@ import type {
   BlobRef,
   BucketId,
   BucketRecord,
+  EventId,
   ListedVersion,
+  OutboxEntry,
+  OutboxEvent,
   PartRecord,
   TableName,
   TableRecord,
@@ -32,6 +35,8 @@ export interface CommitVersion {
     /** Parts as read when the version was planned; a part replaced since then fails with META_UPLOAD_CHANGED. */
     readonly parts: readonly { readonly partNumber: number; readonly blobId: BlobId }[]
   }
+  /** Go into the outbox in the same commit; absent: none, and nothing is written for them. */
+  readonly events?: readonly OutboxEvent[]
 }
 
 export interface CommittedVersion {
@@ -86,11 +91,24 @@ export interface ObjectKeyReplacement extends KeyUseEntry {
   readonly expectedSealed: Uint8Array
   readonly keyRef: string
   readonly sealed: Uint8Array
+  /** As in CommitVersion. */
+  readonly events?: readonly OutboxEvent[]
 }
 
 /** A version's bytes under another object key, in a body of the same kind and of the same plaintext. */
 export interface BodyReplacement extends ObjectKeyReplacement {
   readonly body: VersionBody
+}
+
+/** Takes entries out of a queue, for good or into another one. */
+export interface EventMove {
+  readonly queue: string
+  /** Those that are not in the queue are passed over: a move that is repeated changes nothing. */
+  readonly ids: readonly EventId[]
+  /** The queue that they come into with their ids and times; absent: they are gone. */
+  readonly to?: string
+  /** The entries' `note` there, clear text of at most 1,024 bytes. */
+  readonly note?: string
 }
 
 export interface RecordChange {
@@ -185,6 +203,8 @@ export interface MetadataStore {
     which: VersionSelector
     expectedCurrent?: VersionId | 'none'
     expectedSealed?: Uint8Array
+    /** Only where a version is removed. */
+    events?: readonly OutboxEvent[]
   }): Promise<RemovedVersion>
   /** Current versions that are not delete markers, one per key. */
   listCurrent(query: ListVersionsQuery): Promise<VersionPage>
@@ -228,6 +248,22 @@ export interface MetadataStore {
   forgetGarbage(blobIds: readonly BlobId[]): Promise<void>
   /** Every blob that a version or part refers to, in blob id order, strictly after `afterBlobId`: for the scrubber. */
   listReferencedBlobs(afterBlobId: string, limit: number): Promise<readonly BlobRef[]>
+
+  /*
+   * The outbox: queues of events, each committed with the change that it tells of. Ids ascend in the order of commits of one
+   * object key; an entry of another key may appear before one that was already seen. So whoever empties a queue lists it from
+   * its beginning, and takes out what is delivered.
+   */
+  /** Events that belong to no change of a version. One atomic write. */
+  appendEvents(events: readonly OutboxEvent[]): Promise<void>
+  /** By id, strictly after `afterId` ('': from the beginning). */
+  listEvents(query: { queue: string; afterId: EventId | ''; limit: number }): Promise<readonly OutboxEntry[]>
+  /** All of them in one atomic write; returns how many there were. */
+  moveEvents(move: EventMove): Promise<number>
+  /** How many entries a queue holds; stops counting at `countMax`. */
+  countEvents(queue: string, countMax: number): Promise<number>
+  /** The queues that hold something, in byte order. */
+  listEventQueues(): Promise<readonly string[]>
 
   /* Small records of other services. */
   findRecord(table: TableName, id: string): Promise<TableRecord | undefined>

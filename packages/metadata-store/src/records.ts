@@ -107,7 +107,27 @@ export interface PartRecord {
   readonly sealed: Uint8Array
 }
 
-/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`). `value` is sealed by its owner where it is secret. */
+/** 16 lower-case hex characters. Of the events of one object key, the later one has the greater id. */
+export type EventId = string
+
+/** An event that a change makes, for one queue of the outbox. An event for several is given once for each. */
+export interface OutboxEvent {
+  /** 1 to 256 bytes, no NUL. */
+  readonly queue: string
+  /** Sealed by whoever makes the change. Opaque; at most 64 KiB. */
+  readonly payload: Uint8Array
+}
+
+export interface OutboxEntry {
+  readonly id: EventId
+  readonly payload: Uint8Array
+  /** When it was committed, by the clock of the store, milliseconds since 1970. */
+  readonly createdAt: number
+  /** Why it came into this queue; '' as committed. */
+  readonly note: string
+}
+
+/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`, `events`). `value` is sealed by its owner where it is secret. */
 export interface TableRecord {
   readonly id: string
   readonly value: Uint8Array
@@ -115,4 +135,4 @@ export interface TableRecord {
   readonly revision: number
 }
 
-export type TableName = 'iam' | 'keys' | 'bucket-keys' | 'jobs'
+export type TableName = 'iam' | 'keys' | 'bucket-keys' | 'jobs' | 'events'

@@ -3,8 +3,10 @@ import type { Mesh } from '@coffer/mesh'
 
 const METHODS = [
   'abortUpload',
+  'appendEvents',
   'changeRecords',
   'commitVersion',
+  'countEvents',
   'createBucket',
   'createUpload',
   'deleteBucket',
@@ -19,6 +21,8 @@ const METHODS = [
   'isReferenced',
   'listBuckets',
   'listCurrent',
+  'listEventQueues',
+  'listEvents',
   'listGarbage',
   'listKeyUse',
   'listParts',
@@ -27,6 +31,7 @@ const METHODS = [
   'listUploads',
   'listVersions',
   'listWriters',
+  'moveEvents',
   'putPart',
   'putRecord',
   'registerWriter',

@@ -2,6 +2,7 @@ import { invariant } from '@coffer/errors'
 import type {
   BodyReplacement,
   CommitVersion,
+  EventMove,
   ListVersionsQuery,
   MetadataStore,
   ObjectKeyReplacement,
@@ -12,6 +13,8 @@ import type {
   BlobId,
   BucketId,
   BucketRecord,
+  EventId,
+  OutboxEvent,
   PartRecord,
   TableName,
   UploadRecord,
@@ -34,6 +37,7 @@ import { type Databases, type Environment, openEnvironment } from './lmdb/enviro
 import { type Change, GroupCommit } from './lmdb/group-commit.ts'
 import { listKeyUse } from './lmdb/key-use.ts'
 import { asMetadataError } from './lmdb/lmdb-errors.ts'
+import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './lmdb/outbox.ts'
 import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
 import { listUploads } from './lmdb/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
@@ -193,6 +197,26 @@ class LmdbStore implements MetadataStore {
 
   async listReferencedBlobs(afterBlobId: string, limit: number) {
     return this.#read((databases) => listReferencedBlobs(databases, afterBlobId, limit))
+  }
+
+  async appendEvents(events: readonly OutboxEvent[]) {
+    return this.#write((batch) => appendEvents(batch, events), eventBytes(events))
+  }
+
+  async listEvents(query: { queue: string; afterId: EventId | ''; limit: number }) {
+    return this.#read((databases) => listEvents(databases, query))
+  }
+
+  async moveEvents(move: EventMove) {
+    return this.#write((batch) => moveEvents(batch, move))
+  }
+
+  async countEvents(queue: string, countMax: number) {
+    return this.#read((databases) => countEvents(databases, queue, countMax))
+  }
+
+  async listEventQueues() {
+    return this.#read(listEventQueues)
   }
 
   async findRecord(table: TableName, id: string) {

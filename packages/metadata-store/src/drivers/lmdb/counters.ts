@@ -6,9 +6,10 @@ import { RowReader, type RowWriter } from './row.ts'
 import { readRow } from './table.ts'
 import { KEY_REF_BYTES_MAX } from './version-row.ts'
 
-/** Rows of `counters`: 'u' | bucket id: versions, delete markers, bytes. 'k' | key reference: object keys. Six bytes each. */
+/** Rows of `counters`: 'u' | bucket id: versions, delete markers, bytes. 'k' | key reference: object keys. 'e': the last event's number. Six bytes each. */
 const USAGE = 0x75
 const KEY_USE = 0x6b
+export const EVENT_NUMBER_KEY = Buffer.from('e')
 
 export interface Usage {
   readonly versionCount: number
@@ -43,7 +44,14 @@ export function readUsage(databases: Databases, bucketId: BucketId): Usage {
 }
 
 export function readKeyUse(databases: Databases, keyRef: string): number {
-  const key = keyUseKey(keyRef)
+  return readCount(databases, keyUseKey(keyRef))
+}
+
+export function readEventNumber(databases: Databases): number {
+  return readCount(databases, EVENT_NUMBER_KEY)
+}
+
+function readCount(databases: Databases, key: Buffer): number {
   const row = readRow(databases.counters, key)
   if (!row) return 0
   const reader = new RowReader('counter', row, key)

@@ -29,6 +29,7 @@ export const DATABASE_NAMES = [
   'counters',
   'key-use',
   'records',
+  'outbox',
 ] as const
 
 export type DatabaseName = (typeof DATABASE_NAMES)[number]

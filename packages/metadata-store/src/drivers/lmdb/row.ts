@@ -26,6 +26,7 @@ export type RowKind =
   | 'blob'
   | 'counter'
   | 'record'
+  | 'event'
   | 'commit'
 
 export function damaged(row: RowKind, reason: string): Error {

@@ -4,6 +4,7 @@ import type { BodyReplacement, CommittedVersion, ObjectKeyReplacement } from '..
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { planKeyUse } from './key-use.ts'
 import { idBytes, objectName } from './keys.ts'
+import { appendEvents, assertEvents } from './outbox.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, encodeVersion } from './version-row.ts'
 import { putBody } from './version-writes.ts'
@@ -37,8 +38,9 @@ export function replaceBody(batch: WriteBatch, { body, ...replacement }: BodyRep
 /** Reads and checks all that a replacement depends on; `apply` then can't fail. */
 function planReplacement(
   batch: WriteBatch,
-  { bucketId, key, versionId, keyRef, sealed, expectedSealed }: ObjectKeyReplacement,
+  { bucketId, key, versionId, keyRef, sealed, expectedSealed, events }: ObjectKeyReplacement,
 ): { target: PlacedVersion; apply(inline: Partial<PlacedVersion>): void } {
+  assertEvents(events)
   const name = objectName(bucketId, key)
   const head = readHead(batch.databases, name, key)
   const target = head && selectVersion(batch.databases, name, head, { versionId })
@@ -56,6 +58,7 @@ function planReplacement(
       batch.put(batch.databases.versions, target.rowKey, row)
       before.remove()
       after.add()
+      appendEvents(batch, events)
     },
   }
 }

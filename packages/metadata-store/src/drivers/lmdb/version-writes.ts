@@ -6,6 +6,7 @@ import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
 import { planKeyUse } from './key-use.ts'
 import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
+import { appendEvents, assertEvents, eventBytes } from './outbox.ts'
 import { scan } from './table.ts'
 import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
@@ -16,15 +17,16 @@ const INLINE_BODY_BYTES_MAX = 4 * 1024 * 1024
 const EMPTY = Buffer.alloc(0)
 
 /** Bytes that a commit writes, for the limit of a batch. */
-export function commitSizeBytes({ version, body }: CommitVersion): number {
+export function commitSizeBytes({ version, body, events }: CommitVersion): number {
   const bodyBytes = body.kind === 'inline' ? body.bytes.length : body.kind === 'blobs' ? body.blobs.length * 64 : 0
-  return version.sealed.length + version.summary.length + bodyBytes
+  return version.sealed.length + version.summary.length + bodyBytes + eventBytes(events)
 }
 
 /** One change of a batch: everything is read and checked before the first write. */
 export function commitVersion(batch: WriteBatch, commit: CommitVersion): CommittedVersion {
   const { bucketId, version, body } = commit
   assertVersion(version, body)
+  assertEvents(commit.events)
   const name = objectName(bucketId, version.key)
   batch.requireBucket(bucketId, commit.bucketRevision)
   const head = readHead(batch.databases, name, version.key)
@@ -49,6 +51,7 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
   count(usage, version, 1)
   keyUse.add()
+  appendEvents(batch, commit.events)
   return { garbage }
 }
 
@@ -57,6 +60,7 @@ export function removeVersion(
   removal: Parameters<MetadataStore['removeVersion']>[0],
 ): RemovedVersion {
   const { databases } = batch
+  assertEvents(removal.events)
   const name = objectName(removal.bucketId, removal.key)
   batch.requireBucket(removal.bucketId, removal.bucketRevision)
   const head = readHead(databases, name, removal.key)
@@ -79,6 +83,7 @@ export function removeVersion(
     }
     putCurrent(batch, name, next?.record)
   }
+  appendEvents(batch, removal.events)
   const { versionId, isNull, isDeleteMarker } = target.record
   return { garbage, removed: { versionId, isNull, isDeleteMarker } }
 }

@@ -1,7 +1,16 @@
 import { metadataError } from '../../errors.ts'
 import type { BlobId, BucketId } from '../../records.ts'
 import { readBucketRevision } from './bucket-row.ts'
-import { encodeCounters, keyUseKey, readKeyUse, readUsage, type Usage, usageKey } from './counters.ts'
+import {
+  EVENT_NUMBER_KEY,
+  encodeCounters,
+  keyUseKey,
+  readEventNumber,
+  readKeyUse,
+  readUsage,
+  type Usage,
+  usageKey,
+} from './counters.ts'
 import type { Databases } from './environment.ts'
 import { writerKey, writerOf } from './keys.ts'
 import type { RowWriter } from './row.ts'
@@ -21,6 +30,7 @@ export class WriteBatch {
   readonly #revisions = new Map<BucketId, number | undefined>()
   readonly #usage = new Map<BucketId, Counters>()
   readonly #keyUse = new Map<string, { count: number }>()
+  #eventNumber: number | undefined
 
   constructor(databases: Databases, rows: RowWriter) {
     this.databases = databases
@@ -85,10 +95,17 @@ export class WriteBatch {
     return use
   }
 
+  /** The number of a new event: greater than any that the store has given. */
+  nextEventNumber(): number {
+    this.#eventNumber = (this.#eventNumber ?? readEventNumber(this.databases)) + 1
+    return this.#eventNumber
+  }
+
   /** Writes the counters: the last thing in a transaction. */
   finish(): void {
     for (const [bucketId, usage] of this.#usage) this.#putCounters(usageKey(bucketId), usageValues(usage))
     for (const [keyRef, { count }] of this.#keyUse) this.#putCounters(keyUseKey(keyRef), [count])
+    if (this.#eventNumber !== undefined) this.#putCounters(EVENT_NUMBER_KEY, [this.#eventNumber])
   }
 
   #putCounters(key: Buffer, values: readonly number[]): void {
