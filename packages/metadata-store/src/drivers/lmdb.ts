@@ -21,6 +21,10 @@ import type {
   VersioningState,
   WriterId,
 } from '../records.ts'
+import { readKeyUse, readUsage } from './lmdb/counters.ts'
+import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
+import { type Change, GroupCommit } from './lmdb/group-commit.ts'
+import { asMetadataError } from './lmdb/lmdb-errors.ts'
 import {
   forgetGarbage,
   isReferenced,
@@ -29,22 +33,18 @@ import {
   listWriters,
   registerWriter,
   retireWriter,
-} from './lmdb/blobs.ts'
-import { readBucket } from './lmdb/bucket-row.ts'
-import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './lmdb/buckets.ts'
-import { readKeyUse, readUsage } from './lmdb/counters.ts'
-import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
-import { type Change, GroupCommit } from './lmdb/group-commit.ts'
-import { listKeyUse } from './lmdb/key-use.ts'
-import { asMetadataError } from './lmdb/lmdb-errors.ts'
-import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './lmdb/outbox.ts'
-import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './lmdb/records.ts'
-import { listUploads } from './lmdb/upload-listing.ts'
-import { abortUpload, createUpload, findUpload, listParts, putPart } from './lmdb/uploads.ts'
-import { listCurrent, listVersions } from './lmdb/version-listing.ts'
-import { findVersion } from './lmdb/version-reads.ts'
-import { replaceBody, replacementSizeBytes, replaceObjectKey } from './lmdb/version-replacements.ts'
-import { commitSizeBytes, commitVersion, removeVersion } from './lmdb/version-writes.ts'
+} from './rows/blobs.ts'
+import { readBucket } from './rows/bucket-row.ts'
+import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
+import { listKeyUse } from './rows/key-use.ts'
+import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './rows/outbox.ts'
+import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './rows/records.ts'
+import { listUploads } from './rows/upload-listing.ts'
+import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
+import { listCurrent, listVersions } from './rows/version-listing.ts'
+import { findVersion } from './rows/version-reads.ts'
+import { replaceBody, replacementSizeBytes, replaceObjectKey } from './rows/version-replacements.ts'
+import { commitSizeBytes, commitVersion, removeVersion } from './rows/version-writes.ts'
 
 export interface LmdbStoreOptions {
   /** Holds the environment's files; made (mode 0700) if it does not exist. */

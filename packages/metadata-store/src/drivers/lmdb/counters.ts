@@ -1,10 +1,10 @@
 import { invariant } from '@coffer/errors'
 import type { BucketId } from '../../records.ts'
+import { idBytes } from '../rows/keys.ts'
+import { RowReader, type RowWriter } from '../rows/row.ts'
+import { readRow } from '../rows/table.ts'
+import { KEY_REF_BYTES_MAX } from '../rows/version-row.ts'
 import type { Databases } from './environment.ts'
-import { idBytes } from './keys.ts'
-import { RowReader, type RowWriter } from './row.ts'
-import { readRow } from './table.ts'
-import { KEY_REF_BYTES_MAX } from './version-row.ts'
 
 /** Rows of `counters`: 'u' | bucket id: versions, delete markers, bytes. 'k' | key reference: object keys. 'e': the last event's number. Six bytes each. */
 const USAGE = 0x75

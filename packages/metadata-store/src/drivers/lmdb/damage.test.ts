@@ -16,20 +16,21 @@ import {
   uploadOf,
 } from '../../contract/fixtures.ts'
 import type { BucketRecord } from '../../records.ts'
-import { forgetGarbage, isReferenced, listReferencedBlobs, registerWriter } from './blobs.ts'
-import { readBucket } from './bucket-row.ts'
-import { createBucket } from './buckets.ts'
+import { forgetGarbage, isReferenced, listReferencedBlobs, registerWriter } from '../rows/blobs.ts'
+import { readBucket } from '../rows/bucket-row.ts'
+import { createBucket } from '../rows/buckets.ts'
+import { headKey, idBytes, objectName } from '../rows/keys.ts'
+import { findRecord, putRecord } from '../rows/records.ts'
+import { RowWriter } from '../rows/row.ts'
+import { readRow, type Table } from '../rows/table.ts'
+import { createUpload, findUpload, listParts, putPart } from '../rows/uploads.ts'
+import { listCurrent, listVersions } from '../rows/version-listing.ts'
+import { findVersion } from '../rows/version-reads.ts'
+import { commitVersion } from '../rows/version-writes.ts'
+import type { WriteBatch } from '../rows/write-batch.ts'
 import { readKeyUse, readUsage } from './counters.ts'
 import { DATABASE_NAMES, type DatabaseName, type Environment, openEnvironment } from './environment.ts'
-import { headKey, idBytes, objectName } from './keys.ts'
-import { findRecord, putRecord } from './records.ts'
-import { RowWriter } from './row.ts'
-import { readRow, type Table } from './table.ts'
-import { createUpload, findUpload, listParts, putPart } from './uploads.ts'
-import { listCurrent, listVersions } from './version-listing.ts'
-import { findVersion } from './version-reads.ts'
-import { commitVersion } from './version-writes.ts'
-import { WriteBatch } from './write-batch.ts'
+import { LmdbBatch } from './lmdb-batch.ts'
 
 const KEY = 'a/key'
 
@@ -65,7 +66,7 @@ describe('damaged rows', () => {
 
   const write = (change: (batch: WriteBatch) => void): void => {
     environment.root.transactionSync(() => {
-      const batch = new WriteBatch(environment.databases, new RowWriter())
+      const batch = new LmdbBatch(environment.databases, new RowWriter())
       change(batch)
       batch.finish()
     })

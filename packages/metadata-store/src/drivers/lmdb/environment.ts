@@ -1,41 +1,28 @@
 import { mkdir, open as openFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { invariant } from '@coffer/errors'
-import { open, type RootDatabase } from 'lmdb'
+import { type Database, open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
+import { DATABASE_NAMES as ROW_TABLES, STORE_FORMAT } from '../rows/databases.ts'
 import { checkMetaPages, FORMAT_KEY } from './meta-pages.ts'
-import { TABLE_ENCODING, type Table } from './table.ts'
+import { TABLE_ENCODING } from './table-encoding.ts'
 
-/** Version of everything under the directory; a store of a newer one is refused untouched. */
-export const STORE_FORMAT = 1
 /** One or two per process that shares the environment (LMDB, mdb_env_set_maxreaders). */
 const READERS_MAX = 512
 const DATABASES_MAX = 32
 /** Address space reserved at once, no memory and no disk; lmdb-js maps more for a file that outgrows it. */
 const MAP_SIZE_BYTES = 2 ** 40
 
-export const DATABASE_NAMES = [
-  'buckets',
-  'bucket-ids',
-  'buckets-by-owner',
-  'current',
-  'versions',
-  'bodies',
-  'uploads',
-  'parts',
-  'blob-refs',
-  'garbage',
-  'writers',
-  'counters',
-  'key-use',
-  'records',
-  'outbox',
-] as const
+/** The tables of rows, and the counters. */
+export const DATABASE_NAMES = [...ROW_TABLES, 'counters'] as const
 
 export type DatabaseName = (typeof DATABASE_NAMES)[number]
 
+/** One named database: bytes to bytes, in byte order. */
+type LmdbTable = Database<Buffer, Buffer>
+
 /** The named databases of one environment. */
-export type Databases = Readonly<Record<DatabaseName, Table>>
+export type Databases = Readonly<Record<DatabaseName, LmdbTable>>
 
 export interface Environment {
   readonly directory: string
@@ -69,10 +56,10 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
   })
   try {
     if (checkFormat(root, options.readOnly) === 'new') await syncNames(options.directory)
-    const databases: Partial<Record<DatabaseName, Table>> = {}
+    const databases: Partial<Record<DatabaseName, LmdbTable>> = {}
     for (const name of DATABASE_NAMES) {
       const table = { ...TABLE_ENCODING, name }
-      const database: Table | undefined = root.openDB<Buffer, Buffer>(table)
+      const database: LmdbTable | undefined = root.openDB<Buffer, Buffer>(table)
       if (!database) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: `no database ${name}` })
       databases[name] = database
     }

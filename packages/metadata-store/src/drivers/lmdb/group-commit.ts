@@ -1,8 +1,9 @@
 import { invariant } from '@coffer/errors'
+import { RowWriter } from '../rows/row.ts'
+import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Environment } from './environment.ts'
+import { LmdbBatch } from './lmdb-batch.ts'
 import { asCommitError, asMetadataError, BATCH_BYTES_MAX } from './lmdb-errors.ts'
-import { RowWriter } from './row.ts'
-import { WriteBatch } from './write-batch.ts'
 
 const BATCH_CHANGES_MAX = 1_000
 
@@ -13,7 +14,7 @@ type Outcome = { readonly result: unknown } | { readonly refused: unknown }
 
 interface Pending {
   readonly sizeBytes: number
-  apply(batch: WriteBatch): Outcome
+  apply(batch: LmdbBatch): Outcome
   settle(outcome: Outcome): void
 }
 
@@ -91,7 +92,7 @@ export class GroupCommit {
 
   /** Runs in the write transaction; throwing aborts all of it. */
   #apply(pending: readonly Pending[]): readonly Outcome[] {
-    const batch = new WriteBatch(this.#environment.databases, this.#rows)
+    const batch = new LmdbBatch(this.#environment.databases, this.#rows)
     const outcomes = pending.map((change) => change.apply(batch))
     batch.finish()
     return outcomes
@@ -113,7 +114,7 @@ export class GroupCommit {
   }
 }
 
-function attempt(change: Change<unknown>, batch: WriteBatch): Outcome {
+function attempt(change: Change<unknown>, batch: LmdbBatch): Outcome {
   const writesBefore = batch.writes
   try {
     return { result: change(batch) }

@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { damaged } from './row.ts'
+import { damaged } from '../rows/row.ts'
 
 /*
  * LMDB's file begins with two meta pages, written in turns (mdb.c, `MDB_meta`). LMDB takes the one with the larger

@@ -1,6 +1,6 @@
 import type { KeyUseEntry } from '../../metadata-store.ts'
 import type { VersionId } from '../../records.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { ID_BYTES, idBytes, justAfter } from './keys.ts'
 import { scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -23,11 +23,11 @@ export function planKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, vers
   const table = batch.databases['key-use']
   return {
     add() {
-      if (use) use.count += 1
+      use?.add(1)
       if (row) batch.put(table, row, MARK)
     },
     remove() {
-      if (use) use.count = Math.max(0, use.count - 1)
+      use?.add(-1)
       if (row) batch.remove(table, row)
     },
   }

@@ -1,7 +1,7 @@
 import { invariant } from '@coffer/errors'
 import type { EventMove } from '../../metadata-store.ts'
 import type { EventId, OutboxEntry, OutboxEvent } from '../../records.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { afterPrefix, justAfter } from './keys.ts'
 import { RowReader } from './row.ts'
 import { type Row, readRow, scan } from './table.ts'

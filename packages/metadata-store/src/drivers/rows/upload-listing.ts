@@ -1,5 +1,5 @@
 import type { MetadataStore, UploadPage } from '../../metadata-store.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { objectName, uploadKey } from './keys.ts'
 import { readPage, resumeAfter } from './listing.ts'
 import { scan } from './table.ts'

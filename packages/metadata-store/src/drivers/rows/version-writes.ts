@@ -49,7 +49,7 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   if (completion) garbage.push(...completeUpload(batch, completion, body))
   const nullVersionId = version.isNull ? version.versionId : (head?.nullVersionId ?? '')
   placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
-  count(usage, version, 1)
+  usage.add(version, 1)
   keyUse.add()
   appendEvents(batch, commit.events)
   return { garbage }
@@ -139,23 +139,13 @@ function planRemoval(
       if (record.bodyKind === 'blobs' || target.inlineSizeBytes > target.inlineTail.length) {
         batch.remove(databases.bodies, idBytes(record.versionId))
       }
-      count(usage, record, -1)
+      usage.add(record, -1)
       keyUse.remove()
       if (body.kind !== 'blobs') return []
       for (const { blobId } of body.blobs) dropReference(batch, blobId)
       return body.blobs.map(({ blobId }) => blobId)
     },
   }
-}
-
-function count(
-  usage: ReturnType<WriteBatch['usage']>,
-  version: { readonly isDeleteMarker: boolean; readonly sizeBytes: number },
-  change: 1 | -1,
-): void {
-  const counter = version.isDeleteMarker ? 'deleteMarkerCount' : 'versionCount'
-  usage[counter] = Math.max(0, usage[counter] + change)
-  usage.sizeBytes = Math.max(0, usage.sizeBytes + change * version.sizeBytes)
 }
 
 function placeAsHead(

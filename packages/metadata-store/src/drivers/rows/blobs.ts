@@ -1,6 +1,6 @@
 import { invariant } from '@coffer/errors'
 import type { BlobId, BlobRef, WriterId } from '../../records.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { blobIdOf, blobKey, justAfter, writerKey } from './keys.ts'
 import { RowReader } from './row.ts'
 import { scan, type Table } from './table.ts'

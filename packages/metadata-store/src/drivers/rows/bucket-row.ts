@@ -1,6 +1,6 @@
 import { metadataError } from '../../errors.ts'
 import type { BucketId, BucketRecord, VersioningState } from '../../records.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { ID_BYTES, idBytes, nameKey } from './keys.ts'
 import { RowReader, type RowWriter } from './row.ts'
 import { readRow } from './table.ts'

@@ -1,7 +1,7 @@
 import type { VersionSelector } from '../../metadata-store.ts'
 import type { BucketId, VersionBody, VersionRecord } from '../../records.ts'
 import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { headKey, idBytes, objectName, olderVersionKey } from './keys.ts'
 import { damaged } from './row.ts'
 import { readRow } from './table.ts'

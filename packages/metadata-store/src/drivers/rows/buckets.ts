@@ -2,8 +2,7 @@ import { invariant } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
 import type { BucketRecord } from '../../records.ts'
 import { bucketMissing, encodeBucket, encodeBucketId, readBucket } from './bucket-row.ts'
-import { usageKey } from './counters.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { idBytes, nameKey } from './keys.ts'
 import { scan } from './table.ts'
 import { assertUint48 } from './version-row.ts'
@@ -60,6 +59,7 @@ export function deleteBucket(batch: WriteBatch, name: string, id: string): void 
   const { databases } = batch
   const bucket = readBucket(databases, name)
   if (bucket?.id !== id) throw metadataError('META_BUCKET_NOT_FOUND', { bucket: name })
+  batch.fenceBucket(id)
   const prefix = idBytes(id)
   const tables = [
     ['versions', databases.versions],
@@ -71,11 +71,10 @@ export function deleteBucket(batch: WriteBatch, name: string, id: string): void 
       throw metadataError('META_BUCKET_NOT_EMPTY', { bucket: name, holds })
     }
   }
-  batch.bucketDeleted(id)
   batch.remove(databases.buckets, nameKey(name))
   batch.remove(databases['bucket-ids'], prefix)
   batch.remove(databases['buckets-by-owner'], nameKey(bucket.ownerAccountId, name))
-  batch.remove(databases.counters, usageKey(id))
+  batch.bucketDeleted(id)
 }
 
 export function listBuckets(
@@ -102,7 +101,7 @@ export function listBuckets(
 }
 
 function putBucket(batch: WriteBatch, bucket: BucketRecord): void {
-  batch.bucketChanged(bucket.id)
+  batch.bucketChanged(bucket.id, bucket.revision)
   batch.put(batch.databases.buckets, nameKey(bucket.name), encodeBucket(batch.rows, bucket))
   batch.put(batch.databases['bucket-ids'], idBytes(bucket.id), encodeBucketId(batch.rows, bucket))
 }

@@ -1,6 +1,10 @@
 import { metadataError } from '../../errors.ts'
 import type { BlobId, BucketId } from '../../records.ts'
-import { readBucketRevision } from './bucket-row.ts'
+import { readBucketRevision } from '../rows/bucket-row.ts'
+import { writerKey, writerOf } from '../rows/keys.ts'
+import type { RowWriter } from '../rows/row.ts'
+import type { Table } from '../rows/table.ts'
+import type { CountedVersion, WriteBatch } from '../rows/write-batch.ts'
 import {
   EVENT_NUMBER_KEY,
   encodeCounters,
@@ -12,24 +16,19 @@ import {
   usageKey,
 } from './counters.ts'
 import type { Databases } from './environment.ts'
-import { writerKey, writerOf } from './keys.ts'
-import type { RowWriter } from './row.ts'
-import type { Table } from './table.ts'
-
-type Counters = { versionCount: number; deleteMarkerCount: number; sizeBytes: number }
 
 /**
- * The changes of one write transaction. A change checks all that it depends on before its first write; what many changes
- * of a batch touch (bucket revisions, counters) is read once and written once.
+ * The changes of one transaction of LMDB. What many changes of a batch touch (bucket revisions, counters) is read once and
+ * written once.
  */
-export class WriteBatch {
+export class LmdbBatch implements WriteBatch {
   readonly databases: Databases
   readonly rows: RowWriter
   /** Counts writes, so that a change which fails after one is told from a change that was refused. */
   writes = 0
   readonly #revisions = new Map<BucketId, number | undefined>()
-  readonly #usage = new Map<BucketId, Counters>()
-  readonly #keyUse = new Map<string, { count: number }>()
+  readonly #usage = new Map<BucketId, UsageCounter>()
+  readonly #keyUse = new Map<string, KeyUseCounter>()
   #eventNumber: number | undefined
 
   constructor(databases: Databases, rows: RowWriter) {
@@ -47,7 +46,6 @@ export class WriteBatch {
     table.remove(key)
   }
 
-  /** META_BUCKET_CHANGED if the bucket is gone or was changed since the write was planned. */
   requireBucket(bucketId: BucketId, revision: number): void {
     let current = this.#revisions.get(bucketId)
     if (current === undefined) {
@@ -57,17 +55,19 @@ export class WriteBatch {
     if (current !== revision) throw metadataError('META_BUCKET_CHANGED', { revision: current ?? 0 })
   }
 
+  /** LMDB has one write transaction at a time. */
+  fenceBucket(): void {}
+
   bucketChanged(bucketId: BucketId): void {
     this.#revisions.delete(bucketId)
   }
 
-  /** The bucket and its counters are gone. */
   bucketDeleted(bucketId: BucketId): void {
     this.#revisions.delete(bucketId)
     this.#usage.delete(bucketId)
+    this.remove(this.databases.counters, usageKey(bucketId))
   }
 
-  /** META_WRITER_RETIRED unless the writer of a new blob is registered. */
   requireWriter(blobId: BlobId): void {
     const writerId = writerOf(blobId)
     if (!this.databases.writers.doesExist(writerKey(writerId))) {
@@ -75,27 +75,24 @@ export class WriteBatch {
     }
   }
 
-  /** The bucket's counters, to be changed in place once nothing can fail any more. */
-  usage(bucketId: BucketId): Counters {
+  usage(bucketId: BucketId): UsageCounter {
     let usage = this.#usage.get(bucketId)
     if (!usage) {
-      usage = { ...readUsage(this.databases, bucketId) }
+      usage = new UsageCounter(readUsage(this.databases, bucketId))
       this.#usage.set(bucketId, usage)
     }
     return usage
   }
 
-  /** The key's counter, likewise. */
-  keyUse(keyRef: string): { count: number } {
+  keyUse(keyRef: string): KeyUseCounter {
     let use = this.#keyUse.get(keyRef)
     if (!use) {
-      use = { count: readKeyUse(this.databases, keyRef) }
+      use = new KeyUseCounter(readKeyUse(this.databases, keyRef))
       this.#keyUse.set(keyRef, use)
     }
     return use
   }
 
-  /** The number of a new event: greater than any that the store has given. */
   nextEventNumber(): number {
     this.#eventNumber = (this.#eventNumber ?? readEventNumber(this.databases)) + 1
     return this.#eventNumber
@@ -103,7 +100,7 @@ export class WriteBatch {
 
   /** Writes the counters: the last thing in a transaction. */
   finish(): void {
-    for (const [bucketId, usage] of this.#usage) this.#putCounters(usageKey(bucketId), usageValues(usage))
+    for (const [bucketId, usage] of this.#usage) this.#putCounters(usageKey(bucketId), usage.values())
     for (const [keyRef, { count }] of this.#keyUse) this.#putCounters(keyUseKey(keyRef), [count])
     if (this.#eventNumber !== undefined) this.#putCounters(EVENT_NUMBER_KEY, [this.#eventNumber])
   }
@@ -115,6 +112,36 @@ export class WriteBatch {
   }
 }
 
-function usageValues(usage: Usage): readonly number[] {
-  return [usage.versionCount, usage.deleteMarkerCount, usage.sizeBytes]
+class UsageCounter {
+  #versionCount: number
+  #deleteMarkerCount: number
+  #sizeBytes: number
+
+  constructor({ versionCount, deleteMarkerCount, sizeBytes }: Usage) {
+    this.#versionCount = versionCount
+    this.#deleteMarkerCount = deleteMarkerCount
+    this.#sizeBytes = sizeBytes
+  }
+
+  add({ isDeleteMarker, sizeBytes }: CountedVersion, change: 1 | -1): void {
+    if (isDeleteMarker) this.#deleteMarkerCount = Math.max(0, this.#deleteMarkerCount + change)
+    else this.#versionCount = Math.max(0, this.#versionCount + change)
+    this.#sizeBytes = Math.max(0, this.#sizeBytes + change * sizeBytes)
+  }
+
+  values(): readonly number[] {
+    return [this.#versionCount, this.#deleteMarkerCount, this.#sizeBytes]
+  }
+}
+
+class KeyUseCounter {
+  count: number
+
+  constructor(count: number) {
+    this.count = count
+  }
+
+  add(change: 1 | -1): void {
+    this.count = Math.max(0, this.count + change)
+  }
 }

@@ -1,7 +1,7 @@
 import { isCofferError } from '@coffer/errors'
 import type { ListVersionsQuery, VersionPage } from '../../metadata-store.ts'
 import type { ListedVersion, VersionId } from '../../records.ts'
-import type { Databases } from './environment.ts'
+import type { Databases } from './databases.ts'
 import { headKey, objectName, olderVersionKey, versionIdIn } from './keys.ts'
 import { type Page, readPage, resumeAfter } from './listing.ts'
 import { type Row, readRow, scan } from './table.ts'
