@@ -3,6 +3,7 @@ import { blobsContract } from './contract/blobs.ts'
 import { bucketsContract } from './contract/buckets.ts'
 import { newBucket, type OpenedStore, plain, put, type StoreUnderTest } from './contract/fixtures.ts'
 import { keyUseContract } from './contract/key-use.ts'
+import { keyUseBatchesContract } from './contract/key-use-batches.ts'
 import { listingsContract } from './contract/listings.ts'
 import { modelContract } from './contract/model.ts'
 import { outboxContract } from './contract/outbox.ts'
@@ -39,6 +40,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     bucketsContract(under)
     versionsContract(under)
     keyUseContract(under)
+    keyUseBatchesContract(under)
     listingsContract(under)
     uploadsContract(under)
     blobsContract(under)

@@ -79,14 +79,20 @@ export interface UploadPage {
   readonly next?: { readonly afterKey: string; readonly afterUploadId: string }
 }
 
-/** A version whose object key a master key seals by itself. */
-export interface KeyUseEntry {
+/** Where a version is. */
+export interface VersionPlace {
   readonly bucketId: BucketId
   readonly key: string
   readonly versionId: VersionId
 }
 
-export interface ObjectKeyReplacement extends KeyUseEntry {
+/** A version, or an upload in progress, whose object key a master key seals by itself. */
+export interface KeyUseEntry extends VersionPlace {
+  /** An upload in progress; `versionId` is the id of the upload. */
+  readonly isUpload?: true
+}
+
+export interface ObjectKeyReplacement extends VersionPlace {
   /** The version's `sealed` as it was when the new one was made. */
   readonly expectedSealed: Uint8Array
   readonly keyRef: string
@@ -94,6 +100,9 @@ export interface ObjectKeyReplacement extends KeyUseEntry {
   /** As in CommitVersion. */
   readonly events?: readonly OutboxEvent[]
 }
+
+/** One of many: of a version, or of an upload in progress. */
+export type KeyUseReplacement = ObjectKeyReplacement & KeyUseEntry
 
 /** A version's bytes under another object key, in a body of the same kind and of the same plaintext. */
 export interface BodyReplacement extends ObjectKeyReplacement {
@@ -161,10 +170,13 @@ export interface MetadataStore {
   }>
   /** Counters kept in each commit: versions and bytes that the bucket holds. */
   getUsage(bucketId: BucketId): Promise<{ versionCount: number; deleteMarkerCount: number; sizeBytes: number }>
-  /** How many object keys the key named by `keyRef` seals, kept in each commit. */
+  /** How many object keys of versions and of uploads in progress the key named by `keyRef` seals, kept in each commit. */
   getKeyUse(keyRef: string): Promise<number>
 
-  /** The versions whose object keys a master key (`kms:` reference) seals by itself, strictly after `after`. */
+  /**
+   * The versions and uploads in progress whose object keys a master key (`kms:` reference) seals by itself, by bucket id, key
+   * and version id, strictly after `after`.
+   */
   listKeyUse(query: { keyRef: string; after?: KeyUseEntry | undefined; limit: number }): Promise<readonly KeyUseEntry[]>
   /**
    * A version's sealed record made anew: the same object key sealed in another way, or other tags. Nothing that the store
@@ -172,6 +184,11 @@ export interface MetadataStore {
    * META_VERSION_CHANGED: it is gone, or its record is not the expected one any more.
    */
   replaceObjectKey(replacement: ObjectKeyReplacement): Promise<void>
+  /**
+   * Many of these in one atomic write, each place at most once. One that is gone or has changed is left as it is, and the
+   * others are made all the same: the answer says of each, in their order, whether it was made.
+   */
+  replaceObjectKeys(replacements: readonly KeyUseReplacement[]): Promise<readonly boolean[]>
   /**
    * The same, with other ciphertext: the blobs of before become garbage. META_VERSION_CHANGED, META_WRITER_RETIRED (a new
    * blob's writer is not registered).
@@ -192,6 +209,8 @@ export interface MetadataStore {
     which: VersionSelector,
     options: { withBody: boolean },
   ): Promise<{ version: VersionRecord; isLatest: boolean; body?: VersionBody } | undefined>
+  /** The records of many versions, in the order of their places; undefined where there is none. */
+  findVersions(places: readonly VersionPlace[]): Promise<readonly (VersionRecord | undefined)[]>
   /**
    * Removes a version for good. META_BUCKET_CHANGED, META_PRECONDITION_FAILED; META_VERSION_CHANGED: its record is not
    * `expectedSealed` any more.

@@ -93,6 +93,8 @@ export interface UploadRecord {
   readonly initiatedAt: number
   /** Account that initiated it. */
   readonly ownerAccountId: string
+  /** Names the key that seals its object key, as with a version; '' also for one that an older Coffer began. */
+  readonly keyRef: string
   readonly sealed: Uint8Array
 }
 

@@ -144,6 +144,7 @@ describe('a scrub', () => {
       uploadId: randomBytes(16).toString('hex'),
       initiatedAt: 1,
       ownerAccountId: '1',
+      keyRef: '',
       sealed: NONE,
     }
     await metadata.createUpload(bucket.id, bucket.revision, upload)

@@ -111,8 +111,8 @@ export function blobBody(...blobIds: readonly BlobId[]): Extract<VersionBody, { 
   return { kind: 'blobs', blobs, manifest: randomBytes(50) }
 }
 
-export function uploadOf(key: string, uploadId = newVersionId()): UploadRecord {
-  return { key, uploadId, initiatedAt: clock, ownerAccountId: 'account-1', sealed: randomBytes(48) }
+export function uploadOf(key: string, uploadId = newVersionId(), keyRef = ''): UploadRecord {
+  return { key, uploadId, initiatedAt: clock, ownerAccountId: 'account-1', keyRef, sealed: randomBytes(48) }
 }
 
 export function partOf(partNumber: number, blobId: BlobId): PartRecord {

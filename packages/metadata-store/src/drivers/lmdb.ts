@@ -3,10 +3,12 @@ import type {
   BodyReplacement,
   CommitVersion,
   EventMove,
+  KeyUseReplacement,
   ListVersionsQuery,
   MetadataStore,
   ObjectKeyReplacement,
   RecordChange,
+  VersionPlace,
   VersionSelector,
 } from '../metadata-store.ts'
 import type {
@@ -42,8 +44,8 @@ import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from 
 import { listUploads } from './rows/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
 import { listCurrent, listVersions } from './rows/version-listing.ts'
-import { findVersion } from './rows/version-reads.ts'
-import { replaceBody, replacementSizeBytes, replaceObjectKey } from './rows/version-replacements.ts'
+import { findVersion, findVersions } from './rows/version-reads.ts'
+import { replaceBody, replacementSizeBytes, replaceObjectKey, replaceObjectKeys } from './rows/version-replacements.ts'
 import { commitSizeBytes, commitVersion, removeVersion } from './rows/version-writes.ts'
 
 export interface LmdbStoreOptions {
@@ -123,6 +125,11 @@ class LmdbStore implements MetadataStore {
     return this.#write((batch) => replaceObjectKey(batch, replacement), replacement.sealed.length)
   }
 
+  async replaceObjectKeys(replacements: readonly KeyUseReplacement[]) {
+    const sizeBytes = replacements.reduce((sum, { sealed }) => sum + sealed.length, 0)
+    return this.#write((batch) => replaceObjectKeys(batch, replacements), sizeBytes)
+  }
+
   async replaceBody(replacement: BodyReplacement) {
     return this.#write((batch) => replaceBody(batch, replacement), replacementSizeBytes(replacement))
   }
@@ -133,6 +140,10 @@ class LmdbStore implements MetadataStore {
 
   async findVersion(bucketId: BucketId, key: string, which: VersionSelector, options: { withBody: boolean }) {
     return this.#read((databases) => findVersion(databases, bucketId, key, which, options.withBody))
+  }
+
+  async findVersions(places: readonly VersionPlace[]) {
+    return this.#read((databases) => findVersions(databases, places))
   }
 
   async removeVersion(removal: Parameters<MetadataStore['removeVersion']>[0]) {

@@ -42,7 +42,13 @@ export const createMultipartUpload: Operation = async (request, context) => {
   issued.objectKey.wipe()
   const upload = sealUpload(
     bucket,
-    { key, uploadId, initiatedAt: request.receivedAtMs, ownerAccountId: initiatorOf(request, bucket) },
+    {
+      key,
+      uploadId,
+      initiatedAt: request.receivedAtMs,
+      ownerAccountId: initiatorOf(request, bucket),
+      keyRef: issued.stored.keyRef,
+    },
     {
       ...issued.held,
       algorithm,

@@ -6,25 +6,33 @@ import { scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /*
- * Row of `key-use`: key reference | 00 | bucket id | object key | 00 | version id. Only references that name a master key
- * have rows: what a bucket key seals need not be found to be rewrapped, and costs no row.
+ * Row of `key-use`: key reference | 00 | bucket id | object key | 00 | version id; value: 1, or 2 for an upload in progress,
+ * whose id has the form of a version id. Only references that name a master key have rows: what a bucket key seals need not be
+ * found to be rewrapped, and costs no row.
  */
 const INDEXED = 'kms:'
-const MARK = Buffer.from([1])
+const VERSION_MARK = Buffer.from([1])
+const UPLOAD_MARK = Buffer.from([2])
 const NUL = Buffer.from([0])
 
 /**
- * What a version's use of its key adds to the counter and the index. The counter is read now, before the first write; `add`
+ * What a version's, or an upload's, use of its key adds to the counter and the index. The counter is read now, before the first write; `add`
  * and `remove` then can't fail. A version without a key (SSE-C, a delete marker) counts for none.
  */
-export function planKeyUse(batch: WriteBatch, keyRef: string, name: Buffer, versionId: VersionId) {
+export function planKeyUse(
+  batch: WriteBatch,
+  keyRef: string,
+  name: Buffer,
+  versionId: VersionId,
+  holder: 'version' | 'upload' = 'version',
+) {
   const use = keyRef === '' ? undefined : batch.keyUse(keyRef)
   const row = keyRef.startsWith(INDEXED) ? rowKey(keyRef, name, versionId) : undefined
   const table = batch.databases['key-use']
   return {
     add() {
       use?.add(1)
-      if (row) batch.put(table, row, MARK)
+      if (row) batch.put(table, row, holder === 'version' ? VERSION_MARK : UPLOAD_MARK)
     },
     remove() {
       use?.add(-1)
@@ -41,7 +49,10 @@ export function listKeyUse(
   const prefix = Buffer.concat([Buffer.from(keyRef), NUL])
   const start = after ? justAfter(Buffer.concat([prefix, entryKey(after)])) : prefix
   const entries: KeyUseEntry[] = []
-  for (const { key } of scan(databases['key-use'], { prefix, start, limit })) entries.push(entryOf(key, prefix.length))
+  for (const { key, value } of scan(databases['key-use'], { prefix, start, limit })) {
+    const place = entryOf(key, prefix.length)
+    entries.push(value[0] === UPLOAD_MARK[0] ? { ...place, isUpload: true } : place)
+  }
   return entries
 }
 

@@ -4,6 +4,7 @@ import { plain, refused } from '../../contract/fixtures.ts'
 import { bytesOutOfLine, decodeBlobs, encodeBlobs } from './body-row.ts'
 import { afterPrefix, blobIdOf, blobKey, headKey, objectName, olderVersionKey, versionIdIn } from './keys.ts'
 import { RowReader, RowWriter, UINT48_MAX } from './row.ts'
+import { decodeUpload, encodeUpload } from './upload-row.ts'
 import { decodeVersion, encodeVersion } from './version-row.ts'
 
 const hex = (characters: number) =>
@@ -16,6 +17,18 @@ const objectKey = fc
 const bucketId = '0123456789abcdef0123456789abcdef'
 
 describe('rows', () => {
+  test('an upload reads back as it was written, and one of before without its key reference', () => {
+    const rowKey = Buffer.from(`name${'a'.repeat(16)}`)
+    const uploadId = rowKey.toString('hex', rowKey.length - 16)
+    const sealed = Buffer.from('sealed')
+    const upload = { key: 'k', uploadId, initiatedAt: 5, ownerAccountId: 'account', keyRef: 'kms:local/k/1', sealed }
+    expect(decodeUpload(Buffer.from(encodeUpload(new RowWriter(), upload, rowKey)), 'k', rowKey)).toEqual(upload)
+    const before = new RowWriter().begin().uint48(5).text('account').bytes(sealed).finish(rowKey)
+    expect(decodeUpload(before, 'k', rowKey)).toEqual({ ...upload, keyRef: '' })
+    const later = new RowWriter().begin(3).uint48(5).finish(rowKey)
+    expect(() => decodeUpload(later, 'k', rowKey)).toThrow(expect.objectContaining({ code: 'META_FORMAT_NEWER' }))
+  })
+
   test('a version reads back as it was written', () => {
     const writer = new RowWriter()
     const stored = fc.record({

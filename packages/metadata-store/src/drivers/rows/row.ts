@@ -2,9 +2,9 @@ import { crc32 } from 'node:zlib'
 import { metadataError } from '../../errors.ts'
 
 /*
- * The frame of every stored row, format 1 (integers are big endian):
+ * The frame of every stored row (integers are big endian):
  *
- *   01 | payload | CRC-32 of (the name the row belongs to, 01, payload)
+ *   row format (01, or 02 of a kind that has changed since) | payload | CRC-32 of (the name the row belongs to, all before)
  *
  * The checksum finds a row that is damaged or that lies under another name: clear fields that a listing shows are not
  * authenticated by a cipher, and the pointers in a row are not either. It is no defence against an attacker: the gateway
@@ -41,8 +41,8 @@ export class RowWriter {
   #bytes = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   #size = 0
 
-  begin(): this {
-    this.#bytes[0] = ROW_FORMAT
+  begin(format = ROW_FORMAT): this {
+    this.#bytes[0] = format
     this.#size = 1
     return this
   }
@@ -121,14 +121,21 @@ export class RowReader {
   readonly #end: number
   #at = 1
 
-  constructor(kind: RowKind, row: Buffer, name: Uint8Array) {
+  /** `formatMax`: the newest row format of this kind. */
+  constructor(kind: RowKind, row: Buffer, name: Uint8Array, formatMax = ROW_FORMAT) {
     this.#kind = kind
     this.#row = row
     this.#end = row.length - CHECKSUM_BYTES
     if (this.#end < 1) throw damaged(kind, 'too short')
     const checksum = crc32(row.subarray(0, this.#end), crc32(name))
     if (checksum !== row.readUInt32BE(this.#end)) throw damaged(kind, 'checksum')
-    if (row[0] !== ROW_FORMAT) throw metadataError('META_FORMAT_NEWER', { row: kind, format: row[0] ?? 0 })
+    if (this.format < ROW_FORMAT || this.format > formatMax) {
+      throw metadataError('META_FORMAT_NEWER', { row: kind, format: this.format })
+    }
+  }
+
+  get format(): number {
+    return this.#row[0] ?? 0
   }
 
   uint8(): number {

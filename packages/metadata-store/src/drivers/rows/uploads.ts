@@ -1,9 +1,10 @@
 import { invariant } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
-import type { CommittedVersion, CommitVersion } from '../../metadata-store.ts'
+import type { CommittedVersion, CommitVersion, ObjectKeyReplacement } from '../../metadata-store.ts'
 import type { BlobId, BucketId, PartRecord, UploadRecord, VersionBody } from '../../records.ts'
 import { addReference, assertBlob, dropReference, requireNewBlob } from './blobs.ts'
 import type { Databases } from './databases.ts'
+import { planKeyUse } from './key-use.ts'
 import { objectName, partKey, uploadKey, uploadParts } from './keys.ts'
 import { readRow, scan } from './table.ts'
 import { decodePart, decodeUpload, encodePart, encodeUpload } from './upload-row.ts'
@@ -21,6 +22,7 @@ export interface PlannedCompletion {
   readonly partRows: readonly Buffer[]
   /** Blobs of all its parts. */
   readonly blobIds: ReadonlySet<BlobId>
+  readonly keyUse: { remove(): void }
 }
 
 export function createUpload(batch: WriteBatch, bucketId: BucketId, revision: number, upload: UploadRecord): void {
@@ -28,7 +30,12 @@ export function createUpload(batch: WriteBatch, bucketId: BucketId, revision: nu
   assertUint48(upload.initiatedAt, 'initiatedAt')
   batch.requireBucket(bucketId, revision)
   const rowKey = uploadKey(name, upload.uploadId)
+  const known = findUpload(batch.databases, bucketId, upload.key, upload.uploadId)
+  const before = known && planKeyUse(batch, known.keyRef, name, upload.uploadId, 'upload')
+  const after = planKeyUse(batch, upload.keyRef, name, upload.uploadId, 'upload')
+  before?.remove()
   batch.put(batch.databases.uploads, rowKey, encodeUpload(batch.rows, upload, rowKey))
+  after.add()
 }
 
 export function findUpload(
@@ -40,6 +47,26 @@ export function findUpload(
   const rowKey = uploadKey(objectName(bucketId, key), uploadId)
   const row = readRow(databases.uploads, rowKey)
   return row && decodeUpload(row, key, rowKey)
+}
+
+/** The same object key of an upload, sealed in another way. Undefined: it has ended, or its record is not the expected one. */
+export function planUploadReplacement(
+  batch: WriteBatch,
+  { bucketId, key, versionId: uploadId, keyRef, sealed, expectedSealed }: ObjectKeyReplacement,
+): { apply(): void } | undefined {
+  const upload = findUpload(batch.databases, bucketId, key, uploadId)
+  if (upload === undefined || Buffer.compare(upload.sealed, expectedSealed) !== 0) return undefined
+  const name = objectName(bucketId, key)
+  const rowKey = uploadKey(name, uploadId)
+  const before = planKeyUse(batch, upload.keyRef, name, uploadId, 'upload')
+  const after = planKeyUse(batch, keyRef, name, uploadId, 'upload')
+  return {
+    apply() {
+      batch.put(batch.databases.uploads, rowKey, encodeUpload(batch.rows, { ...upload, keyRef, sealed }, rowKey))
+      before.remove()
+      after.add()
+    },
+  }
 }
 
 export function putPart(
@@ -93,7 +120,7 @@ export function planCompletion(
   key: string,
   { uploadId, parts }: Completion,
 ): PlannedCompletion {
-  requireUpload(batch.databases, bucketId, key, uploadId)
+  const { keyRef } = requireUpload(batch.databases, bucketId, key, uploadId)
   const stored = readParts(batch.databases, bucketId, uploadId, 0, Number.MAX_SAFE_INTEGER)
   const blobs = new Map(stored.map(({ part }) => [part.partNumber, part.blob.blobId]))
   for (const { partNumber, blobId } of parts) {
@@ -101,6 +128,7 @@ export function planCompletion(
   }
   return {
     rowKey: uploadKey(objectName(bucketId, key), uploadId),
+    keyUse: planKeyUse(batch, keyRef, objectName(bucketId, key), uploadId, 'upload'),
     partRows: stored.map(({ rowKey }) => rowKey),
     blobIds: new Set(blobs.values()),
   }
@@ -110,6 +138,7 @@ export function planCompletion(
 export function completeUpload(batch: WriteBatch, completion: PlannedCompletion, body: VersionBody): BlobId[] {
   const { uploads, parts } = batch.databases
   batch.remove(uploads, completion.rowKey)
+  completion.keyUse.remove()
   for (const rowKey of completion.partRows) batch.remove(parts, rowKey)
   const taken = new Set(body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : [])
   const garbage = [...completion.blobIds].filter((blobId) => !taken.has(blobId))
@@ -117,8 +146,10 @@ export function completeUpload(batch: WriteBatch, completion: PlannedCompletion,
   return garbage
 }
 
-function requireUpload(databases: Databases, bucketId: BucketId, key: string, uploadId: string): void {
-  if (!findUpload(databases, bucketId, key, uploadId)) throw metadataError('META_UPLOAD_NOT_FOUND', { uploadId })
+function requireUpload(databases: Databases, bucketId: BucketId, key: string, uploadId: string): UploadRecord {
+  const upload = findUpload(databases, bucketId, key, uploadId)
+  if (upload === undefined) throw metadataError('META_UPLOAD_NOT_FOUND', { uploadId })
+  return upload
 }
 
 function readParts(

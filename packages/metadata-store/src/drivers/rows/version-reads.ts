@@ -1,4 +1,4 @@
-import type { VersionSelector } from '../../metadata-store.ts'
+import type { VersionPlace, VersionSelector } from '../../metadata-store.ts'
 import type { BucketId, VersionBody, VersionRecord } from '../../records.ts'
 import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
 import type { Databases } from './databases.ts'
@@ -76,6 +76,15 @@ export function findVersion(
   if (!selected) return undefined
   const found = { version: selected.record, isLatest: selected === head }
   return withBody ? { ...found, body: readBody(databases, selected) } : found
+}
+
+export function findVersions(
+  databases: Databases,
+  places: readonly VersionPlace[],
+): readonly (VersionRecord | undefined)[] {
+  return places.map(({ bucketId, key, versionId }) => {
+    return findVersion(databases, bucketId, key, { versionId }, false)?.version
+  })
 }
 
 export function readBody(databases: Databases, stored: StoredVersion): VersionBody {

@@ -1,10 +1,16 @@
-import { invariant } from '@coffer/errors'
+import { invariant, isCofferError } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
-import type { BodyReplacement, CommittedVersion, ObjectKeyReplacement } from '../../metadata-store.ts'
+import type {
+  BodyReplacement,
+  CommittedVersion,
+  KeyUseReplacement,
+  ObjectKeyReplacement,
+} from '../../metadata-store.ts'
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { planKeyUse } from './key-use.ts'
 import { idBytes, objectName } from './keys.ts'
 import { appendEvents, assertEvents } from './outbox.ts'
+import { planUploadReplacement } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, encodeVersion } from './version-row.ts'
 import { putBody } from './version-writes.ts'
@@ -17,6 +23,25 @@ export function replacementSizeBytes({ sealed, body }: BodyReplacement): number 
 
 export function replaceObjectKey(batch: WriteBatch, replacement: ObjectKeyReplacement): void {
   planReplacement(batch, replacement).apply({})
+}
+
+/** All is read and checked before the first write, so that one which can't be made leaves the others alone. */
+export function replaceObjectKeys(batch: WriteBatch, replacements: readonly KeyUseReplacement[]): readonly boolean[] {
+  const places = new Set(replacements.map(({ bucketId, versionId }) => `${bucketId}/${versionId}`))
+  invariant(places.size === replacements.length, 'an object key is replaced once in one write')
+  const planned = replacements.map((replacement) => plannedOrMoot(batch, replacement))
+  for (const plan of planned) plan?.apply({})
+  return planned.map((plan) => plan !== undefined)
+}
+
+function plannedOrMoot(batch: WriteBatch, replacement: KeyUseReplacement) {
+  if (replacement.isUpload) return planUploadReplacement(batch, replacement)
+  try {
+    return planReplacement(batch, replacement)
+  } catch (error) {
+    if (isCofferError(error, 'META_VERSION_CHANGED')) return undefined
+    throw error
+  }
 }
 
 export function replaceBody(batch: WriteBatch, { body, ...replacement }: BodyReplacement): CommittedVersion {
