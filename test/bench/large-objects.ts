@@ -52,7 +52,7 @@ async function measureLoops(operation: 'put' | 'get'): Promise<number> {
 }
 
 async function runLoop(operation: 'put' | 'get'): Promise<void> {
-  const objectKey = generateObjectKey()
+  const objectKey = generateObjectKey('AES-256-GCM')
   const header = newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 })
   const plain = Buffer.alloc(OBJECT_BYTES, 1)
   const seal = (md5: boolean): Uint8Array[] => {

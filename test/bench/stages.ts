@@ -48,7 +48,7 @@ const additionalData = encodeFields(
   SIZE_BYTES,
 )
 const bucketKey = Secret.random(32)
-const objectKey = generateObjectKey()
+const objectKey = generateObjectKey('AES-256-GCM')
 const metadataKey = new MetadataKey(Secret.random(32))
 const attributes = Buffer.alloc(320, 0x61)
 const sealedKey = sealObjectKey(objectKey, bucketKey, context)

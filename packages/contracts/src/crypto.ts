@@ -35,7 +35,8 @@ export interface BucketKeyDescription extends WrappingKey {
 export interface CryptoService {
   /**
    * A fresh object key for one version, sealed under a bucket key of the server's own master key (SSE-S3) or as `masterKey`
-   * says. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_UNAVAILABLE.
+   * says. With two layers (DSSE-KMS, by the context's algorithm) it has two keys: that of the inner layer is sealed without a
+   * bucket key, that of the outer under a bucket key of the server's own master key. KMS_KEY_NOT_FOUND, KMS_KEY_DISABLED, KMS_KEY_PENDING_DELETION, KMS_UNAVAILABLE.
    */
   issueObjectKey(
     context: SealContext,

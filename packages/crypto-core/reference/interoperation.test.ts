@@ -28,6 +28,7 @@ import {
 const key = fc.uint8Array({ minLength: 32, maxLength: 32 })
 const text = fc.string({ unit: 'binary', maxLength: 40 })
 const algorithm = fc.constantFrom<DataAlgorithm>('AES-256-GCM', 'CHACHA20-POLY1305')
+const streamAlgorithm = fc.constantFrom<DataAlgorithm>('AES-256-GCM', 'CHACHA20-POLY1305', 'AES-256-GCM-DUAL')
 const context = fc.dictionary(text, text, { maxKeys: 5 })
 
 it('the reference encodes fields and contexts as the package does', () => {
@@ -46,7 +47,8 @@ it('the reference opens the streams that the package seals', () => {
     fc.constantFrom(65_535, 65_536, 65_537, 131_072).map((size) => new Uint8Array(size).fill(7)),
   )
   fc.assert(
-    fc.property(key, algorithm, fc.nat(10_000), plain, (objectKey, name, partNumber, bytes) => {
+    fc.property(key, streamAlgorithm, fc.nat(10_000), plain, (oneKey, name, partNumber, bytes) => {
+      const objectKey = name === 'AES-256-GCM-DUAL' ? Buffer.concat([oneKey, Buffer.from(oneKey).reverse()]) : oneKey
       const sealed = sealWhole(Secret.copyOf(objectKey), bytes, { algorithm: name, partNumber })
       expect(openStream(objectKey, partNumber, sealed).equals(bytes)).toBe(true)
     }),

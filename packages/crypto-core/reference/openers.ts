@@ -4,6 +4,7 @@ import {
   MetadataKey,
   openObjectKey,
   openObjectKeyForCustomer,
+  openOuterLayerKey,
   openWhole,
   Secret,
   unwrapSecret,
@@ -30,7 +31,8 @@ export const PRODUCT_OPENERS: Readonly<Record<string, Opener>> = {
       algorithm: text(open, 'algorithm') as DataAlgorithm,
       encryptionContext: contextOf(open),
     }
-    const opener = open.kind === 1 ? openObjectKey : openObjectKeyForCustomer
+    const ofKms = open.layer === 'outer' ? openOuterLayerKey : openObjectKey
+    const opener = open.kind === 1 ? ofKms : openObjectKeyForCustomer
     return insecureExportKeyBytes(opener(sealed, secret(open, 'sealingKey'), sealContext))
   },
   'wrapped-secret': (open, sealed) =>

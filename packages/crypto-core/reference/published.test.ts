@@ -1,7 +1,7 @@
 import { createCipheriv } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { algorithmNamed, type DataAlgorithm } from '../src/algorithms.ts'
+import { algorithmNamed, type SingleLayerAlgorithm } from '../src/algorithms.ts'
 import { expandKey, extractAndExpand } from '../src/derive.ts'
 import { Secret } from '../src/secret.ts'
 import { openSegment, segmentCipher } from '../src/segment-cipher.ts'
@@ -34,7 +34,7 @@ describe('HKDF with SHA-256 (RFC 5869, appendix A)', () => {
 describe.each([
   ['AES-256-GCM', 'gcm-spec.json'],
   ['CHACHA20-POLY1305', 'rfc8439.json'],
-] as const)('%s', (name: DataAlgorithm, file) => {
+] as const)('%s', (name: SingleLayerAlgorithm, file) => {
   const vectors = published<'key' | 'nonce' | 'aad' | 'plain' | 'sealed'>(file)
 
   it.each(vectors)('as the algorithm table names it is that of $name', ({ key, nonce, aad, plain, sealed }) => {
@@ -62,10 +62,10 @@ describe('segments', () => {
 
   it.each(cases)('are sealed and opened as in $name of the GCM specification', ({ key, plain, sealed }) => {
     const row = algorithmNamed('AES-256-GCM')
-    const cipher = segmentCipher(row, Secret.take(hex(key)), 0, false)
+    const cipher = segmentCipher(row, { inner: Secret.take(hex(key)) }, 0, false)
     const ciphertext = Buffer.concat([cipher.update(hex(plain)), cipher.final(), cipher.getAuthTag()])
     expect(ciphertext.toString('hex')).toBe(sealed)
-    expect(openSegment(row, Secret.take(hex(key)), 0, false, hex(sealed)).toString('hex')).toBe(plain)
+    expect(openSegment(row, { inner: Secret.take(hex(key)) }, 0, false, hex(sealed)).toString('hex')).toBe(plain)
   })
 })
 

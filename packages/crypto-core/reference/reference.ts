@@ -21,8 +21,15 @@ export interface EnvelopeParameters {
   readonly context: readonly Value[]
 }
 
+/** What a stream's header says of its segments; the last is AES-256-GCM twice. */
+export type StreamAlgorithm = AeadName | 'AES-256-GCM-DUAL'
+
 const ZERO_NONCE = Buffer.alloc(12)
-const ALGORITHM_IDS: Readonly<Record<AeadName, number>> = { 'AES-256-GCM': 1, 'CHACHA20-POLY1305': 2 }
+const ALGORITHM_IDS: Readonly<Record<StreamAlgorithm, number>> = {
+  'AES-256-GCM': 1,
+  'CHACHA20-POLY1305': 2,
+  'AES-256-GCM-DUAL': 3,
+}
 
 /** Section 1. */
 function u32(value: number): Buffer {
@@ -117,7 +124,7 @@ export function openEnvelope(key: Uint8Array, parameters: EnvelopeParameters, en
 }
 
 /** Section 4. */
-export function streamHeader(algorithm: AeadName, partNumber: number, salt: Uint8Array): Buffer {
+export function streamHeader(algorithm: StreamAlgorithm, partNumber: number, salt: Uint8Array): Buffer {
   const fixed = Buffer.from([0x43, 0x4f, 0x46, 0x52, 1, ALGORITHM_IDS[algorithm], 16, 0])
   return Buffer.concat([fixed, u32(partNumber), u32(0), salt])
 }
@@ -131,15 +138,33 @@ function pieces(bytes: Uint8Array, size: number): Uint8Array[] {
   return Array.from({ length: count }, (_, index) => bytes.subarray(index * size, (index + 1) * size))
 }
 
-function algorithmOf(header: Uint8Array): AeadName {
-  return header[5] === 1 ? 'AES-256-GCM' : 'CHACHA20-POLY1305'
+function algorithmOf(header: Uint8Array): StreamAlgorithm {
+  return header[5] === 1 ? 'AES-256-GCM' : header[5] === 3 ? 'AES-256-GCM-DUAL' : 'CHACHA20-POLY1305'
+}
+
+/** AEAD and key of each layer, the inner one first (section 4.1). */
+function layersOf(objectKey: Uint8Array, header: Uint8Array): [AeadName, Buffer][] {
+  const algorithm = algorithmOf(header)
+  const inner = expand(objectKey.subarray(0, 32), fields('coffer/v1 stream', header))
+  if (algorithm !== 'AES-256-GCM-DUAL') {
+    if (objectKey.length !== 32) throw new Error('an object key of one layer has 32 bytes')
+    return [[algorithm, inner]]
+  }
+  if (objectKey.length !== 64) throw new Error('an object key of two layers has 64 bytes')
+  const outer = expand(objectKey.subarray(32), fields('coffer/v1 stream, outer layer', header))
+  return [
+    ['AES-256-GCM', inner],
+    ['AES-256-GCM', outer],
+  ]
 }
 
 export function sealStream(objectKey: Uint8Array, header: Uint8Array, plain: Uint8Array): Buffer {
-  const key = expand(objectKey, fields('coffer/v1 stream', header))
+  const layers = layersOf(objectKey, header)
   const sealed = pieces(plain, 65_536).map((piece, index, all) => {
     const nonce = segmentNonce(index, index === all.length - 1)
-    return aeadSeal(algorithmOf(header), key, nonce, Buffer.alloc(0), piece)
+    const sealLayer = (inside: Uint8Array, [name, key]: [AeadName, Buffer]) =>
+      aeadSeal(name, key, nonce, Buffer.alloc(0), inside)
+    return layers.reduce(sealLayer, Buffer.from(piece))
   })
   return Buffer.concat([header, ...sealed])
 }
@@ -147,10 +172,12 @@ export function sealStream(objectKey: Uint8Array, header: Uint8Array, plain: Uin
 export function openStream(objectKey: Uint8Array, partNumber: number, stream: Uint8Array): Buffer {
   const header = stream.subarray(0, 48)
   same(header, streamHeader(algorithmOf(header), partNumber, header.subarray(16)), 'header')
-  const key = expand(objectKey, fields('coffer/v1 stream', header))
-  const opened = pieces(stream.subarray(48), 65_552).map((piece, index, all) => {
+  const layers = layersOf(objectKey, header)
+  const opened = pieces(stream.subarray(48), 65_536 + 16 * layers.length).map((piece, index, all) => {
     const nonce = segmentNonce(index, index === all.length - 1)
-    return aeadOpen(algorithmOf(header), key, nonce, Buffer.alloc(0), piece)
+    const openLayer = (sealed: Uint8Array, [name, key]: [AeadName, Buffer]) =>
+      aeadOpen(name, key, nonce, Buffer.alloc(0), sealed)
+    return layers.reduceRight(openLayer, Buffer.from(piece))
   })
   return Buffer.concat(opened)
 }

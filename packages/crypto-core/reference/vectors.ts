@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import {
-  type AeadName,
   contextBytes,
   fields,
   publicKeyOf,
+  type StreamAlgorithm,
   sealEnvelope,
   sealParcel,
   sealRecord,
@@ -72,7 +72,7 @@ export function sealVector(construction: string, vector: Pick<PositiveVector, 'o
   switch (construction) {
     case 'stream': {
       const { algorithm, partNumber } = vector.open
-      return sealStream(bytes('objectKey'), streamHeader(algorithm as AeadName, Number(partNumber), salt), plain)
+      return sealStream(bytes('objectKey'), streamHeader(algorithm as StreamAlgorithm, Number(partNumber), salt), plain)
     }
     case 'object-key':
     case 'wrapped-secret':
@@ -90,11 +90,17 @@ export function sealVector(construction: string, vector: Pick<PositiveVector, 'o
   }
 }
 
+const OUTER_PURPOSE = 'object key, outer layer'
+
 export function envelopeOf(open: Parameters) {
   const context = open.context as Readonly<Record<string, string>>
   if (open.kind === 3) return { kind: 3, purpose: text(open, 'purpose'), context: [contextBytes(context)] }
   const names = ['bucketId', 'key', 'versionId', 'algorithm'].map((name) => text(open, name))
-  return { kind: Number(open.kind), purpose: 'object key', context: [...names, contextBytes(context)] }
+  return {
+    kind: Number(open.kind),
+    purpose: open.layer === 'outer' ? OUTER_PURPOSE : 'object key',
+    context: [...names, contextBytes(context)],
+  }
 }
 
 export function text(open: Parameters, name: string): string {
@@ -146,18 +152,27 @@ function positive(
 
 const hexNamed = (name: string, sizeBytes?: number): string => bytesNamed(name, sizeBytes).toString('hex')
 
+const DUAL = 'AES-256-GCM-DUAL'
+
+function objectKeyFor(algorithm: StreamAlgorithm): string {
+  return algorithm === DUAL ? hexNamed('object key') + hexNamed('outer key') : hexNamed('object key')
+}
+
 function streamVectors(): VectorFile {
   const sizes = [0, 1, 300, 65_535, 65_536, 65_537, 131_072, 200_000]
-  const stream = (algorithm: AeadName, sizeBytes: number, partNumber: number): PositiveVector =>
+  const stream = (algorithm: StreamAlgorithm, sizeBytes: number, partNumber: number): PositiveVector =>
     positive(
       'stream',
       `${algorithm}-${sizeBytes}-part-${partNumber}`,
-      { objectKey: hexNamed('object key'), algorithm, partNumber },
+      { objectKey: objectKeyFor(algorithm), algorithm, partNumber },
       { sizeBytes },
     )
   const of = 'AES-256-GCM-200000-part-0'
+  const dual = 'AES-256-GCM-DUAL-200000-part-0'
   const damaged = 'CRYPTO_SEGMENT_DAMAGED'
   const negative = (name: string, change: Change, error: string): NegativeVector => ({ name, of, change, error })
+  const openDual = (name: string, keys: readonly string[], error: string): NegativeVector =>
+    negative(name, { do: 'open-with', parameters: { objectKey: keys.map((key) => hexNamed(key)).join('') } }, error)
   const header = (name: string, offset: number, error: string): NegativeVector =>
     negative(name, { do: 'xor', offset, byte: 1 }, error)
   return {
@@ -168,6 +183,8 @@ function streamVectors(): VectorFile {
       ...sizes.map((size) => stream('CHACHA20-POLY1305', size, 0)),
       stream('AES-256-GCM', 300, 1),
       stream('AES-256-GCM', 300, 10_000),
+      ...sizes.map((size) => stream(DUAL, size, 0)),
+      stream(DUAL, 300, 2),
     ],
     negative: [
       negative('truncated: by one byte', { do: 'cut', sizeBytes: 200_111 }, damaged),
@@ -195,6 +212,21 @@ function streamVectors(): VectorFile {
       header('header-changed: last reserved byte', 15, 'CRYPTO_HEADER_UNKNOWN'),
       header('header-changed: part number', 11, 'CRYPTO_STREAM_MISMATCH'),
       header('header-changed: salt', 16, damaged),
+      ...[
+        negative('flipped: first byte of a segment', { do: 'xor', offset: 48, byte: 1 }, damaged),
+        negative('flipped: the tag of the inner layer', { do: 'xor', offset: 48 + 65_536, byte: 1 }, damaged),
+        negative('flipped: the tag of the outer layer', { do: 'xor', offset: 48 + 65_552, byte: 1 }, damaged),
+        negative('truncated: by the tag of the outer layer', { do: 'cut', sizeBytes: 200_176 - 16 }, damaged),
+        negative('truncated: at the end of a segment', { do: 'cut', sizeBytes: 48 + 65_568 * 2 }, damaged),
+        openDual('wrong-key: of the inner layer', ['another key', 'outer key'], damaged),
+        openDual('wrong-key: of the outer layer', ['object key', 'another key'], damaged),
+        openDual('wrong-key: the two keys exchanged', ['outer key', 'object key'], damaged),
+        openDual('wrong-key: the inner key for both layers', ['object key', 'object key'], damaged),
+        openDual('wrong-key: the outer key for both layers', ['outer key', 'outer key'], damaged),
+        openDual('one-key: of the inner layer alone', ['object key'], 'CRYPTO_KEY_LENGTH'),
+        openDual('one-key: of the outer layer alone', ['outer key'], 'CRYPTO_KEY_LENGTH'),
+        header('header-changed: one layer', 5, 'CRYPTO_KEY_LENGTH'),
+      ].map((vector) => ({ ...vector, name: `dual ${vector.name}`, of: dual })),
     ],
   }
 }
@@ -214,6 +246,8 @@ function envelopeVectors(construction: 'object-key' | 'wrapped-secret'): VectorF
         ['kms', { kind: 1, sealingKey, ...object, context: {} }],
         ['kms-with-context', { kind: 1, sealingKey, ...object, context }],
         ['customer', { kind: 2, sealingKey, ...object, context: {} }],
+        ['dual-inner', { kind: 1, layer: 'inner', sealingKey, ...object, algorithm: DUAL, context }],
+        ['dual-outer', { kind: 1, layer: 'outer', sealingKey, ...object, algorithm: DUAL, context }],
       ]
     : [
         ['master-key', { kind: 3, sealingKey, purpose: 'kms/master-key', context: { keyId: 'default', version: '1' } }],
@@ -232,6 +266,10 @@ function envelopeVectors(construction: 'object-key' | 'wrapped-secret'): VectorF
     change: { do: 'open-with', parameters },
     error,
   })
+  const wrongLayers: readonly NegativeVector[] = [
+    { ...openWith('wrong-layer: inner as outer', { layer: 'outer' }, 'CRYPTO_WRONG_KEY'), of: 'dual-inner' },
+    { ...openWith('wrong-layer: outer as inner', { layer: 'inner' }, 'CRYPTO_WRONG_KEY'), of: 'dual-outer' },
+  ]
   return {
     construction,
     format: isObjectKey ? 'FORMAT.md, section 3.1' : 'FORMAT.md, section 3.2',
@@ -240,6 +278,7 @@ function envelopeVectors(construction: 'object-key' | 'wrapped-secret'): VectorF
       openWith('wrong-key', { sealingKey: hexNamed('another key') }, 'CRYPTO_WRONG_KEY'),
       openWith(...purposeOrKind),
       openWith('wrong-context', changed, 'CRYPTO_DAMAGED'),
+      ...(isObjectKey ? wrongLayers : []),
       ...changesOf(of, 114, 66, 'CRYPTO_DAMAGED'),
       { name: 'header-changed: format', of, change: { do: 'xor', offset: 0, byte: 2 }, error: 'CRYPTO_DAMAGED' },
       { name: 'header-changed: salt', of, change: { do: 'xor', offset: 2, byte: 1 }, error: 'CRYPTO_WRONG_KEY' },

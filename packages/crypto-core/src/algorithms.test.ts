@@ -26,6 +26,6 @@ it('refuses what is no algorithm', () => {
 })
 
 it("takes the administrator's choice, or one of the table", () => {
-  for (const { name } of DATA_ALGORITHMS) expect(chooseDataAlgorithm(name)).toBe(name)
+  for (const name of ['AES-256-GCM', 'CHACHA20-POLY1305'] as const) expect(chooseDataAlgorithm(name)).toBe(name)
   expect(DATA_ALGORITHMS.map(({ name }) => name)).toContain(chooseDataAlgorithm('auto'))
 })

@@ -1,16 +1,26 @@
-export { chooseDataAlgorithm, DATA_ALGORITHMS, type DataAlgorithm, type DataAlgorithmRow } from './algorithms.ts'
+export {
+  chooseDataAlgorithm,
+  DATA_ALGORITHMS,
+  type DataAlgorithm,
+  type DataAlgorithmRow,
+  DUAL_LAYER_ALGORITHM,
+  type SingleLayerAlgorithm,
+} from './algorithms.ts'
 export { KeyCourier, type KeyParcelSealed } from './courier.ts'
 export { CRYPTO_ERRORS, type CryptoErrorCode, cryptoError } from './errors.ts'
 export { encodeContext, encodeFields } from './fields.ts'
 export { insecureExportKeyBytes } from './insecure-export.ts'
+export { joinLayers, layerCountOf, splitLayers } from './layers.ts'
 export { MetadataKey } from './metadata-key.ts'
 export {
   generateObjectKey,
   openObjectKey,
   openObjectKeyForCustomer,
+  openOuterLayerKey,
   type SealContext,
   sealObjectKey,
   sealObjectKeyForCustomer,
+  sealOuterLayerKey,
 } from './object-key.ts'
 export { fillPublicRandom } from './random.ts'
 export { Secret } from './secret.ts'
@@ -21,6 +31,7 @@ export {
   type SealedRange,
   STREAM_HEADER_SIZE_BYTES,
   sealedRangeOf,
+  sealedSegmentSizeBytes,
   sealedSizeBytes,
   streamSaltOf,
   TAG_SIZE_BYTES,

@@ -1,4 +1,4 @@
-import type { DataAlgorithm } from './algorithms.ts'
+import { algorithmNamed, type DataAlgorithm } from './algorithms.ts'
 import { ENVELOPE_KIND, type EnvelopeBinding, type EnvelopeKind, openEnvelope, sealEnvelope } from './envelope.ts'
 import { cryptoError } from './errors.ts'
 import { encodeContext } from './fields.ts'
@@ -15,11 +15,13 @@ export interface SealContext {
 
 const OBJECT_KEY_BYTES = 32
 const PURPOSE = 'object key'
+/** A key for the one layer does not open as the other's. */
+const OUTER_PURPOSE = 'object key, outer layer'
 const NO_CONTEXT = encodeContext({})
 
-/** A fresh object key (OEK): 256 random bits, for one object version. */
-export function generateObjectKey(): Secret {
-  return Secret.random(OBJECT_KEY_BYTES)
+/** A fresh object key (OEK), for one object version: 256 random bits for each layer of the algorithm. */
+export function generateObjectKey(algorithm: DataAlgorithm): Secret {
+  return Secret.random(OBJECT_KEY_BYTES * algorithmNamed(algorithm).layers)
 }
 
 /**
@@ -37,6 +39,17 @@ export function openObjectKey(sealed: Uint8Array, sealingKey: Secret, context: S
   return openEnvelope(sealed, sealingKey, bindingOf(ENVELOPE_KIND.objectKey, context))
 }
 
+/** The key of the outer of two layers, sealed under a key that does not seal the inner one. FORMAT.md, section 3.1. */
+export function sealOuterLayerKey(outerKey: Secret, sealingKey: Secret, context: SealContext): Uint8Array {
+  assertOneKey(outerKey)
+  return sealEnvelope(outerKey, sealingKey, bindingOf(ENVELOPE_KIND.objectKey, context, OUTER_PURPOSE))
+}
+
+/** CRYPTO_WRONG_KEY: sealed under another key, or the inner layer's. CRYPTO_DAMAGED: changed, or of another object. */
+export function openOuterLayerKey(sealed: Uint8Array, sealingKey: Secret, context: SealContext): Secret {
+  return openEnvelope(sealed, sealingKey, bindingOf(ENVELOPE_KIND.objectKey, context, OUTER_PURPOSE))
+}
+
 /** Seals an object key under a client's own key (SSE-C), which need not be uniformly random. FORMAT.md, section 3.1. */
 export function sealObjectKeyForCustomer(objectKey: Secret, customerKey: Secret, context: SealContext): Uint8Array {
   return seal(ENVELOPE_KIND.customerObjectKey, objectKey, customerKey, context)
@@ -48,12 +61,17 @@ export function openObjectKeyForCustomer(sealed: Uint8Array, customerKey: Secret
 }
 
 function seal(kind: EnvelopeKind, objectKey: Secret, sealingKey: Secret, context: SealContext): Uint8Array {
-  if (objectKey.lengthBytes !== OBJECT_KEY_BYTES) throw cryptoError('CRYPTO_KEY_LENGTH')
+  assertOneKey(objectKey)
   return sealEnvelope(objectKey, sealingKey, bindingOf(kind, context))
 }
 
-function bindingOf(kind: EnvelopeKind, context: SealContext): EnvelopeBinding {
+/** Two layers are never sealed in one envelope: a key that opened it would open both. */
+function assertOneKey(objectKey: Secret): void {
+  if (objectKey.lengthBytes !== OBJECT_KEY_BYTES) throw cryptoError('CRYPTO_KEY_LENGTH')
+}
+
+function bindingOf(kind: EnvelopeKind, context: SealContext, purpose = PURPOSE): EnvelopeBinding {
   const { bucketId, key, versionId, algorithm, encryptionContext } = context
   const encoded = encryptionContext === undefined ? NO_CONTEXT : encodeContext(encryptionContext)
-  return { kind, purpose: PURPOSE, context: [bucketId, key, versionId, algorithm, encoded] }
+  return { kind, purpose, context: [bucketId, key, versionId, algorithm, encoded] }
 }

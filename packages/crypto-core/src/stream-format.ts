@@ -2,13 +2,13 @@ import { algorithmNamed, algorithmWithId, type DataAlgorithm, type DataAlgorithm
 import { expandKey } from './derive.ts'
 import { cryptoError } from './errors.ts'
 import { encodeFields } from './fields.ts'
+import { layerCountOf, splitLayers } from './layers.ts'
 import { fillPublicRandom } from './random.ts'
 import { Secret } from './secret.ts'
 
 /** Plaintext bytes of every segment but the last. */
 export const SEGMENT_SIZE_BYTES = 65_536
 export const TAG_SIZE_BYTES = 16
-export const SEALED_SEGMENT_SIZE_BYTES = SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
 export const STREAM_HEADER_SIZE_BYTES = 48
 
 /** `COFR` in ASCII. */
@@ -27,6 +27,7 @@ const FINAL_AT = 11
 /** The segment counter has 32 bits. */
 const SEGMENTS_MAX = 2 ** 32
 const LABEL = 'coffer/v1 stream'
+const OUTER_LABEL = 'coffer/v1 stream, outer layer'
 
 export interface StreamHeader {
   readonly algorithm: DataAlgorithmRow
@@ -74,10 +75,30 @@ export function streamSaltOf(header: Uint8Array): Uint8Array {
   return parseStreamHeader(header).salt
 }
 
-/** The key of one stream: no two attempts, parts or objects share one. */
-export function deriveStreamKey(objectKey: Secret, header: Uint8Array): Secret {
-  if (objectKey.lengthBytes !== 32) throw cryptoError('CRYPTO_KEY_LENGTH')
-  return Secret.take(expandKey(objectKey, encodeFields(LABEL, header)))
+/** The keys of one stream: no two attempts, parts, objects or layers share one. */
+export interface StreamKeys {
+  readonly inner: Secret
+  /** With two layers. */
+  readonly outer?: Secret
+}
+
+/** CRYPTO_KEY_LENGTH for an object key of another number of layers than the algorithm of the header has. */
+export function deriveStreamKeys(objectKey: Secret, header: Uint8Array, algorithm: DataAlgorithmRow): StreamKeys {
+  if (layerCountOf(objectKey) !== algorithm.layers) throw cryptoError('CRYPTO_KEY_LENGTH')
+  if (algorithm.layers === 1) return { inner: Secret.take(expandKey(objectKey, encodeFields(LABEL, header))) }
+  const { inner, outer } = splitLayers(objectKey)
+  const keys = {
+    inner: Secret.take(expandKey(inner, encodeFields(LABEL, header))),
+    outer: Secret.take(expandKey(outer, encodeFields(OUTER_LABEL, header))),
+  }
+  inner.wipe()
+  outer.wipe()
+  return keys
+}
+
+/** What a full segment takes when it is stored: a tag for each layer. */
+export function sealedSegmentSizeBytes(layers: 1 | 2): number {
+  return SEGMENT_SIZE_BYTES + layers * TAG_SIZE_BYTES
 }
 
 /** Written anew for each cipher, which copies it. */
@@ -106,16 +127,16 @@ export function segmentCountOf(plainTotalBytes: number): number {
 }
 
 /** Size of the stored stream, header included. Inverse: `plainSizeBytes`. */
-export function sealedSizeBytes(plainTotalBytes: number): number {
-  return STREAM_HEADER_SIZE_BYTES + plainTotalBytes + segmentCountOf(plainTotalBytes) * TAG_SIZE_BYTES
+export function sealedSizeBytes(plainTotalBytes: number, layers: 1 | 2 = 1): number {
+  return STREAM_HEADER_SIZE_BYTES + plainTotalBytes + segmentCountOf(plainTotalBytes) * layers * TAG_SIZE_BYTES
 }
 
 /** Size of the plaintext of a stored stream; CRYPTO_SEGMENT_TRUNCATED if no stream has this size. */
-export function plainSizeBytes(sealedTotalBytes: number): number {
+export function plainSizeBytes(sealedTotalBytes: number, layers: 1 | 2 = 1): number {
   const segmentsBytes = sealedTotalBytes - STREAM_HEADER_SIZE_BYTES
-  const count = Math.ceil(segmentsBytes / SEALED_SEGMENT_SIZE_BYTES)
-  const plain = segmentsBytes - count * TAG_SIZE_BYTES
-  if (!(plain >= 0) || count < 1 || sealedSizeBytes(plain) !== sealedTotalBytes) {
+  const count = Math.ceil(segmentsBytes / sealedSegmentSizeBytes(layers))
+  const plain = segmentsBytes - count * layers * TAG_SIZE_BYTES
+  if (!(plain >= 0) || count < 1 || sealedSizeBytes(plain, layers) !== sealedTotalBytes) {
     throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { sealedTotalBytes })
   }
   return plain
@@ -135,6 +156,7 @@ export interface SealedRange {
 export function sealedRangeOf(
   plainTotalBytes: number,
   range: { readonly offsetBytes: number; readonly lengthBytes: number },
+  layers: 1 | 2 = 1,
 ): SealedRange {
   const endBytes = range.offsetBytes + range.lengthBytes
   if (!(range.offsetBytes >= 0 && range.lengthBytes >= 1 && endBytes <= plainTotalBytes)) {
@@ -142,11 +164,12 @@ export function sealedRangeOf(
   }
   const firstSegmentIndex = Math.floor(range.offsetBytes / SEGMENT_SIZE_BYTES)
   const lastSegmentIndex = Math.floor((endBytes - 1) / SEGMENT_SIZE_BYTES)
-  const offsetBytes = STREAM_HEADER_SIZE_BYTES + firstSegmentIndex * SEALED_SEGMENT_SIZE_BYTES
-  const afterLastBytes = STREAM_HEADER_SIZE_BYTES + (lastSegmentIndex + 1) * SEALED_SEGMENT_SIZE_BYTES
+  const segmentBytes = sealedSegmentSizeBytes(layers)
+  const offsetBytes = STREAM_HEADER_SIZE_BYTES + firstSegmentIndex * segmentBytes
+  const afterLastBytes = STREAM_HEADER_SIZE_BYTES + (lastSegmentIndex + 1) * segmentBytes
   return {
     offsetBytes,
-    lengthBytes: Math.min(afterLastBytes, sealedSizeBytes(plainTotalBytes)) - offsetBytes,
+    lengthBytes: Math.min(afterLastBytes, sealedSizeBytes(plainTotalBytes, layers)) - offsetBytes,
     firstSegmentIndex,
     skipBytes: range.offsetBytes - firstSegmentIndex * SEGMENT_SIZE_BYTES,
     takeBytes: range.lengthBytes,

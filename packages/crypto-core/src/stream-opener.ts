@@ -4,10 +4,11 @@ import { cryptoError } from './errors.ts'
 import type { Secret } from './secret.ts'
 import { openSegment } from './segment-cipher.ts'
 import {
-  deriveStreamKey,
+  deriveStreamKeys,
   parseStreamHeader,
-  SEALED_SEGMENT_SIZE_BYTES,
   SEGMENT_SIZE_BYTES,
+  type StreamKeys,
+  sealedSegmentSizeBytes,
   segmentCountOf,
   TAG_SIZE_BYTES,
 } from './stream-format.ts'
@@ -23,19 +24,19 @@ export interface ExpectedStream {
 
 /** Opens any segments of a stream, in any order. Nothing is returned before its tag has been checked. */
 export class StreamOpener {
-  readonly #key: Secret
+  readonly #keys: StreamKeys
   readonly #algorithm: DataAlgorithmRow
   readonly #plainTotalBytes: number
   readonly #segmentCount: number
 
-  /** CRYPTO_HEADER_UNKNOWN; CRYPTO_STREAM_MISMATCH if the header is not that of the expected stream. */
+  /** CRYPTO_HEADER_UNKNOWN; CRYPTO_STREAM_MISMATCH if the header is not that of the expected stream; CRYPTO_KEY_LENGTH. */
   constructor(objectKey: Secret, header: Uint8Array, expected: ExpectedStream) {
     const { algorithm, partNumber, salt } = parseStreamHeader(header)
     const saltFits =
       expected.expectedSalt === undefined ||
       (expected.expectedSalt.length === salt.length && timingSafeEqual(expected.expectedSalt, salt))
     if (partNumber !== expected.expectedPartNumber || !saltFits) throw cryptoError('CRYPTO_STREAM_MISMATCH')
-    this.#key = deriveStreamKey(objectKey, header)
+    this.#keys = deriveStreamKeys(objectKey, header, algorithm)
     this.#algorithm = algorithm
     this.#plainTotalBytes = expected.plainTotalBytes
     this.#segmentCount = segmentCountOf(expected.plainTotalBytes)
@@ -55,7 +56,7 @@ export class StreamOpener {
       if (offset + lengthBytes > sealed.length) throw cryptoError('CRYPTO_SEGMENT_TRUNCATED', { segmentIndex })
       const segment = sealed.subarray(offset, offset + lengthBytes)
       const isFinal = segmentIndex === this.#segmentCount - 1
-      plain.push(openSegment(this.#algorithm, this.#key, segmentIndex, isFinal, segment))
+      plain.push(openSegment(this.#algorithm, this.#keys, segmentIndex, isFinal, segment))
       offset += lengthBytes
     }
     return plain
@@ -63,7 +64,8 @@ export class StreamOpener {
 
   #sealedLengthOf(segmentIndex: number): number {
     if (segmentIndex >= this.#segmentCount) throw cryptoError('CRYPTO_SEGMENT_DAMAGED', { segmentIndex })
-    if (segmentIndex < this.#segmentCount - 1) return SEALED_SEGMENT_SIZE_BYTES
-    return this.#plainTotalBytes - segmentIndex * SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
+    const { layers } = this.#algorithm
+    if (segmentIndex < this.#segmentCount - 1) return sealedSegmentSizeBytes(layers)
+    return this.#plainTotalBytes - segmentIndex * SEGMENT_SIZE_BYTES + layers * TAG_SIZE_BYTES
   }
 }

@@ -1,8 +1,14 @@
 import type { DataAlgorithmRow } from './algorithms.ts'
 import { cryptoError } from './errors.ts'
 import type { Secret } from './secret.ts'
-import { segmentCipher } from './segment-cipher.ts'
-import { deriveStreamKey, parseStreamHeader, SEGMENT_SIZE_BYTES, segmentCountOf } from './stream-format.ts'
+import { type SegmentCipher, segmentCipher } from './segment-cipher.ts'
+import {
+  deriveStreamKeys,
+  parseStreamHeader,
+  SEGMENT_SIZE_BYTES,
+  type StreamKeys,
+  segmentCountOf,
+} from './stream-format.ts'
 
 /** A stream whose size nobody has announced: every segment that is begun before the end is not the last. */
 const UNKNOWN = Number.POSITIVE_INFINITY
@@ -16,7 +22,7 @@ const UNKNOWN = Number.POSITIVE_INFINITY
  *     const stored = [...sealer.seal(Buffer.from('hel'), false), ...sealer.seal(Buffer.from('lo'), true)]
  */
 export class StreamSealer {
-  readonly #key: Secret
+  readonly #keys: StreamKeys
   readonly #header: Uint8Array
   readonly #algorithm: DataAlgorithmRow
   #plainTotalBytes: number
@@ -26,14 +32,14 @@ export class StreamSealer {
   #heldBytes = 0
   #sealedBytes = 0
   #segmentIndex = 0
-  #cipher: ReturnType<typeof segmentCipher> | undefined
+  #cipher: SegmentCipher | undefined
   #begun = false
   #ended = false
 
   /** CRYPTO_HEADER_UNKNOWN, CRYPTO_KEY_LENGTH, CRYPTO_SIZE_INVALID. */
   constructor(objectKey: Secret, header: Uint8Array, options: { readonly plainSizeBytes?: number } = {}) {
     this.#algorithm = parseStreamHeader(header).algorithm
-    this.#key = deriveStreamKey(objectKey, header)
+    this.#keys = deriveStreamKeys(objectKey, header, this.#algorithm)
     this.#header = header
     this.#plainTotalBytes = options.plainSizeBytes ?? UNKNOWN
     this.#lastSegmentIndex = options.plainSizeBytes === undefined ? UNKNOWN : segmentCountOf(options.plainSizeBytes) - 1
@@ -91,7 +97,7 @@ export class StreamSealer {
     }
   }
 
-  #closeSegment(pieces: Uint8Array[], cipher: ReturnType<typeof segmentCipher>): void {
+  #closeSegment(pieces: Uint8Array[], cipher: SegmentCipher): void {
     cipher.final()
     pieces.push(cipher.getAuthTag())
     this.#cipher = undefined
@@ -102,10 +108,11 @@ export class StreamSealer {
     // The one segment of an empty plaintext.
     if (this.#plainTotalBytes === 0) this.#closeSegment(pieces, this.#nextCipher())
     this.#ended = true
-    this.#key.wipe()
+    this.#keys.inner.wipe()
+    this.#keys.outer?.wipe()
   }
 
-  #nextCipher(): ReturnType<typeof segmentCipher> {
-    return segmentCipher(this.#algorithm, this.#key, this.#segmentIndex, this.#segmentIndex === this.#lastSegmentIndex)
+  #nextCipher(): SegmentCipher {
+    return segmentCipher(this.#algorithm, this.#keys, this.#segmentIndex, this.#segmentIndex === this.#lastSegmentIndex)
   }
 }

@@ -1,7 +1,8 @@
 import { isCofferError } from '@coffer/errors'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { DATA_ALGORITHMS } from './algorithms.ts'
+import { algorithmNamed, DATA_ALGORITHMS, type DataAlgorithm } from './algorithms.ts'
+import { joinLayers, splitLayers } from './layers.ts'
 import { generateObjectKey } from './object-key.ts'
 import { Secret } from './secret.ts'
 import {
@@ -18,7 +19,12 @@ import { openWhole, sealWhole } from './whole.ts'
 
 const withCode = (code: string) => expect.toSatisfy((error) => isCofferError(error, code))
 const NOTHING = new Uint8Array(0)
-const objectKey = generateObjectKey()
+const objectKey = generateObjectKey('AES-256-GCM')
+const keyFor: Readonly<Record<DataAlgorithm, Secret>> = {
+  'AES-256-GCM': objectKey,
+  'CHACHA20-POLY1305': objectKey,
+  'AES-256-GCM-DUAL': generateObjectKey('AES-256-GCM-DUAL'),
+}
 const algorithm = fc.constantFrom(...DATA_ALGORITHMS.map(({ name }) => name))
 /** Lengths around the edges of segments, and others. */
 const plainSize = fc.oneof(
@@ -55,10 +61,16 @@ describe('a stream', () => {
           const plain = plainOf(sizeBytes)
           const header = newStreamHeader({ algorithm: name, partNumber: 3 })
           const options = isSizeKnown ? { plainSizeBytes: sizeBytes } : {}
-          const sealed = sealInPieces(split(plain, cuts), new StreamSealer(objectKey, header, options), endsWithNothing)
-          expect(sealed.length).toBe(sealedSizeBytes(sizeBytes))
-          expect(openWhole(objectKey, sealed, { partNumber: 3, salt: streamSaltOf(header) }).equals(plain)).toBe(true)
-          const atOnce = new StreamSealer(objectKey, header, { plainSizeBytes: sizeBytes }).seal(plain, true)
+          const sealed = sealInPieces(
+            split(plain, cuts),
+            new StreamSealer(keyFor[name], header, options),
+            endsWithNothing,
+          )
+          expect(sealed.length).toBe(sealedSizeBytes(sizeBytes, algorithmNamed(name).layers))
+          expect(openWhole(keyFor[name], sealed, { partNumber: 3, salt: streamSaltOf(header) }).equals(plain)).toBe(
+            true,
+          )
+          const atOnce = new StreamSealer(keyFor[name], header, { plainSizeBytes: sizeBytes }).seal(plain, true)
           expect(Buffer.concat(atOnce).equals(sealed)).toBe(true)
         },
       ),
@@ -66,15 +78,18 @@ describe('a stream', () => {
     )
   })
 
-  it('gives any range of its plaintext from the segments around it', () => {
+  it.each([
+    ['AES-256-GCM', 1],
+    ['AES-256-GCM-DUAL', 2],
+  ] as const)('gives any range of its plaintext from the segments around it (%s)', (name, layers) => {
     const plain = plainOf(200_000)
-    const sealed = sealWhole(objectKey, plain, { algorithm: 'AES-256-GCM', partNumber: 0 })
+    const sealed = sealWhole(keyFor[name], plain, { algorithm: name, partNumber: 0 })
     const header = sealed.subarray(0, STREAM_HEADER_SIZE_BYTES)
-    const opener = new StreamOpener(objectKey, header, { plainTotalBytes: plain.length, expectedPartNumber: 0 })
+    const opener = new StreamOpener(keyFor[name], header, { plainTotalBytes: plain.length, expectedPartNumber: 0 })
     fc.assert(
       fc.property(fc.nat(199_999), fc.nat(200_000), (offsetBytes, length) => {
         const lengthBytes = Math.max(1, Math.min(length, plain.length - offsetBytes))
-        const range = sealedRangeOf(plain.length, { offsetBytes, lengthBytes })
+        const range = sealedRangeOf(plain.length, { offsetBytes, lengthBytes }, layers)
         const segments = sealed.subarray(range.offsetBytes, range.offsetBytes + range.lengthBytes)
         const opened = Buffer.concat(opener.openSegments(range.firstSegmentIndex, segments))
         const taken = opened.subarray(range.skipBytes, range.skipBytes + range.takeBytes)
@@ -87,11 +102,11 @@ describe('a stream', () => {
   it('does not open with any bit changed', () => {
     fc.assert(
       fc.property(fc.nat(400), algorithm, fc.nat(), fc.nat(7), (sizeBytes, name, place, bit) => {
-        const sealed = sealWhole(objectKey, plainOf(sizeBytes), { algorithm: name, partNumber: 1 })
+        const sealed = sealWhole(keyFor[name], plainOf(sizeBytes), { algorithm: name, partNumber: 1 })
         const offset = place % sealed.length
         sealed[offset] = (sealed[offset] ?? 0) ^ (1 << bit)
         const refused = expect.toSatisfy((error) => isCofferError(error))
-        expect(() => openWhole(objectKey, sealed, { partNumber: 1 })).toThrow(refused)
+        expect(() => openWhole(keyFor[name], sealed, { partNumber: 1 })).toThrow(refused)
       }),
       { numRuns: 500 },
     )
@@ -117,8 +132,42 @@ describe('a stream', () => {
 
   it('does not open with another object key, or one of another length', () => {
     const sealed = sealWhole(objectKey, plainOf(10), { algorithm: 'AES-256-GCM', partNumber: 0 })
-    expect(() => openWhole(generateObjectKey(), sealed, { partNumber: 0 })).toThrow(withCode('CRYPTO_SEGMENT_DAMAGED'))
+    expect(() => openWhole(generateObjectKey('AES-256-GCM'), sealed, { partNumber: 0 })).toThrow(
+      withCode('CRYPTO_SEGMENT_DAMAGED'),
+    )
     expect(() => openWhole(Secret.random(31), sealed, { partNumber: 0 })).toThrow(withCode('CRYPTO_KEY_LENGTH'))
+  })
+
+  it('of two layers opens with both keys at their places, and with nothing less', () => {
+    const dual = keyFor['AES-256-GCM-DUAL']
+    const sealed = sealWhole(dual, plainOf(1_000), { algorithm: 'AES-256-GCM-DUAL', partNumber: 0 })
+    const { inner, outer } = splitLayers(dual)
+    expect(joinLayers({ inner, outer }).equals(dual)).toBe(true)
+    const other = generateObjectKey('AES-256-GCM')
+    for (const wrong of [
+      joinLayers({ inner, outer: other }),
+      joinLayers({ inner: other, outer }),
+      joinLayers({ inner: outer, outer: inner }),
+      joinLayers({ inner, outer: inner }),
+      joinLayers({ inner: outer, outer }),
+      inner,
+      outer,
+    ]) {
+      expect(() => openWhole(wrong, sealed, { partNumber: 0 })).toThrow(
+        expect.toSatisfy((error) => isCofferError(error)),
+      )
+    }
+  })
+
+  it('of two layers is no stream of one layer under the outer key, nor the other way round', () => {
+    const { outer } = splitLayers(keyFor['AES-256-GCM-DUAL'])
+    const sealed = sealWhole(keyFor['AES-256-GCM-DUAL'], plainOf(10), { algorithm: 'AES-256-GCM-DUAL', partNumber: 0 })
+    const asOneLayer = Buffer.from(sealed)
+    asOneLayer[5] = algorithmNamed('AES-256-GCM').id
+    const refused = withCode('CRYPTO_KEY_LENGTH')
+    expect(() => openWhole(keyFor['AES-256-GCM-DUAL'], asOneLayer, { partNumber: 0 })).toThrow(refused)
+    expect(() => openWhole(outer, asOneLayer, { partNumber: 0 })).toThrow(withCode('CRYPTO_SEGMENT_DAMAGED'))
+    expect(() => openWhole(outer, sealed, { partNumber: 0 })).toThrow(refused)
   })
 
   it('does not open as another part, or as another attempt of its part', () => {

@@ -1,4 +1,5 @@
 import type { DataAlgorithm } from './algorithms.ts'
+import { layerCountOf } from './layers.ts'
 import type { Secret } from './secret.ts'
 import { newStreamHeader, plainSizeBytes, STREAM_HEADER_SIZE_BYTES } from './stream-format.ts'
 import { StreamOpener } from './stream-opener.ts'
@@ -21,7 +22,7 @@ export function openWhole(
   expected: { readonly partNumber: number; readonly salt?: Uint8Array },
 ): Buffer {
   const opener = new StreamOpener(objectKey, sealed.subarray(0, STREAM_HEADER_SIZE_BYTES), {
-    plainTotalBytes: plainSizeBytes(sealed.length),
+    plainTotalBytes: plainSizeBytes(sealed.length, layerCountOf(objectKey)),
     expectedPartNumber: expected.partNumber,
     ...(expected.salt && { expectedSalt: expected.salt }),
   })

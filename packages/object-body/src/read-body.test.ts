@@ -28,7 +28,7 @@ describe('a body whose data is replaced while it is read', () => {
 
   /** The plaintext in parts of one size, sealed under a key of its own. */
   const store = async (plain: Buffer, algorithm: DataAlgorithm, partBytes = PART_BYTES): Promise<OpenedBody> => {
-    const objectKey = generateObjectKey()
+    const objectKey = generateObjectKey(algorithm)
     const parts: { blob: BlobRef; part: ManifestPart }[] = []
     for (let start = 0; start < plain.length; start += partBytes) {
       const piece = plain.subarray(start, start + partBytes)

@@ -1,12 +1,12 @@
 import type { BlobStore, OpenBlob } from '@coffer/blob-store'
 import {
+  layerCountOf,
   openWhole,
-  SEGMENT_SIZE_BYTES,
   type Secret,
   STREAM_HEADER_SIZE_BYTES,
   StreamOpener,
   sealedRangeOf,
-  TAG_SIZE_BYTES,
+  sealedSegmentSizeBytes,
 } from '@coffer/crypto-core'
 import { invariant, isCofferError } from '@coffer/errors'
 import type { BlobRef } from '@coffer/metadata-store'
@@ -31,9 +31,8 @@ export interface ByteRange {
 const EAGER_BLOBS_MAX = 128
 /** Of a part that is gone when its turn comes. */
 const LOOKUPS_MAX = 4
-const SEALED_SEGMENT_BYTES = SEGMENT_SIZE_BYTES + TAG_SIZE_BYTES
-/** Read from a blob at once: 16 segments, about 1 MiB. */
-const READ_BYTES = 16 * SEALED_SEGMENT_BYTES
+/** Read from a blob at once: about 1 MiB. */
+const READ_SEGMENTS = 16
 
 /** A range of one part; `index` is the part's place in the manifest. */
 interface PartRange {
@@ -128,10 +127,14 @@ function isSamePlaintext(a: readonly ManifestPart[], b: readonly ManifestPart[])
 }
 
 async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange): PlainStream {
-  const sealed = sealedRangeOf(part.sizeBytes, range)
+  const layers = layerCountOf(objectKey)
+  const sealedSegmentBytes = sealedSegmentSizeBytes(layers)
+  const readBytesMax = READ_SEGMENTS * sealedSegmentBytes
+  const sealed = sealedRangeOf(part.sizeBytes, range, layers)
   const endBytes = sealed.offsetBytes + sealed.lengthBytes
-  const [header, first] = await readBeginning(blob, sealed.offsetBytes, endBytes)
-  const buffers = new AlternatingBuffers(Math.min(READ_BYTES, endBytes - sealed.offsetBytes - first.length))
+  const lengthBytesAt = (offset: number) => Math.min(readBytesMax, endBytes - offset)
+  const [header, first] = await readBeginning(blob, sealed.offsetBytes, lengthBytesAt(sealed.offsetBytes))
+  const buffers = new AlternatingBuffers(Math.min(readBytesMax, endBytes - sealed.offsetBytes - first.length))
   const opener = new StreamOpener(objectKey, header, {
     plainTotalBytes: part.sizeBytes,
     expectedPartNumber: part.number,
@@ -145,12 +148,13 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
   while (leftBytes > 0) {
     const nextOffsetBytes = offsetBytes + chunk.length
     // Read ahead: the disk works while the cipher does.
-    const next = nextOffsetBytes < endBytes ? readChunk(blob, nextOffsetBytes, endBytes, buffers.next()) : undefined
+    const nextBytes = lengthBytesAt(nextOffsetBytes)
+    const next = nextBytes > 0 ? blob.read(nextOffsetBytes, nextBytes, buffers.next()) : undefined
     next?.catch(() => undefined)
     const batch = trim(opener.openSegments(segmentIndex, chunk), skipBytes, leftBytes)
     leftBytes -= sizeOf(batch)
     skipBytes = 0
-    segmentIndex += Math.ceil(chunk.length / SEALED_SEGMENT_BYTES)
+    segmentIndex += Math.ceil(chunk.length / sealedSegmentBytes)
     yield batch
     if (next === undefined) return
     chunk = await next
@@ -162,17 +166,13 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
 async function readBeginning(
   blob: OpenBlob,
   offsetBytes: number,
-  endBytes: number,
+  lengthBytes: number,
 ): Promise<[header: Uint8Array, chunk: Uint8Array]> {
   if (offsetBytes === STREAM_HEADER_SIZE_BYTES) {
-    const both = await blob.read(0, STREAM_HEADER_SIZE_BYTES + Math.min(READ_BYTES, endBytes - offsetBytes))
+    const both = await blob.read(0, STREAM_HEADER_SIZE_BYTES + lengthBytes)
     return [both.subarray(0, STREAM_HEADER_SIZE_BYTES), both.subarray(STREAM_HEADER_SIZE_BYTES)]
   }
-  return Promise.all([blob.read(0, STREAM_HEADER_SIZE_BYTES), readChunk(blob, offsetBytes, endBytes)])
-}
-
-function readChunk(blob: OpenBlob, offsetBytes: number, endBytes: number, into?: Uint8Array): Promise<Uint8Array> {
-  return blob.read(offsetBytes, Math.min(READ_BYTES, endBytes - offsetBytes), into)
+  return Promise.all([blob.read(0, STREAM_HEADER_SIZE_BYTES), blob.read(offsetBytes, lengthBytes)])
 }
 
 /** Two buffers for ciphertext: one is read into while the other is opened, for the whole of a part. */

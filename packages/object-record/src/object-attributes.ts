@@ -4,7 +4,7 @@ import type { VersionRecord } from '@coffer/metadata-store'
 import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock } from '@coffer/s3-protocol'
 
 /** How the object key of a version is held. */
-export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS'
+export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS' | 'DSSE-KMS'
 
 /** What an SSE-KMS object says of its master key. */
 export interface KmsAttributes {
@@ -28,7 +28,7 @@ export interface ObjectAttributes {
   /** Parts of a multipart object; absent for an object put whole. */
   readonly partCount?: number
   readonly sse: SseKind
-  /** With SSE-KMS. */
+  /** With SSE-KMS and DSSE-KMS. */
   readonly kms?: KmsAttributes
   readonly algorithm: DataAlgorithm
   /** The version id that the object key is sealed for: that of the first attempt, or the upload id. */

@@ -1,8 +1,8 @@
 import { invalidArgument, s3Error } from './errors.ts'
 
-/** SSE-KMS: an object key sealed under a master key that the client names. */
+/** An object key sealed under a master key that the client names: SSE-KMS, or DSSE-KMS with its two layers. */
 export interface SseKmsRequest {
-  readonly kind: 'SSE-KMS'
+  readonly kind: 'SSE-KMS' | 'DSSE-KMS'
   /** As the client wrote it; absent: the server's own master key. */
   readonly keyId?: string
   readonly encryptionContext?: Readonly<Record<string, string>>
@@ -27,17 +27,29 @@ const KEY_ID_CHARACTERS_MAX = 2048
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]*:\d{0,12}:(?:key\/(.+)|(alias\/.+))$/
 const KEY_NAME = /^(?:(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}|alias\/[A-Za-z0-9/_-]{1,250})$/
 
-/** The SSE-KMS headers of a write whose algorithm is aws:kms. InvalidArgument; KMS.NotFoundException for an impossible key id. */
-export function parseSseKms(headers: Headers): SseKmsRequest {
+/** What x-amz-server-side-encryption says for either. */
+export const KMS_ALGORITHMS = { 'aws:kms': 'SSE-KMS', 'aws:kms:dsse': 'DSSE-KMS' } as const
+export type KmsAlgorithm = keyof typeof KMS_ALGORITHMS
+
+export function isKmsAlgorithm(algorithm: string | undefined): algorithm is KmsAlgorithm {
+  return algorithm !== undefined && Object.hasOwn(KMS_ALGORITHMS, algorithm)
+}
+
+/** The SSE-KMS headers of a write. InvalidArgument; KMS.NotFoundException for an impossible key id. */
+export function parseSseKms(headers: Headers, algorithm: KmsAlgorithm): SseKmsRequest {
   const keyId = headers[KEY_ID_HEADER]
   const context = headers[CONTEXT_HEADER]
   const bucketKey = headers[BUCKET_KEY_HEADER]
   if (keyId !== undefined) masterKeyNameOf(keyId)
+  const bucketKeyEnabled = bucketKey === undefined ? undefined : parseBucketKeyEnabled(bucketKey)
+  if (bucketKey !== undefined && bucketKeyEnabled && algorithm === 'aws:kms:dsse') {
+    throw invalidArgument(BUCKET_KEY_HEADER, bucketKey, 'S3 Bucket Keys are not supported for DSSE-KMS.')
+  }
   return {
-    kind: 'SSE-KMS',
+    kind: KMS_ALGORITHMS[algorithm],
     ...(keyId !== undefined && { keyId }),
     ...(context !== undefined && { encryptionContext: parseEncryptionContext(context) }),
-    ...(bucketKey !== undefined && { bucketKeyEnabled: parseBucketKeyEnabled(bucketKey) }),
+    ...(bucketKeyEnabled !== undefined && { bucketKeyEnabled }),
   }
 }
 

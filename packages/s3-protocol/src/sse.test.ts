@@ -87,7 +87,7 @@ describe('parseSseRequest', () => {
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ 'coffer:bucket': 'b' }) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ a: 'x'.repeat(8192) }) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-bucket-key-enabled`]: 'yes' }, 'InvalidArgument'],
-    [{ [SSE]: 'aws:kms:dsse' }, 'NotImplemented'],
+    [{ [SSE]: 'aws:kms:dsse', [`${SSE}-bucket-key-enabled`]: 'true' }, 'InvalidArgument'],
     [{ [SSE]: 'aes256' }, 'InvalidEncryptionAlgorithmError'],
     [{ [SSE]: '' }, 'InvalidEncryptionAlgorithmError'],
     [{ [`${SSE}-aws-kms-key-id`]: 'k' }, 'InvalidArgument'],

@@ -1,6 +1,6 @@
 import { hash, timingSafeEqual } from 'node:crypto'
 import { invalidArgument, s3Error } from './errors.ts'
-import { parseSseKms, SSE_KMS_HEADERS, type SseKmsRequest } from './sse-kms.ts'
+import { isKmsAlgorithm, parseSseKms, SSE_KMS_HEADERS, type SseKmsRequest } from './sse-kms.ts'
 
 /** What a request says of server-side encryption. */
 export type SseRequest =
@@ -66,12 +66,7 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
       'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
     )
   }
-  if (algorithm === 'aws:kms') return parseSseKms(headers)
-  if (algorithm === 'aws:kms:dsse') {
-    throw s3Error('NotImplemented', {
-      message: `Server side encryption with ${algorithm} is not available on this server.`,
-    })
-  }
+  if (isKmsAlgorithm(algorithm)) return parseSseKms(headers, algorithm)
   if (algorithm !== undefined && algorithm !== 'AES256') {
     throw s3Error('InvalidEncryptionAlgorithmError', {
       message: 'The encryption method specified is not supported',
@@ -83,7 +78,7 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
     throw invalidArgument(
       kmsHeader,
       headers[kmsHeader] ?? '',
-      `${kmsHeader} is only possible together with the encryption method aws:kms.`,
+      `${kmsHeader} is only possible together with the encryption methods aws:kms and aws:kms:dsse.`,
     )
   }
   return customer ?? { kind: algorithm === undefined ? 'default' : 'SSE-S3' }

@@ -1,11 +1,23 @@
 import type { CryptoService, MasterKeyUse, SealedObjectKey, StoredObjectKey } from '@coffer/contracts'
-import { generateObjectKey, openObjectKey, type SealContext, type Secret, sealObjectKey } from '@coffer/crypto-core'
+import {
+  DUAL_LAYER_ALGORITHM,
+  generateObjectKey,
+  joinLayers,
+  openObjectKey,
+  openOuterLayerKey,
+  type SealContext,
+  type Secret,
+  sealObjectKey,
+  sealOuterLayerKey,
+  splitLayers,
+} from '@coffer/crypto-core'
 import { isDirectKeyRef, keyNameOf, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { BUCKET_KEY_REF } from './bucket-key-context.ts'
 import { listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
 import { BucketKeys } from './bucket-keys.ts'
 import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
+import { decodeLayers, encodeLayers } from './dual-layer-key.ts'
 import { engineError } from './errors.ts'
 import { MasterKeys } from './master-keys.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
@@ -39,12 +51,26 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     dataKey.wipe()
     return { ...stored, keyName: keyNameOf(wrapped) }
   }
+  const sealLayers = async (objectKey: Secret, context: SealContext, keyName: string) => {
+    const layers = splitLayers(objectKey)
+    try {
+      const inner = await sealDirectly(layers.inner, context, keyName)
+      const { id, key } = await bucketKeys.current(context.bucketId, SERVER_KEY_ID)
+      const outer = { keyRef: BUCKET_KEY_REF + id, sealed: sealOuterLayerKey(layers.outer, key, context) }
+      return { ...encodeLayers({ inner, outer }), keyName: inner.keyName }
+    } finally {
+      layers.inner.wipe()
+      layers.outer.wipe()
+    }
+  }
   const seal = (
     objectKey: Secret,
     context: SealContext,
     masterKey: MasterKeyUse = SERVER_KEY,
-  ): Promise<SealedObjectKey> =>
-    (masterKey.bucketKeyEnabled ? sealUnderBucketKey : sealDirectly)(objectKey, context, masterKey.keyName)
+  ): Promise<SealedObjectKey> => {
+    if (context.algorithm === DUAL_LAYER_ALGORITHM) return sealLayers(objectKey, context, masterKey.keyName)
+    return (masterKey.bucketKeyEnabled ? sealUnderBucketKey : sealDirectly)(objectKey, context, masterKey.keyName)
+  }
 
   const openDirect = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
     const { wrapped, sealed } = decodeDirect(stored)
@@ -57,18 +83,35 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
       dataKey.wipe()
     }
   }
-  const open = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
-    if (isDirectKeyRef(stored.keyRef)) return openDirect(stored, context)
-    if (!stored.keyRef.startsWith(BUCKET_KEY_REF)) {
-      throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: stored.keyRef })
+  const bucketKeyNamed = async (keyRef: string): Promise<Secret> => {
+    if (!keyRef.startsWith(BUCKET_KEY_REF)) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: keyRef })
+    return (await bucketKeys.get(keyRef.slice(BUCKET_KEY_REF.length))).key
+  }
+  const openLayers = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
+    const layers = decodeLayers(stored)
+    const inner = await openDirect(layers.inner, context)
+    try {
+      const outer = openOuterLayerKey(layers.outer.sealed, await bucketKeyNamed(layers.outer.keyRef), context)
+      const objectKey = joinLayers({ inner, outer })
+      outer.wipe()
+      return objectKey
+    } finally {
+      inner.wipe()
     }
-    const { key } = await bucketKeys.get(stored.keyRef.slice(BUCKET_KEY_REF.length))
-    return openObjectKey(stored.sealed, key, context)
+  }
+  const open = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
+    if (context.algorithm === DUAL_LAYER_ALGORITHM) return openLayers(stored, context)
+    if (isDirectKeyRef(stored.keyRef)) return openDirect(stored, context)
+    return openObjectKey(stored.sealed, await bucketKeyNamed(stored.keyRef), context)
+  }
+  const rewrapDirect = async (stored: StoredObjectKey, context: SealContext, keyName: string) => {
+    const { wrapped, sealed } = decodeDirect(stored)
+    return encodeDirect({ wrapped: await kms.rewrap(wrapped, directKeyContext(context), keyName), sealed })
   }
 
   return {
     async issueObjectKey(context, recipient, masterKey) {
-      const objectKey = generateObjectKey()
+      const objectKey = generateObjectKey(context.algorithm)
       const stored = await seal(objectKey, context, masterKey)
       return { objectKey: mesh.parcel(objectKey, recipient, 'object-key', context), stored }
     },
@@ -84,8 +127,9 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
       }
     },
     async rewrapObjectKey(stored, context, keyName) {
-      const { wrapped, sealed } = decodeDirect(stored)
-      return encodeDirect({ wrapped: await kms.rewrap(wrapped, directKeyContext(context), keyName), sealed })
+      if (context.algorithm !== DUAL_LAYER_ALGORITHM) return rewrapDirect(stored, context, keyName)
+      const { inner, outer } = decodeLayers(stored)
+      return encodeLayers({ inner: await rewrapDirect(inner, context, keyName), outer })
     },
     async issueMetadataKey(bucketId, recipient) {
       // Makes the master key at its first use.

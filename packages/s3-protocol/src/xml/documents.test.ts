@@ -174,7 +174,7 @@ describe('parseServerSideEncryptionConfiguration', () => {
     [byDefault('<SSEAlgorithm>none</SSEAlgorithm>'), 'MalformedXML'],
     [byDefault('<SSEAlgorithm>AES256</SSEAlgorithm><Other/>'), 'MalformedXML'],
     [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<BucketKeyEnabled>no</BucketKeyEnabled>`, 'MalformedXML'],
-    [byDefault('<SSEAlgorithm>aws:kms:dsse</SSEAlgorithm>'), 'NotImplemented'],
+    [byDefault('<SSEAlgorithm>aws:kms:dsse:more</SSEAlgorithm>'), 'MalformedXML'],
     [`${byDefault('<SSEAlgorithm>AES256</SSEAlgorithm>')}<BlockedEncryptionTypes/>`, 'MalformedXML'],
     [blocking('NONE', 'SSE-C'), 'MalformedXML'],
     [blocking('SSE-KMS'), 'MalformedXML'],

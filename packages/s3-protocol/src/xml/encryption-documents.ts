@@ -1,17 +1,18 @@
 import { s3Error } from '../errors.ts'
+import { isKmsAlgorithm, type KmsAlgorithm } from '../sse-kms.ts'
 import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 
 /** What PutBucketEncryption sets. */
 export interface BucketEncryption {
-  readonly algorithm: 'AES256' | 'aws:kms'
-  /** aws:kms only; absent: the server's own master key. */
+  readonly algorithm: 'AES256' | KmsAlgorithm
+  /** Not with AES256; absent: the server's own master key. */
   readonly kmsKeyId?: string
   readonly bucketKeyEnabled: boolean
   /** Writes that are refused (S3 API, BlockedEncryptionTypes). Absent: not said; then the bucket's old word stands. */
   readonly blocked?: readonly 'SSE-C'[]
 }
 
-/** PutBucketEncryption: one rule. MalformedXML, InvalidArgument; NotImplemented for DSSE. */
+/** PutBucketEncryption: one rule. MalformedXML, InvalidArgument. */
 export function parseServerSideEncryptionConfiguration(bytes: Uint8Array): BucketEncryption {
   const [rule, another] = parseXml(bytes, 'ServerSideEncryptionConfiguration').children
   if (rule?.name !== 'Rule' || another !== undefined) throw s3Error('MalformedXML')
@@ -33,12 +34,7 @@ function parseEncryptionByDefault(byDefault: XmlElement): Pick<BucketEncryption,
   knownChildren(byDefault, ['SSEAlgorithm', 'KMSMasterKeyID'])
   const algorithm = findText(byDefault, 'SSEAlgorithm')?.trim()
   const kmsKeyId = findText(byDefault, 'KMSMasterKeyID')?.trim()
-  if (algorithm === 'aws:kms:dsse') {
-    throw s3Error('NotImplemented', {
-      message: `Server side encryption with ${algorithm} is not available on this server.`,
-    })
-  }
-  if (algorithm === 'aws:kms') return { algorithm, ...(kmsKeyId && { kmsKeyId }) }
+  if (isKmsAlgorithm(algorithm)) return { algorithm, ...(kmsKeyId && { kmsKeyId }) }
   if (algorithm !== 'AES256') throw s3Error('MalformedXML')
   if (kmsKeyId !== undefined) {
     throw s3Error('InvalidArgument', {

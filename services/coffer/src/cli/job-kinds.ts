@@ -17,6 +17,9 @@ const KEY_ARGUMENT = 'key, or connector/key'
 
 const CIPHERS = ['AES-256-GCM', 'CHACHA20-POLY1305']
 
+/** With `--encrypted-with` only: objects with two layers (DSSE-KMS) keep theirs. */
+const DUAL_LAYER_CIPHER = 'AES-256-GCM-DUAL'
+
 const KINDS: readonly JobKindOptions[] = [
   {
     kind: 'rotate-key',
@@ -100,7 +103,12 @@ function withObjects(command: Command): Command {
     .option('--key-older-than <age>', 'only versions whose object key has this age', duration)
     .option('--min-size <size>', 'only versions of this size or more, such as 64KiB', sizeOf)
     .option('--max-size <size>', 'only versions up to this size', sizeOf)
-    .addOption(new Option('--encrypted-with <cipher>', 'only versions encrypted with it').choices(CIPHERS))
+    .addOption(
+      new Option('--encrypted-with <cipher>', 'only versions encrypted with it').choices([
+        ...CIPHERS,
+        DUAL_LAYER_CIPHER,
+      ]),
+    )
     .option('--under-key <key>', 'only what depends on this master key')
     .option('--under-version <version>', 'with --under-key: on this version of it', positiveInteger)
     .option('--dry-run', 'only count')

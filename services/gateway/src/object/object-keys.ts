@@ -37,10 +37,10 @@ export class ObjectKeys {
     sealing: Sealing,
     { bucketId, key, versionId, algorithm }: Omit<SealContext, 'encryptionContext'>,
   ): Promise<IssuedObjectKey> {
-    const kms = sealing.kind === 'SSE-KMS' ? sealing.kms : undefined
+    const kms = 'kms' in sealing ? sealing.kms : undefined
     const context = sealContextOf(bucketId, key, { keyContextId: versionId, algorithm, ...(kms && { kms }) })
     if (sealing.kind === 'SSE-C') {
-      const objectKey = generateObjectKey()
+      const objectKey = generateObjectKey(algorithm)
       const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(sealing.key), context)
       return { objectKey, stored: { keyRef: '', sealed }, held: { sse: 'SSE-C' } }
     }
@@ -49,7 +49,7 @@ export class ObjectKeys {
     return {
       objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key', context),
       stored: issued.stored,
-      held: kms ? { sse: 'SSE-KMS', kms: withKeyNamed(kms, issued.stored) } : { sse: 'SSE-S3' },
+      held: { sse: sealing.kind, ...(kms && { kms: withKeyNamed(kms, issued.stored) }) },
     }
   }
 

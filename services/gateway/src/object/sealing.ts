@@ -1,13 +1,23 @@
+import { type DataAlgorithm, DUAL_LAYER_ALGORITHM } from '@coffer/crypto-core'
 import { SERVER_KEY_ID } from '@coffer/kms'
 import type { KmsAttributes } from '@coffer/object-record'
-import { masterKeyNameOf, type ParsedRequest, parseSseRequest, type SseRequest, s3Error } from '@coffer/s3-protocol'
+import {
+  isKmsAlgorithm,
+  KMS_ALGORITHMS,
+  masterKeyNameOf,
+  type ParsedRequest,
+  parseSseRequest,
+  type SseRequest,
+  s3Error,
+} from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
 
 /** How the key of a new object is sealed: decided, nothing left to a default. */
 export type Sealing =
   | { readonly kind: 'SSE-S3' }
   | Extract<SseRequest, { kind: 'SSE-C' }>
-  | { readonly kind: 'SSE-KMS'; readonly kms: KmsAttributes }
+  | { readonly kind: 'SSE-KMS' | 'DSSE-KMS'; readonly kms: KmsAttributes }
 
 /**
  * What the request says of encryption, else what its bucket says, else SSE-S3. AccessDenied for a kind that the bucket blocks
@@ -20,15 +30,15 @@ export function sealingOf({ headers, secure }: Pick<ParsedRequest, 'headers' | '
     assertNotBlocked(bucket)
     return request
   }
-  if (request.kind === 'SSE-KMS') {
-    return kmsSealing({
+  if (request.kind === 'SSE-KMS' || request.kind === 'DSSE-KMS') {
+    return kmsSealing(request.kind, {
       keyId: request.keyId ?? SERVER_KEY_ID,
       bucketKeyEnabled: request.bucketKeyEnabled ?? encryption?.bucketKeyEnabled ?? false,
       ...(request.encryptionContext && { encryptionContext: request.encryptionContext }),
     })
   }
-  if (request.kind === 'SSE-S3' || encryption?.algorithm !== 'aws:kms') return { kind: 'SSE-S3' }
-  return kmsSealing({
+  if (request.kind === 'SSE-S3' || !isKmsAlgorithm(encryption?.algorithm)) return { kind: 'SSE-S3' }
+  return kmsSealing(KMS_ALGORITHMS[encryption.algorithm], {
     keyId: encryption.kmsKeyId ?? SERVER_KEY_ID,
     bucketKeyEnabled: encryption.bucketKeyEnabled,
   })
@@ -41,7 +51,13 @@ function assertNotBlocked(bucket: OpenBucket): void {
   })
 }
 
-function kmsSealing(kms: KmsAttributes): Sealing {
+/** DSSE-KMS has no bucket keys (S3 User Guide, "Using dual-layer server-side encryption with AWS KMS keys"). */
+function kmsSealing(kind: 'SSE-KMS' | 'DSSE-KMS', kms: KmsAttributes): Sealing {
   masterKeyNameOf(kms.keyId)
-  return { kind: 'SSE-KMS', kms }
+  return { kind, kms: { ...kms, bucketKeyEnabled: kms.bucketKeyEnabled && kind === 'SSE-KMS' } }
+}
+
+/** What the data of a new object is sealed with. */
+export function dataAlgorithmOf(sealing: Sealing, { options }: Pick<GatewayContext, 'options'>): DataAlgorithm {
+  return sealing.kind === 'DSSE-KMS' ? DUAL_LAYER_ALGORITHM : options.dataAlgorithm
 }

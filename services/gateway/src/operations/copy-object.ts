@@ -9,7 +9,7 @@ import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
-import { type Sealing, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, type Sealing, sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -34,7 +34,7 @@ export const copyObject: Operation = async (request, context) => {
   const copied = parseCopiedHeaders(headers)
   if (copied.replacesTags) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const versionId = newVersionId(request.receivedAtMs)
-  const algorithm = context.options.dataAlgorithm
+  const algorithm = dataAlgorithmOf(sealing, context)
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
     if (!copied.replacesMetadata) assertChangesSomething(request, candidate)

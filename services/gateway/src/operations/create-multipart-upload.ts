@@ -8,7 +8,7 @@ import {
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { findSameBucket } from '../object/commit-object.ts'
 import { requestedLock } from '../object/object-lock.ts'
-import { sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
 import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
@@ -32,7 +32,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     type: parseChecksumType(headers, checksumAlgorithm),
   }
   const uploadId = newVersionId(request.receivedAtMs)
-  const algorithm = context.options.dataAlgorithm
+  const algorithm = dataAlgorithmOf(sealing, context)
   const issued = await context.objectKeys.issue(sealing, {
     bucketId: bucket.record.id,
     key,

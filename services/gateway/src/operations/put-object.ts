@@ -7,7 +7,7 @@ import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
-import { sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply, type Reply } from '../reply.ts'
@@ -40,7 +40,7 @@ export async function putPayload(
   if (condition) await resolveCondition(context, bucket, key, condition)
 
   const versionId = newVersionId(request.receivedAtMs)
-  const algorithm = context.options.dataAlgorithm
+  const algorithm = dataAlgorithmOf(sealing, context)
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,

@@ -26,7 +26,7 @@ export function versionHeader(
 export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse' | 'kms'>, presented: PresentedSse): Headers {
   if (attributes.kms !== undefined) {
     return {
-      'x-amz-server-side-encryption': 'aws:kms',
+      'x-amz-server-side-encryption': attributes.sse === 'DSSE-KMS' ? 'aws:kms:dsse' : 'aws:kms',
       'x-amz-server-side-encryption-aws-kms-key-id': attributes.kms.keyId,
       ...(attributes.kms.bucketKeyEnabled && { 'x-amz-server-side-encryption-bucket-key-enabled': 'true' }),
     }

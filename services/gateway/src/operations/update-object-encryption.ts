@@ -24,7 +24,7 @@ export const updateObjectEncryption: Operation = async (request, context) => {
   const wanted = parseObjectEncryption(await collectDocument(request, DOCUMENT_BYTES_MAX))
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, key, query.get('versionId'), { withBody: false })
-    if (object.attributes.sse === 'SSE-C') {
+    if (object.attributes.sse === 'SSE-C' || object.attributes.sse === 'DSSE-KMS') {
       throw s3Error('InvalidRequest', {
         message:
           "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported.",

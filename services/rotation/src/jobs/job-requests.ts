@@ -1,4 +1,4 @@
-import { DATA_ALGORITHMS } from '@coffer/crypto-core'
+import { DATA_ALGORITHMS, type SingleLayerAlgorithm } from '@coffer/crypto-core'
 import { z } from 'zod'
 import { rotationError } from '../errors.ts'
 
@@ -10,6 +10,8 @@ const AGE_MS_MAX = 100 * 366 * DAY_MS
 
 const keyName = z.string().regex(KEY_NAME, 'a key is named `key` or `connector/key`')
 const algorithm = z.enum(DATA_ALGORITHMS.map(({ name }) => name))
+/** Objects with two layers keep theirs. */
+const singleLayerAlgorithm = z.enum(['AES-256-GCM', 'CHACHA20-POLY1305'] satisfies SingleLayerAlgorithm[])
 const sizeBytes = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
 const ageMs = z.int().min(0).max(AGE_MS_MAX)
 
@@ -57,7 +59,7 @@ const REQUESTS = {
     objectsPerSecond: rate.objectsPerSecond,
   }),
   reseal: z.strictObject(objects).refine(isPlaced, prefixAlone),
-  reencrypt: z.strictObject({ ...objects, algorithm: algorithm.optional() }).refine(isPlaced, prefixAlone),
+  reencrypt: z.strictObject({ ...objects, algorithm: singleLayerAlgorithm.optional() }).refine(isPlaced, prefixAlone),
   scrub: z.strictObject({}),
 }
 

@@ -1,5 +1,5 @@
 import type { BlobStore } from '@coffer/blob-store'
-import type { DataAlgorithm, Secret } from '@coffer/crypto-core'
+import { type DataAlgorithm, DUAL_LAYER_ALGORITHM, type Secret, type SingleLayerAlgorithm } from '@coffer/crypto-core'
 import { invariant, isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import type { BlobRef, VersionBody, WriterId } from '@coffer/metadata-store'
@@ -17,7 +17,7 @@ import {
 } from '@coffer/object-body'
 import { type ObjectAttributes, replaceObjectKey, sealContextOf } from '@coffer/object-record'
 import type { SealingTarget } from './job-requests.ts'
-import { newSealing } from './new-sealing.ts'
+import { isPossible, newSealing } from './new-sealing.ts'
 import type { FoundVersion, ObjectChange } from './object-change.ts'
 import { objectKeyTime } from './object-filter.ts'
 import type { RateLimit } from './rate-limit.ts'
@@ -27,8 +27,8 @@ export interface ReencryptionOptions {
   readonly blobs: BlobStore
   /** Registered: what it leaves unfinished is garbage once it is retired. */
   readonly writerId: WriterId
-  /** Absent: that of each object. */
-  readonly algorithm?: DataAlgorithm | undefined
+  /** Absent: that of each object. Objects with two layers keep theirs. */
+  readonly algorithm?: SingleLayerAlgorithm | undefined
   readonly target?: SealingTarget | undefined
   /** Object keys made since are new enough, milliseconds since 1970. */
   readonly dueBefore: number
@@ -47,7 +47,8 @@ export class ObjectReencryption implements ObjectChange {
   }
 
   isDue({ version, attributes }: FoundVersion): boolean {
-    return objectKeyTime(version, attributes) < this.#options.dueBefore
+    const { target, dueBefore } = this.#options
+    return objectKeyTime(version, attributes) < dueBefore && isPossible(attributes, target)
   }
 
   async apply(found: FoundVersion, signal: AbortSignal): Promise<void> {
@@ -56,7 +57,7 @@ export class ObjectReencryption implements ObjectChange {
     const crypto = mesh.use('crypto')
     const from = sealContextOf(bucket.id, version.key, attributes)
     const sealing = newSealing(attributes, target)
-    const algorithm = this.#options.algorithm ?? attributes.algorithm
+    const algorithm = this.#algorithmOf(attributes)
     const changed = { ...sealing.attributes, algorithm, objectKeyAt: Date.now() }
     const to = sealContextOf(bucket.id, version.key, changed)
     const oldKey = mesh.unparcel(await crypto.openObjectKey(stored, from, mesh.recipient()), 'object-key', from)
@@ -70,6 +71,10 @@ export class ObjectReencryption implements ObjectChange {
       oldKey.wipe()
       newKey.wipe()
     }
+  }
+
+  #algorithmOf({ algorithm }: ObjectAttributes): DataAlgorithm {
+    return algorithm === DUAL_LAYER_ALGORITHM ? algorithm : (this.#options.algorithm ?? algorithm)
   }
 
   async #reseal(

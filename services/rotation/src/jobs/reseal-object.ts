@@ -1,7 +1,7 @@
 import type { Mesh } from '@coffer/mesh'
 import { replaceObjectKey, sealContextOf } from '@coffer/object-record'
 import type { SealingTarget } from './job-requests.ts'
-import { newSealing } from './new-sealing.ts'
+import { isPossible, newSealing } from './new-sealing.ts'
 import type { FoundVersion, ObjectChange } from './object-change.ts'
 
 /** The same object key, sealed under another master key or the newest version of its own: UpdateObjectEncryption for many. No data moves. */
@@ -15,9 +15,9 @@ export class ObjectReseal implements ObjectChange {
     this.#target = target
   }
 
-  /** Always: done twice it is the same. */
-  isDue(): boolean {
-    return true
+  /** Wherever it is possible: done twice it is the same. */
+  isDue({ attributes }: FoundVersion): boolean {
+    return isPossible(attributes, this.#target)
   }
 
   async apply({ bucket, metadataKey, version, attributes, objectKey }: FoundVersion): Promise<void> {
