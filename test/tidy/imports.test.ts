@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/metadata-store': ['errors'],
   'packages/blob-store': ['errors'],
   'packages/job-queue': ['errors'],
+  'packages/lease': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],
   'packages/object-body': ['blob-store', 'crypto-core', 'errors', 'metadata-store'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],

@@ -1,8 +1,10 @@
+import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
+import { holdLease } from '@coffer/lease'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
@@ -128,9 +130,21 @@ async function startRotation({ configuration, mesh, logger, cleanup }: ServicePa
   cleanup.defer(async () => await metadata.retireWriter(writerId))
   queue.work(createJobHandler({ mesh, blobs, writerId }))
   cleanup.defer(() => queue.close())
-  const housekeeping = startHousekeeping(mesh, logger)
+  const housekeeping = holdLease({
+    store: metadata,
+    name: 'housekeeping',
+    work: (held) => keepHouseWhile(held, mesh, logger),
+  })
   cleanup.defer(() => housekeeping.stop())
   return ''
+}
+
+/** Of all rotation processes one keeps house: twice at once it would be twice the work, and a key due for rotation rotated twice. */
+async function keepHouseWhile(held: AbortSignal, mesh: Mesh, logger: Logger): Promise<void> {
+  if (held.aborted) return
+  const housekeeping = startHousekeeping(mesh, logger)
+  await once(held, 'abort')
+  await housekeeping.stop()
 }
 
 async function startGatewayService({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {

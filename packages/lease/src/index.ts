@@ -1,0 +1,1 @@
+export { type HoldLeaseOptions, holdLease, type LeaseHold, type LeaseStore } from './hold-lease.ts'
