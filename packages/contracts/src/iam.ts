@@ -1,5 +1,6 @@
 import type { WrappingKey } from '@coffer/kms'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
+import type { AttachedPolicies, Principal } from './principal.ts'
 
 /** An account in the AWS sense: the owner of buckets. */
 export interface Account {
@@ -12,29 +13,39 @@ export interface Account {
   readonly rootAccessKeyIds: readonly string[]
 }
 
-/** Who makes a request. Users, roles and sessions come with IAM; today every principal is the root of its account. */
-export interface Principal {
-  readonly kind: 'account-root'
-  readonly accountId: string
-  readonly accountName: string
-  readonly canonicalId: string
-  readonly accessKeyId: string
-}
-
 export interface AccessKey {
   readonly accessKeyId: string
   readonly secretAccessKey: string
 }
 
+/** An access key, with the token of temporary credentials. */
+export interface CredentialIds {
+  readonly accessKeyId: string
+  readonly sessionToken?: string
+}
+
+/** What a signing key is of (AWS General Reference, "Signature Version 4"). */
+export interface SigningScope extends CredentialIds {
+  /** YYYYMMDD. */
+  readonly date: string
+  readonly region: string
+  readonly service: string
+}
+
 export interface IamService {
   /**
    * The SigV4 signing key of an access key for one day, region and service, and whose it is. The long-term secret stays
-   * here. Undefined: no such access key. Callers may keep the answer for `leaseMs`, no longer: that bounds revocation.
+   * here. Undefined: no such access key, or one that is not active. Callers may keep the answer for `leaseMs`, no longer: that
+   * bounds revocation; 0 where asking is a call within the process.
    */
   findSigningKey(
-    query: { accessKeyId: string; date: string; region: string; service: string },
+    scope: SigningScope,
     recipient: KeyRecipient,
-  ): Promise<{ principal: Principal; signingKey: KeyParcel; leaseMs: number } | undefined>
+  ): Promise<{ principal: Principal; policiesId: string; signingKey: KeyParcel; leaseMs: number } | undefined>
+  /** What is attached now to whose access key it is; undefined as above. `policiesId` above is its `id`. */
+  findPolicies(credentials: CredentialIds): Promise<AttachedPolicies | undefined>
+  /** For "last used": a request with a right signature. */
+  noteKeyUse(use: { accessKeyId: string; service: string; region: string; at: number }): Promise<void>
   /**
    * Makes the first account (name `root`) with this root access key, or gives it that key. IAM_ACCESS_KEY_EXISTS,
    * IAM_ACCESS_KEY_INVALID. Within the process of iam only, at its start: the secret is not sealed.

@@ -12,6 +12,7 @@ export type * from './kms-aliases.ts'
 export type * from './kms-settings.ts'
 export type * from './lifecycle.ts'
 export type * from './metadata.ts'
+export type * from './principal.ts'
 export type * from './rotation.ts'
 
 /** Every service of the mesh by its name: what `Mesh.use(name)` gives a typed client of. */

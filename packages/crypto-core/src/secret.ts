@@ -45,6 +45,11 @@ export class Secret {
     return new Secret(randomFillSync(Buffer.allocUnsafeSlow(lengthBytes)))
   }
 
+  /** Another one of the same bytes, with an owner of its own. */
+  copy(): Secret {
+    return Secret.copyOf(bytesOf(this))
+  }
+
   get lengthBytes(): number {
     return bytesOf(this).length
   }

@@ -1,5 +1,27 @@
-export { type Decision, type DecisionRequest, decide } from './decide.ts'
-export { isPublicPolicy, type PolicyRequest } from './language/evaluate.ts'
-export { POLICY_BYTES_MAX, PolicyMalformed, type PolicyPlace, parseResourcePolicy } from './language/parse-policy.ts'
+export {
+  type DecidingStatement,
+  type Decision,
+  type DecisionRequest,
+  decide,
+  type NamedPolicy,
+  type PrincipalPolicies,
+} from './decide.ts'
+export { isPublicPolicy, namesKey, type PolicyRequest } from './language/evaluate.ts'
+export {
+  POLICY_BYTES_MAX,
+  PolicyMalformed,
+  type PolicyPlace,
+  parseIdentityPolicy,
+  parseResourcePolicy,
+  parseTrustPolicy,
+} from './language/parse-policy.ts'
 export type { ContextValues } from './language/pattern.ts'
-export type { Policy, RequestPrincipal } from './language/policy.ts'
+export type { Policy } from './language/policy.ts'
+export {
+  type KnownPrincipal,
+  type PrincipalSession,
+  type ProvenIdentity,
+  principalValue,
+  type RequestPrincipal,
+  tagNamed,
+} from './principal.ts'

@@ -1,5 +1,6 @@
 import type { Principal } from '@coffer/contracts'
 import { invariant } from '@coffer/errors'
+import type { Decision, PrincipalPolicies } from '@coffer/policy'
 import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange, Tags } from '@coffer/s3-protocol'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
@@ -25,6 +26,8 @@ export interface PostedForm {
 export interface AuthenticatedRequest extends UnderstoodRequest {
   readonly authentication: Authentication
   readonly principal: Principal | 'anonymous'
+  /** The principal's own; absent for nobody. */
+  readonly policies?: PrincipalPolicies
   /** For the chunks of a signed streaming body. */
   readonly signing?: { readonly keyBytes: Uint8Array; readonly seedSignature: string }
   /** Of a POST from a browser; its file is not read yet. */
@@ -42,6 +45,8 @@ declare const authorized: unique symbol
 export interface AuthorizedRequest extends LocatedRequest {
   /** The tags of the object that it names, where the bucket's policy asks for them. */
   readonly existingTags: Tags | undefined
+  /** Why it may. */
+  readonly decision: Decision
   readonly [authorized]: true
 }
 

@@ -1,39 +1,44 @@
-import type { IamService, Principal } from '@coffer/contracts'
+import type { AttachedPolicies, AttachedPolicy, IamService, Principal, SigningScope } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
+import { type NamedPolicy, type Policy, type PrincipalPolicies, parseIdentityPolicy } from '@coffer/policy'
 
+/** Whose an access key is, the key to check a signature with, and what policies say of whose it is. */
 export interface SigningKey {
   readonly principal: Principal
   readonly keyBytes: Uint8Array
+  readonly policies: PrincipalPolicies
 }
 
 const CACHED_KEYS_MAX = 10_000
+const CACHED_POLICIES_MAX = 20_000
+/** A key that is used all the time is told of no more often. */
+const USE_NOTED_EVERY_MS = 10 * 60_000
 
 /**
  * Day keys of SigV4 by access key and scope, kept no longer than the lease that iam gave with them: that bounds how long a
- * revoked access key still works here. The long-term secrets never come to a gateway.
+ * revoked access key, or a policy that was taken away, still counts here. The long-term secrets never come to a gateway. What is
+ * attached to a principal is asked for once, and again when iam says that it is something else; each document is read once.
  */
 export class SigningKeys {
   readonly #iam: IamService
   readonly #mesh: Mesh
   readonly #cached = new Map<string, { readonly key: SigningKey; readonly untilMs: number }>()
+  readonly #policies = new Map<string, PrincipalPolicies>()
+  readonly #documents = new Map<string, Policy>()
+  readonly #usedAtMs = new Map<string, number>()
 
   constructor(mesh: Mesh) {
     this.#mesh = mesh
     this.#iam = mesh.use('iam')
   }
 
-  async find(scope: {
-    accessKeyId: string
-    date: string
-    region: string
-    service: string
-  }): Promise<SigningKey | undefined> {
-    const name = `${scope.accessKeyId}/${scope.date}/${scope.region}/${scope.service}`
+  async find({ accessKeyId, date, region, service, sessionToken }: SigningScope): Promise<SigningKey | undefined> {
+    const scope = { accessKeyId, date, region, service, ...(sessionToken !== undefined && { sessionToken }) }
+    const name = `${accessKeyId}/${date}/${region}/${service}/${sessionToken ?? ''}`
     const cached = this.#cached.get(name)
     if (cached !== undefined && cached.untilMs > Date.now()) return cached.key
-    const { accessKeyId, date, region, service } = scope
-    const found = await this.#iam.findSigningKey({ accessKeyId, date, region, service }, this.#mesh.recipient())
+    const found = await this.#iam.findSigningKey(scope, this.#mesh.recipient())
     if (found === undefined) {
       this.#cached.delete(name)
       return undefined
@@ -41,9 +46,50 @@ export class SigningKeys {
     const keyBytes = insecureExportKeyBytes(
       this.#mesh.unparcel(found.signingKey, 'signing-key', accessKeyId, date, region, service),
     )
-    const key = { principal: found.principal, keyBytes }
-    if (this.#cached.size >= CACHED_KEYS_MAX) this.#cached.clear()
-    this.#cached.set(name, { key, untilMs: Date.now() + found.leaseMs })
+    const policies = await this.#policiesOf(found.policiesId, scope)
+    if (policies === undefined) return undefined
+    const key = { principal: found.principal, keyBytes, policies }
+    if (found.leaseMs > 0) {
+      if (this.#cached.size >= CACHED_KEYS_MAX) this.#cached.clear()
+      this.#cached.set(name, { key, untilMs: Date.now() + found.leaseMs })
+    }
     return key
+  }
+
+  /** A request with a right signature was made with this key. Never fails: nothing depends on it. */
+  used({ accessKeyId, region, service }: SigningScope, at: number): void {
+    if (at - (this.#usedAtMs.get(accessKeyId) ?? 0) < USE_NOTED_EVERY_MS) return
+    if (this.#usedAtMs.size >= CACHED_KEYS_MAX) this.#usedAtMs.clear()
+    this.#usedAtMs.set(accessKeyId, at)
+    this.#iam.noteKeyUse({ accessKeyId, service, region, at }).catch(() => this.#usedAtMs.delete(accessKeyId))
+  }
+
+  async #policiesOf(id: string, scope: SigningScope): Promise<PrincipalPolicies | undefined> {
+    const known = this.#policies.get(id)
+    if (known !== undefined) return known
+    const attached = await this.#iam.findPolicies(scope)
+    if (attached === undefined) return undefined
+    const policies = this.#compile(attached)
+    if (this.#policies.size >= CACHED_POLICIES_MAX) this.#policies.clear()
+    // Between the two calls they may have become others.
+    this.#policies.set(attached.id, policies)
+    return policies
+  }
+
+  #compile({ identity, boundary, session }: AttachedPolicies): PrincipalPolicies {
+    return {
+      identity: identity.map((attached) => this.#named(attached)),
+      ...(boundary && { boundary: this.#named(boundary) }),
+      ...(session && { session: session.map((attached) => this.#named(attached)) }),
+    }
+  }
+
+  #named({ id, version, document }: AttachedPolicy): NamedPolicy {
+    const known = this.#documents.get(version)
+    if (known !== undefined) return { id, policy: known }
+    const policy = parseIdentityPolicy(document)
+    if (this.#documents.size >= CACHED_POLICIES_MAX) this.#documents.clear()
+    this.#documents.set(version, policy)
+    return { id, policy }
   }
 }

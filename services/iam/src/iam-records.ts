@@ -10,6 +10,13 @@ const CONTEXT = { purpose: 'iam' }
 const PAGE_RECORDS = 500
 const REWRAP_ATTEMPTS_MAX = 16
 
+/** A record to be sealed and written; without a value: to be deleted. */
+export interface SealedChange {
+  readonly id: string
+  readonly value?: unknown
+  readonly expectedRevision?: number
+}
+
 /** Identity records in the table `iam`, each sealed under a key that the KMS wraps, and bound to its id. */
 export class IamRecords {
   readonly #mesh: Mesh
@@ -24,32 +31,38 @@ export class IamRecords {
   }
 
   async find<T>(id: string): Promise<T | undefined> {
-    return (await this.findWithRevision<T>(id))?.value
-  }
-
-  async findWithRevision<T>(id: string): Promise<{ value: T; revision: number } | undefined> {
     const record = await this.#metadata.findRecord('iam', id)
-    return record && { value: await this.#open<T>(id, record.value), revision: record.revision }
+    return record && (await this.#open<T>(id, record.value))
   }
 
-  /** Returns the new revision. `expectedRevision` 0: must not exist yet. META_RECORD_CHANGED. */
-  async put(id: string, value: unknown, expectedRevision?: number): Promise<number> {
+  async put(id: string, value: unknown): Promise<void> {
+    await this.commit([{ id, value }])
+  }
+
+  /** All at once, or nothing. META_RECORD_CHANGED. */
+  async commit(changes: readonly SealedChange[]): Promise<void> {
     const key = await this.#openKey()
-    const sealed = key.sealRecord(Buffer.from(JSON.stringify(value)), encodeFields('iam', id))
-    const { revision } = await this.#metadata.putRecord('iam', id, sealed, expectedRevision)
-    return revision
+    const sealed = changes.map(({ value, ...change }) => ({
+      ...change,
+      ...(value !== undefined && {
+        value: key.sealRecord(Buffer.from(JSON.stringify(value)), encodeFields('iam', change.id)),
+      }),
+    }))
+    await this.#metadata.changeRecords('iam', sealed)
   }
 
-  async remove(id: string): Promise<void> {
-    await this.#metadata.deleteRecord('iam', id)
+  /** 0: there is no such record. */
+  async revisionOf(id: string): Promise<number> {
+    return (await this.#metadata.findRecord('iam', id))?.revision ?? 0
   }
 
-  async list<T>(prefix: string): Promise<T[]> {
-    const values: T[] = []
+  /** By id. */
+  async list<T>(prefix: string): Promise<[id: string, value: T][]> {
+    const values: [string, T][] = []
     let afterId = ''
     for (;;) {
       const page = await this.#metadata.listRecords('iam', { prefix, afterId, limit: PAGE_RECORDS })
-      for (const { id, value } of page) values.push(await this.#open<T>(id, value))
+      for (const { id, value } of page) values.push([id, await this.#open<T>(id, value)])
       const last = page.at(-1)
       if (page.length < PAGE_RECORDS || last === undefined) return values
       afterId = last.id

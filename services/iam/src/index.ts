@@ -9,9 +9,11 @@ const METHODS = [
   'createAccount',
   'describeSealingKey',
   'findAccount',
+  'findPolicies',
   'findSigningKey',
   'hasRootAccount',
   'listAccounts',
+  'noteKeyUse',
   'removeAccount',
   'rewrapSealingKey',
 ] as const satisfies readonly (keyof IamService)[]

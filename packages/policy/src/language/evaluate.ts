@@ -1,6 +1,7 @@
+import type { RequestPrincipal } from '../principal.ts'
 import { isMet, narrows } from './condition.ts'
 import type { ContextValues, Pattern } from './pattern.ts'
-import type { Negatable, Policy, PrincipalPattern, RequestPrincipal, Statement } from './policy.ts'
+import type { Negatable, Policy, PrincipalPattern, Statement } from './policy.ts'
 
 export interface PolicyRequest {
   readonly principal: RequestPrincipal
@@ -12,40 +13,122 @@ export interface PolicyRequest {
   readonly values: ContextValues
 }
 
-/** What a policy says: a Deny anywhere beats every Allow (IAM User Guide, "Policy evaluation logic"). */
-export type Verdict = 'allow' | 'deny' | 'silent'
+/**
+ * How a policy of a resource names who asks: by its own ARN; as everybody; by the ARN of its role (or of who asked for a
+ * federated session); or only by its account, which leaves it to the account to say who of it.
+ */
+export type Naming = 'itself' | 'everybody' | 'issuer' | 'account'
 
-export function evaluatePolicy({ statements }: Policy, request: PolicyRequest): Verdict {
-  const speaking = statements.filter((statement) => speaksOf(statement, request))
-  if (speaking.some(({ effect }) => effect === 'Deny')) return 'deny'
-  return speaking.length > 0 ? 'allow' : 'silent'
+const STRONGEST_FIRST: readonly Naming[] = ['itself', 'everybody', 'issuer', 'account']
+
+export interface SpeakingStatement {
+  readonly index: number
+  readonly sid: string | undefined
+  readonly naming: Naming
+}
+
+/** The first statement that denies it (IAM User Guide, "Policy evaluation logic": one is enough). */
+export function findDeny(policy: Policy, request: PolicyRequest): SpeakingStatement | undefined {
+  return find(policy, 'Deny', request)
+}
+
+/** The statement that allows it; of several the one that names who asks best. */
+export function findAllow(policy: Policy, request: PolicyRequest): SpeakingStatement | undefined {
+  return find(policy, 'Allow', request)
+}
+
+function find({ statements }: Policy, effect: Statement['effect'], request: PolicyRequest) {
+  let best: SpeakingStatement | undefined
+  for (let index = 0; index < statements.length; index++) {
+    const statement = statements[index] as Statement
+    if (statement.effect !== effect || !speaksOf(statement, request)) continue
+    const naming = namingOf(statement, request.principal)
+    if (naming === undefined || (best !== undefined && rank(naming) >= rank(best.naming))) continue
+    best = { index, sid: statement.sid, naming }
+    if (naming === 'itself' || effect === 'Deny') return best
+  }
+  return best
+}
+
+function rank(naming: Naming): number {
+  return STRONGEST_FIRST.indexOf(naming)
 }
 
 /** S3 User Guide, "The meaning of public": it allows something to everybody, without a condition that holds them to fixed values. */
 export function isPublicPolicy({ statements }: Policy): boolean {
   return statements.some(({ effect, principals, conditions }) => {
-    const isForEverybody = principals.not || principals.of.some(({ kind }) => kind === 'everybody')
+    const isForEverybody = principals?.not || principals?.of.some(({ kind }) => kind === 'everybody')
     return effect === 'Allow' && isForEverybody && !conditions.some(narrows)
   })
 }
 
-function speaksOf(statement: Statement, { principal, action, resource, values }: PolicyRequest): boolean {
-  return (
-    isNamed(statement.principals, (wanted) => isPrincipal(wanted, principal)) &&
-    isNamed(statement.actions, (wanted: Pattern) => wanted.matches(action, values, true)) &&
-    isNamed(statement.resources, (wanted: Pattern) => wanted.matches(resource, values)) &&
-    statement.conditions.every((condition) => isMet(condition, values))
+/** Whether any of it looks at a condition key that begins so (lower case), in a condition or as a variable. */
+export function namesKey({ statements }: Policy, prefix: string): boolean {
+  const hasVariable = ({ text }: Pattern) => text.toLowerCase().includes(`\${${prefix}`)
+  return statements.some(
+    ({ conditions, resources }) =>
+      resources?.of.some(hasVariable) ||
+      conditions.some(({ key, values }) => key.startsWith(prefix) || values.some(hasVariable)),
   )
 }
 
-function isNamed<T>({ not, of }: Negatable<T>, fits: (wanted: T) => boolean): boolean {
-  return of.some(fits) !== not
+function speaksOf({ actions, resources, conditions }: Statement, { action, resource, values }: PolicyRequest): boolean {
+  return (
+    isNamed(actions, action, values, true) &&
+    (resources === undefined || isNamed(resources, resource, values, false)) &&
+    conditions.every((condition) => isMet(condition, values))
+  )
 }
 
-function isPrincipal(wanted: PrincipalPattern, principal: RequestPrincipal): boolean {
-  if (wanted.kind === 'everybody') return true
-  if (principal === 'anonymous') return false
-  if (wanted.kind === 'account') return principal.accountId === wanted.accountId
-  if (wanted.kind === 'arn') return principal.arn === wanted.arn
-  return principal.canonicalId === wanted.canonicalId
+function isNamed(
+  { not, of }: Statement['actions'],
+  candidate: string,
+  values: ContextValues,
+  ignoreCase: boolean,
+): boolean {
+  for (const wanted of of) if (wanted.matches(candidate, values, ignoreCase)) return !not
+  return not
+}
+
+/** Undefined: the statement does not speak of the principal. In a policy of an identity it speaks of whom it is attached to. */
+function namingOf({ principals, effect }: Statement, principal: RequestPrincipal): Naming | undefined {
+  if (principals === undefined) return 'itself'
+  if (principals.not) return isExcepted(principals, effect, principal) ? undefined : 'everybody'
+  const namings = principals.of.map((wanted) => namingBy(wanted, principal))
+  return STRONGEST_FIRST.find((naming) => namings.includes(naming))
+}
+
+/**
+ * NotPrincipal (IAM User Guide, of that name): an exception of an account excepts all of it from an Allow, but of a Deny only
+ * its root: users and sessions have to be named themselves.
+ */
+function isExcepted(
+  { of }: Negatable<PrincipalPattern>,
+  effect: Statement['effect'],
+  principal: RequestPrincipal,
+): boolean {
+  return of.some((excepted) => {
+    const naming = namingBy(excepted, principal)
+    return naming !== undefined && (effect === 'Allow' || naming !== 'account')
+  })
+}
+
+function namingBy(wanted: PrincipalPattern, principal: RequestPrincipal): Naming | undefined {
+  if (wanted.kind === 'everybody') return 'everybody'
+  if (principal === 'anonymous') return undefined
+  if (principal.kind === 'proven-identity') {
+    return wanted.kind === 'federated' && wanted.provider === principal.provider ? 'itself' : undefined
+  }
+  const isRoot = principal.kind === 'account-root'
+  switch (wanted.kind) {
+    case 'account':
+      return principal.accountId === wanted.accountId ? (isRoot ? 'itself' : 'account') : undefined
+    case 'canonical':
+      return principal.canonicalId === wanted.canonicalId ? (isRoot ? 'itself' : 'account') : undefined
+    case 'arn':
+      if (principal.arn === wanted.arn) return 'itself'
+      return principal.issuerArn === wanted.arn ? 'issuer' : undefined
+    default:
+      return undefined
+  }
 }

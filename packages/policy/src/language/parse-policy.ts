@@ -15,6 +15,8 @@ export class PolicyMalformed extends Error {}
 
 /** S3 User Guide, "Bucket policies": 20 KB. */
 export const POLICY_BYTES_MAX = 20 * 1024
+/** Above what each kind may have, which is counted without white space: 2 to 10 KB (IAM User Guide, "IAM quotas"). */
+const IDENTITY_POLICY_BYTES_MAX = 128 * 1024
 const STATEMENTS_MAX = 500
 const VALUES_MAX = 1_000
 const VERSIONS = ['2012-10-17', '2008-10-17']
@@ -32,9 +34,58 @@ const STATEMENT_FIELDS = [
 
 type Json = { readonly [name: string]: unknown }
 
+/** What kinds of policies may and must say. */
+interface Rules {
+  readonly bytesMax: number
+  readonly principal: 'required' | 'forbidden'
+  readonly resource: 'required' | 'forbidden'
+  readonly sid: RegExp
+  readonly isAction: (text: string) => boolean
+  readonly isResource: (text: string) => boolean
+}
+
+const ANY_SID = /^.{0,256}$/su
+/** IAM JSON policy elements: Sid: of identity policies only letters and digits. */
+const PLAIN_SID = /^[A-Za-z0-9]{0,256}$/
+
 /** Reads a policy that is attached to a resource, and so says of whom it speaks. PolicyMalformed. */
 export function parseResourcePolicy(text: string, place: PolicyPlace): Policy {
-  if (Buffer.byteLength(text) > POLICY_BYTES_MAX) throw malformed('Policy is larger than 20 KB.')
+  return parsePolicy(text, {
+    bytesMax: POLICY_BYTES_MAX,
+    principal: 'required',
+    resource: 'required',
+    sid: ANY_SID,
+    isAction: (action) => isAction(action, place.service),
+    isResource: place.isOwnResource,
+  })
+}
+
+/** Reads a policy of a user, group, role or session, which speaks of whom it is attached to. PolicyMalformed. */
+export function parseIdentityPolicy(text: string): Policy {
+  return parsePolicy(text, {
+    bytesMax: IDENTITY_POLICY_BYTES_MAX,
+    principal: 'forbidden',
+    resource: 'required',
+    sid: PLAIN_SID,
+    isAction: (action) => isAction(action, undefined),
+    isResource: isArnPattern,
+  })
+}
+
+/** Reads the trust policy of a role: who may take it. PolicyMalformed. */
+export function parseTrustPolicy(text: string): Policy {
+  return parsePolicy(text, {
+    bytesMax: IDENTITY_POLICY_BYTES_MAX,
+    principal: 'required',
+    resource: 'forbidden',
+    sid: PLAIN_SID,
+    isAction: (action) => isAction(action, 'sts'),
+    isResource: () => false,
+  })
+}
+
+function parsePolicy(text: string, rules: Rules): Policy {
+  if (Buffer.byteLength(text) > rules.bytesMax) throw malformed(`Policy is larger than ${rules.bytesMax / 1024} KB.`)
   const document = objectIn(jsonOf(text), "Policies must be valid JSON and the first byte must be '{'")
   assertFields(document, ['Version', 'Id', 'Statement'], 'the policy')
   const { Version: version = VERSIONS[1], Id: id, Statement: statements } = document
@@ -49,43 +100,63 @@ export function parseResourcePolicy(text: string, place: PolicyPlace): Policy {
   const sids = new Set<string>()
   return {
     statements: list.map((statement, index) => {
-      const parsed = parseStatement(statement, index, hasVariables, place)
-      if (parsed.sid !== undefined && sids.has(parsed.sid)) throw malformed(`Two statements have the Sid ${parsed.sid}`)
-      if (parsed.sid !== undefined) sids.add(parsed.sid)
+      const parsed = parseStatement(statement, index, hasVariables, rules)
+      if (parsed.sid && sids.has(parsed.sid)) throw malformed(`Two statements have the Sid ${parsed.sid}`)
+      if (parsed.sid) sids.add(parsed.sid)
       return parsed
     }),
   }
 }
 
-function parseStatement(value: unknown, index: number, variables: boolean, place: PolicyPlace): Statement {
+function parseStatement(value: unknown, index: number, variables: boolean, rules: Rules): Statement {
   const where = `statement ${index + 1}`
   const statement = objectIn(value, `${where} is not an object`)
   assertFields(statement, STATEMENT_FIELDS, where)
   const { Sid: sid, Effect: effect, Condition: condition } = statement
-  if (sid !== undefined && (typeof sid !== 'string' || sid.length > 256))
-    throw malformed(`Sid of ${where} is not a text`)
+  if (sid !== undefined && (typeof sid !== 'string' || !rules.sid.test(sid)))
+    throw malformed(
+      rules.sid === PLAIN_SID ? 'Statement IDs (SID) must be alpha-numeric.' : `Sid of ${where} is not a text`,
+    )
   if (effect === undefined) throw malformed('Missing required field Effect')
   if (effect !== 'Allow' && effect !== 'Deny') throw malformed(`Invalid effect: ${shown(effect)}`)
   const actions = negatable(statement, 'Action', where)
-  const resources = negatable(statement, 'Resource', where)
+  assertAbsent(statement, 'Principal', rules.principal)
+  assertAbsent(statement, 'Resource', rules.resource)
   return {
     sid,
     effect,
-    principals: principalsOf(statement),
+    principals: rules.principal === 'required' ? principalsOf(statement) : undefined,
     actions: patterns(actions, { wildcards: true, variables: false }, (text) => {
-      if (!isAction(text, place.service)) throw malformed('Policy has invalid action')
+      if (!rules.isAction(text)) throw malformed('Policy has invalid action')
     }),
-    resources: patterns(resources, { wildcards: true, variables }, (text) => {
-      if (!place.isOwnResource(text)) throw malformed('Policy has invalid resource')
-    }),
+    resources:
+      rules.resource === 'forbidden'
+        ? undefined
+        : patterns(negatable(statement, 'Resource', where), { wildcards: true, variables }, (text) => {
+            if (!rules.isResource(text)) throw malformed('Policy has invalid resource')
+          }),
     conditions: condition === undefined ? [] : conditionsOf(condition, where),
   }
 }
 
-function isAction(text: string, service: string): boolean {
+function assertAbsent(statement: Json, name: string, rule: Rules['principal']): void {
+  if (rule === 'required') return
+  for (const field of [name, `Not${name}`]) {
+    if (statement[field] !== undefined) throw malformed(`Policy document should not specify a ${field.toLowerCase()}.`)
+  }
+}
+
+/** `*`, or something of the form of an ARN, wildcards and all. */
+function isArnPattern(text: string): boolean {
+  return text === '*' || /^arn:[^:]*:[^:]*:[^:]*:[^:]*:.+$/s.test(text) || /^arn:.*[*].*$/s.test(text)
+}
+
+/** Of any service where `service` is undefined. */
+function isAction(text: string, service: string | undefined): boolean {
   if (text === '*') return true
   const [prefix, name, ...rest] = text.split(':')
-  return prefix?.toLowerCase() === service && name !== undefined && /^[A-Za-z0-9*?]+$/.test(name) && rest.length === 0
+  if (name === undefined || !/^[A-Za-z0-9*?]+$/.test(name) || rest.length > 0) return false
+  return service === undefined ? /^[A-Za-z0-9-]{1,64}$/.test(prefix ?? '') : prefix?.toLowerCase() === service
 }
 
 /** Either the element or its Not... form, and one of them. */
@@ -122,6 +193,8 @@ function principalsOf(statement: Json): Negatable<PrincipalPattern> {
 const ACCOUNT_ID = /^\d{12}$/
 const ROOT_ARN = /^arn:aws:iam::(\d{12}):root$/
 const PRINCIPAL_ARN = /^arn:aws:(iam|sts)::\d{12}:(user|role|assumed-role|federated-user)\/[\w+=,.@/-]{1,512}$/
+const PROVIDER = /^(arn:aws:iam::\d{12}:(oidc-provider|saml-provider)\/[^\s*?]{1,512}|[a-z0-9.-]{1,255}\.[a-z]{2,})$/
+const SERVICE = /^[a-z0-9.-]{1,128}\.amazonaws\.com$/
 const CANONICAL_ID = /^[0-9a-f]{64}$/
 
 function principalOf(kind: string, name: string): PrincipalPattern {
@@ -132,6 +205,8 @@ function principalOf(kind: string, name: string): PrincipalPattern {
     if (accountId !== undefined) return { kind: 'account', accountId }
     if (PRINCIPAL_ARN.test(name)) return { kind: 'arn', arn: name }
   }
+  if (kind === 'Federated' && PROVIDER.test(name)) return { kind: 'federated', provider: name }
+  if (kind === 'Service' && SERVICE.test(name)) return { kind: 'service', service: name }
   if (kind === 'CanonicalUser' && CANONICAL_ID.test(name)) return { kind: 'canonical', canonicalId: name }
   throw malformed('Invalid principal in policy')
 }

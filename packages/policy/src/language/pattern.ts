@@ -16,10 +16,12 @@ const VARIABLE = /\$\{(?:(?<escaped>[*?$])|(?<key>[A-Za-z0-9:._/-]{1,256})(?:\s*
 export class Pattern {
   readonly text: string
   readonly #tokens: readonly Token[]
+  readonly #simple: Simple | undefined
 
   constructor(text: string, options: { readonly wildcards: boolean; readonly variables: boolean }) {
     this.text = text
     this.#tokens = tokensOf(text, options)
+    this.#simple = simpleOf(this.#tokens)
   }
 
   /** Whether it has wildcards or variables, so that it stands for more than itself. */
@@ -29,6 +31,12 @@ export class Pattern {
 
   /** False where the request does not say what a variable stands for. */
   matches(candidate: string, values: ContextValues, ignoreCase = false): boolean {
+    const simple = this.#simple
+    if (simple !== undefined) {
+      const text = ignoreCase ? candidate.toLowerCase() : candidate
+      const wanted = ignoreCase ? simple.lowerCase : simple.text
+      return simple.isPrefix ? text.startsWith(wanted) : text === wanted
+    }
     const wanted = this.#resolved(values)
     if (wanted === undefined) return false
     const fold = (codes: number[]) => (ignoreCase ? codes.map(lowerCase) : codes)
@@ -56,6 +64,21 @@ export class Pattern {
     }
     return codes
   }
+}
+
+/** What nearly all patterns are: a text, or one that ends with the one `*` that it has. */
+interface Simple {
+  readonly text: string
+  readonly lowerCase: string
+  readonly isPrefix: boolean
+}
+
+function simpleOf(tokens: readonly Token[]): Simple | undefined {
+  const isPrefix = tokens.at(-1) === STAR
+  const codes = isPrefix ? tokens.slice(0, -1) : tokens
+  if (!codes.every((token) => typeof token === 'number' && token >= 0)) return undefined
+  const text = codes.map((code) => String.fromCodePoint(code as number)).join('')
+  return { text, lowerCase: text.toLowerCase(), isPrefix }
 }
 
 function tokensOf(text: string, { wildcards, variables }: { wildcards: boolean; variables: boolean }): Token[] {

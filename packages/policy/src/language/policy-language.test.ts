@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluatePolicy, isPublicPolicy } from './evaluate.ts'
+import { findAllow, findDeny, isPublicPolicy, type PolicyRequest } from './evaluate.ts'
 import { PolicyMalformed, parseResourcePolicy } from './parse-policy.ts'
 import { Pattern } from './pattern.ts'
+import type { Policy } from './policy.ts'
 
 const ACCOUNT = '111122223333'
 const OTHER = '444455556666'
@@ -11,11 +12,22 @@ const place = {
   service: 's3',
   isOwnResource: (resource: string) => resource === 'arn:aws:s3:::b' || resource.startsWith('arn:aws:s3:::b/'),
 }
-const alice = { accountId: ACCOUNT, arn: `arn:aws:iam::${ACCOUNT}:user/alice`, canonicalId: CANONICAL }
+const alice = {
+  kind: 'iam-user',
+  accountId: ACCOUNT,
+  arn: `arn:aws:iam::${ACCOUNT}:user/alice`,
+  canonicalId: CANONICAL,
+  userId: 'AIDAALICE',
+} as const
 const base = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*' }
 
 const parse = (statements: unknown, version = '2012-10-17') =>
   parseResourcePolicy(JSON.stringify({ Version: version, Statement: statements }), place)
+
+function evaluatePolicy(policy: Policy, request: PolicyRequest): 'allow' | 'deny' | 'silent' {
+  if (findDeny(policy, request)) return 'deny'
+  return findAllow(policy, request) ? 'allow' : 'silent'
+}
 
 interface Asked {
   readonly principal?: typeof alice | 'anonymous'

@@ -9,9 +9,11 @@ export interface Policy {
 export interface Statement {
   readonly sid: string | undefined
   readonly effect: 'Allow' | 'Deny'
-  readonly principals: Negatable<PrincipalPattern>
+  /** Undefined in a policy of an identity: it speaks of whom it is attached to. */
+  readonly principals: Negatable<PrincipalPattern> | undefined
   readonly actions: Negatable<Pattern>
-  readonly resources: Negatable<Pattern>
+  /** Undefined in a trust policy: it speaks of the role that it belongs to. */
+  readonly resources: Negatable<Pattern> | undefined
   readonly conditions: readonly Condition[]
 }
 
@@ -27,8 +29,7 @@ export type PrincipalPattern =
   | { readonly kind: 'account'; readonly accountId: string }
   | { readonly kind: 'arn'; readonly arn: string }
   | { readonly kind: 'canonical'; readonly canonicalId: string }
-
-/** Who asks. */
-export type RequestPrincipal =
-  | 'anonymous'
-  | { readonly accountId: string; readonly arn: string; readonly canonicalId: string }
+  /** An identity provider: its ARN, or the domain of a well-known one. */
+  | { readonly kind: 'federated'; readonly provider: string }
+  /** A service of AWS, which never asks anything here. */
+  | { readonly kind: 'service'; readonly service: string }

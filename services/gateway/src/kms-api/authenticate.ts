@@ -1,15 +1,13 @@
 import { hash } from 'node:crypto'
-import type { Principal } from '@coffer/contracts'
 import { parseAuthorizationHeader, verifySignature } from '@coffer/s3-protocol'
 import { RequestBody } from '../body/request-body.ts'
 import type { Exchange } from '../exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import type { SigningKey } from '../signing-keys.ts'
 import { kmsApiError } from './errors.ts'
 
 /** The largest input is a key policy (32 KiB) beside a description and 50 tags, with room for JSON's escapes. */
 const BODY_BYTES_MAX = 256 * 1024
-/** The one account whose keys the server's master keys are. */
-const ROOT_ACCOUNT_NAME = 'root'
 
 /**
  * Who makes the request, and its body: SigV4 in the Authorization header, for the service `kms`, over the hash of the body.
@@ -19,7 +17,7 @@ const ROOT_ACCOUNT_NAME = 'root'
 export async function authenticate(
   { request, response, receivedAtMs }: Exchange,
   { options, signingKeys }: GatewayContext,
-): Promise<{ readonly principal: Principal; readonly body: Buffer }> {
+): Promise<{ readonly caller: SigningKey; readonly body: Buffer }> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
   const { authorization } = headers
   if (authorization === undefined) throw kmsApiError('MissingAuthenticationTokenException')
@@ -29,7 +27,8 @@ export async function authenticate(
       message: `Credential should be scoped to a valid region, not '${said.region.slice(0, 64)}'.`,
     })
   }
-  const signingKey = await signingKeys.find(said)
+  const sessionToken = headers['x-amz-security-token']
+  const signingKey = await signingKeys.find({ ...said, ...(sessionToken !== undefined && { sessionToken }) })
   if (signingKey === undefined) throw kmsApiError('UnrecognizedClientException')
   const body = await new RequestBody(request, response).collect(BODY_BYTES_MAX)
   const payloadText = hash('sha256', body)
@@ -37,13 +36,6 @@ export async function authenticate(
   const [rawPath = '/', rawQuery = ''] = (request.url ?? '').split('?', 2)
   const signed = { method: request.method ?? '', rawPath, rawQuery, headers }
   verifySignature(signed, authentication, signingKey.keyBytes, receivedAtMs)
-  return { principal: signingKey.principal, body }
-}
-
-/** Until there are policies that say more: the server's master keys are the first account's, and its root's alone. */
-export function authorize({ accountName, accountId }: Principal, operation: string): void {
-  if (accountName === ROOT_ACCOUNT_NAME) return
-  throw kmsApiError('AccessDeniedException', {
-    message: `User: arn:aws:iam::${accountId}:root is not authorized to perform: kms:${operation}`,
-  })
+  signingKeys.used(said, receivedAtMs)
+  return { caller: signingKey, body }
 }

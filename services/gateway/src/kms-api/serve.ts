@@ -4,7 +4,8 @@ import type { Exchange } from '../exchange.ts'
 import { sendFailure } from '../failure.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { type Reply, sendReply } from '../reply.ts'
-import { authenticate, authorize } from './authenticate.ts'
+import { authenticate } from './authenticate.ts'
+import { authorize } from './authorize.ts'
 import { type KmsApiError, kmsApiError } from './errors.ts'
 import { toKmsApiError } from './errors-to-kms-api.ts'
 import type { KmsApiCall } from './operation.ts'
@@ -38,11 +39,14 @@ async function handle(exchange: Exchange, context: GatewayContext): Promise<Repl
   const name = operationNameOf(exchange.request)
   const operation = KMS_API_OPERATIONS.get(name)
   if (operation?.carriesSecrets && !exchange.secure) throw overPlainHttp(name)
-  const { principal, body } = await authenticate(exchange, context)
+  const { caller, body } = await authenticate(exchange, context)
+  const { principal } = caller
   try {
-    authorize(principal, name)
+    const call = await callOf(principal, context)
+    const input = parseBody(body)
+    await authorize(caller, name, input, call, exchange)
     if (operation === undefined) throw kmsApiError('UnknownOperationException', { message: `Unknown: ${name}` })
-    const answer = await operation.answer(parseBody(body), await callOf(principal, context))
+    const answer = await operation.answer(input, call)
     if (operation.changesKeys) audit(exchange, context, principal, name)
     return { status: 200, headers: HEADERS, body: answer === undefined ? '' : JSON.stringify(answer) }
   } finally {

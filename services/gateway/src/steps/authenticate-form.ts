@@ -12,6 +12,7 @@ import {
 } from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
+import type { SigningKey } from '../signing-keys.ts'
 
 /**
  * Who posts a form: whoever signed its policy, or nobody (S3 API, "Authenticating requests in browser-based uploads using
@@ -28,7 +29,7 @@ export async function authenticateForm(
   try {
     const received = await reader.readFields()
     const signed = parseFormSignature(received.fields)
-    const principal = signed === undefined ? 'anonymous' : await signerOf(signed, received.fields, context)
+    const signer = signed && (await signerOf(signed, received.fields, context, request.receivedAtMs))
     const fields = withFileName(received)
     const policy = signed && parsePostPolicy(received.fields.get('policy') ?? '')
     if (policy) assertPolicyAllows(policy, { fields, bucket }, request.receivedAtMs)
@@ -37,7 +38,8 @@ export async function authenticateForm(
       ...request,
       parsed: { ...request.parsed, key, headers: { ...putHeaders, host: headers.host } },
       authentication: { kind: 'form', payload: { kind: 'unsigned' } },
-      principal,
+      principal: signer?.principal ?? 'anonymous',
+      ...(signer && { policies: signer.policies }),
       form: { reader, success, ...(policy?.sizeRange && { sizeRange: policy.sizeRange }) },
     }
   } catch (error) {
@@ -46,7 +48,12 @@ export async function authenticateForm(
   }
 }
 
-async function signerOf(signed: FormSignature, fields: ReadonlyMap<string, string>, context: GatewayContext) {
+async function signerOf(
+  signed: FormSignature,
+  fields: ReadonlyMap<string, string>,
+  context: GatewayContext,
+  receivedAtMs: number,
+): Promise<SigningKey> {
   const { region } = context.options
   if (signed.region !== region) {
     throw s3Error('InvalidArgument', {
@@ -54,8 +61,10 @@ async function signerOf(signed: FormSignature, fields: ReadonlyMap<string, strin
       details: { Region: region },
     })
   }
-  const signingKey = await context.signingKeys.find(signed)
+  const sessionToken = fields.get('x-amz-security-token')
+  const signingKey = await context.signingKeys.find({ ...signed, ...(sessionToken !== undefined && { sessionToken }) })
   if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
   verifyFormSignature(fields.get('policy') ?? '', signed, signingKey.keyBytes)
-  return signingKey.principal
+  context.signingKeys.used(signed, receivedAtMs)
+  return signingKey
 }

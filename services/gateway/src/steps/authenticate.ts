@@ -17,16 +17,25 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
   }
   if (authentication.kind === 'anonymous') return { ...request, authentication, principal: 'anonymous' }
   assertRegion(authentication, context.options.region)
-  const signingKey = await context.signingKeys.find(authentication)
+  const signingKey = await context.signingKeys.find(withToken(authentication, request.parsed))
   if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
   const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
+  context.signingKeys.used(authentication, request.receivedAtMs)
   return {
     ...request,
     parsed: authentication.kind === 'presigned' ? withSignedParameters(request.parsed) : request.parsed,
     authentication,
     principal: signingKey.principal,
+    policies: signingKey.policies,
     signing: { keyBytes: signingKey.keyBytes, seedSignature },
   }
+}
+
+/** Temporary credentials come with a token, in a header or in the presigned query. */
+function withToken(authentication: SignedAuthentication, { headers, query }: UnderstoodRequest['parsed']) {
+  const inHeader = headers['x-amz-security-token']
+  const sessionToken = authentication.kind === 'presigned' ? (query.get('X-Amz-Security-Token') ?? inHeader) : inHeader
+  return { ...authentication, ...(sessionToken !== undefined && { sessionToken }) }
 }
 
 /** As AWS: a signature for another region is refused with the right one named, which SDKs then use. */

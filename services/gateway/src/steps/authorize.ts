@@ -1,7 +1,7 @@
 import { s3Error } from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
-import { existingTagsOf, isPermitted } from './permission.ts'
+import { decisionOn, existingTagsOf, NotAllowed } from './permission.ts'
 import { actionOf } from './s3-actions.ts'
 
 /** Each of its keys is asked about for itself, by the operation, where a policy may tell one from another. */
@@ -11,12 +11,18 @@ const ASKED_BY_KEY = 'DeleteObjects'
 export async function authorize(request: LocatedRequest, context: GatewayContext): Promise<AuthorizedRequest> {
   const { bucket, parsed } = request
   const { key, query, operation } = parsed
-  const existingTags = bucket && (await existingTagsOf(context, bucket, key, query.get('versionId')))
+  const existingTags = bucket && (await existingTagsOf(request, context, bucket, key, query.get('versionId')))
   const asked = { bucket, action: actionOf(parsed), key, existingTags }
-  const isAskedLater = operation === ASKED_BY_KEY && bucket?.config.policy !== undefined
-  if (!isAskedLater && !isPermitted(request, asked)) throw s3Error('AccessDenied')
+  const isAskedLater = operation === ASKED_BY_KEY && (bucket?.config.policy !== undefined || !isRoot(request))
+  const decision = decisionOn(request, asked)
+  if (!isAskedLater && decision.effect === 'deny') throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
   assertExpectedOwner(request, bucket?.record.ownerAccountId)
-  return { ...request, existingTags } as AuthorizedRequest
+  return { ...request, existingTags, decision } as AuthorizedRequest
+}
+
+/** Of whom only the bucket's policy can tell one key from another. */
+function isRoot({ principal }: LocatedRequest): boolean {
+  return principal === 'anonymous' || principal.kind === 'account-root'
 }
 
 /** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403. */

@@ -1,4 +1,4 @@
-import type { ContextValues } from '@coffer/policy'
+import { type ContextValues, namesKey, type Policy, principalValue, tagNamed } from '@coffer/policy'
 import { parseTagging, type Tags } from '@coffer/s3-protocol'
 import type { LocatedRequest } from '../requests.ts'
 
@@ -16,18 +16,31 @@ const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STR
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
 
+const asking = new WeakMap<Policy, boolean>()
+
 /** Whether a policy asks for the tags that an object has, which have to be looked up. */
-export function asksForExistingTags(policyText: string): boolean {
-  return policyText.toLowerCase().includes(EXISTING_TAG)
+export function asksForExistingTags(policy: Policy): boolean {
+  const known = asking.get(policy)
+  if (known !== undefined) return known
+  const asks = namesKey(policy, EXISTING_TAG)
+  asking.set(policy, asks)
+  return asks
 }
 
 /**
  * The values of condition keys for a request (IAM User Guide, "AWS global condition context keys"; Service Authorization
  * Reference, Amazon S3, "Condition keys"). What Coffer knows nothing of is not there.
  */
-export function conditionValues(request: LocatedRequest, existingTags: Tags | undefined): ContextValues {
+export function conditionValues(
+  request: LocatedRequest,
+  existingTags: Tags | undefined,
+  resourceAccountId: string | undefined,
+): ContextValues {
   return (key) => {
-    const value = oneOrMore(request, key, existingTags)
+    const value =
+      key === 'aws:resourceaccount' || key === 's3:resourceaccount'
+        ? resourceAccountId
+        : oneOrMore(request, key, existingTags)
     return typeof value === 'string' ? [value] : value
   }
 }
@@ -43,14 +56,13 @@ function oneOrMore(
   const inHeader = HEADER_KEYS[key]
   if (inHeader !== undefined) return headers[inHeader]
   if (key.startsWith('s3:x-amz-')) return headers[key.slice('s3:'.length)]
-  if (key.startsWith(EXISTING_TAG)) return tagOf(existingTags, key.slice(EXISTING_TAG.length))
-  if (key.startsWith(REQUEST_TAG)) return tagOf(requestTags(request), key.slice(REQUEST_TAG.length))
+  if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
+  if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
   return globalValue(request, key)
 }
 
 function globalValue(request: LocatedRequest, key: string): string | readonly string[] | undefined {
   const { principal, authentication, receivedAtMs } = request
-  const account = principal === 'anonymous' ? undefined : principal
   switch (key) {
     case 'aws:sourceip':
       return request.sourceIp
@@ -60,13 +72,6 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
       return new Date(receivedAtMs).toISOString()
     case 'aws:epochtime':
       return String(Math.floor(receivedAtMs / 1000))
-    case 'aws:principaltype':
-      return account === undefined ? 'Anonymous' : 'Account'
-    case 'aws:principalaccount':
-    case 'aws:userid':
-      return account?.accountId ?? (key === 'aws:userid' ? 'anonymous' : undefined)
-    case 'aws:principalarn':
-      return account && rootArnOf(account.accountId)
     case 's3:authtype':
       return authentication.kind === 'anonymous' ? undefined : AUTHENTICATION_TYPES[authentication.kind]
     case 's3:signatureversion':
@@ -76,12 +81,8 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
     case 's3:requestobjecttagkeys':
       return Object.keys(requestTags(request) ?? {})
     default:
-      return undefined
+      return principalValue(principal, key)
   }
-}
-
-export function rootArnOf(accountId: string): string {
-  return `arn:aws:iam::${accountId}:root`
 }
 
 function requestTags({ parsed }: LocatedRequest): Tags | undefined {
@@ -92,9 +93,4 @@ function requestTags({ parsed }: LocatedRequest): Tags | undefined {
     // Refused by the operation itself.
     return undefined
   }
-}
-
-/** Names of condition keys come in lower case; those of tags are told apart by case. So a policy's tag names mean any case. */
-function tagOf(tags: Tags | undefined, name: string): string | undefined {
-  return Object.entries(tags ?? {}).find(([key]) => key.toLowerCase() === name)?.[1]
 }

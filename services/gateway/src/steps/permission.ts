@@ -1,12 +1,12 @@
 import { openAttributes } from '@coffer/object-record'
-import { decide } from '@coffer/policy'
+import { type Decision, decide, type Policy } from '@coffer/policy'
 import { s3Error, type Tags } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { versionSelectorOf } from '../object/find-object.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
-import { asksForExistingTags, conditionValues, rootArnOf } from './condition-values.ts'
+import { asksForExistingTags, conditionValues } from './condition-values.ts'
 import { resourceOf } from './s3-actions.ts'
 
 type Action = `s3:${string}`
@@ -19,24 +19,39 @@ interface Asked {
   readonly existingTags: Tags | undefined
 }
 
-/** Whether whoever makes the request may do this: also something beside what its operation is. */
-export function isPermitted(request: LocatedRequest, { bucket, action, key, existingTags }: Asked): boolean {
-  const { principal } = request
-  const { effect } = decide({
-    principal:
-      principal === 'anonymous'
-        ? principal
-        : { accountId: principal.accountId, arn: rootArnOf(principal.accountId), canonicalId: principal.canonicalId },
+/** Actions on the account itself; one on a bucket that is not there is nobody's. */
+const ACCOUNT_ACTIONS: readonly string[] = ['s3:CreateBucket', 's3:ListAllMyBuckets']
+
+/** The cause of AccessDenied: why, for the audit trail; no client is told. */
+export class NotAllowed extends Error {
+  readonly decision: Decision
+
+  constructor(decision: Decision) {
+    super(decision.reason)
+    this.decision = decision
+  }
+}
+
+/** Whether whoever makes the request may do this, and why: also something beside what its operation is. */
+export function decisionOn(request: LocatedRequest, { bucket, action, key, existingTags }: Asked): Decision {
+  const { principal, policies, parsed } = request
+  const ownAccountId = principal !== 'anonymous' && ACCOUNT_ACTIONS.includes(action) ? principal.accountId : undefined
+  const name = bucket?.record.name ?? (action === 's3:CreateBucket' ? parsed.bucket : '')
+  const bucketPolicy = bucket && policyOf(bucket)
+  return decide({
+    principal,
+    policies,
     action,
-    resource: resourceOf(bucket?.record.name ?? '', key),
-    values: conditionValues(request, existingTags),
-    ...(bucket && {
-      bucketOwnerAccountId: bucket.record.ownerAccountId,
-      bucketPolicy: policyOf(bucket),
-      restrictsPublic: bucket.config.publicAccessBlock?.restrictPublicBuckets ?? false,
-    }),
+    resource: resourceOf(name, key),
+    values: conditionValues(request, existingTags, bucket?.record.ownerAccountId ?? ownAccountId),
+    resourceAccountId: bucket?.record.ownerAccountId ?? ownAccountId,
+    ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
+    restrictsPublic: bucket?.config.publicAccessBlock?.restrictPublicBuckets ?? false,
   })
-  return effect === 'allow'
+}
+
+export function isPermitted(request: LocatedRequest, asked: Asked): boolean {
+  return decisionOn(request, asked).effect === 'allow'
 }
 
 /** The same of another object than the request's own, whose tags are looked up where the policy asks for them. */
@@ -46,23 +61,29 @@ export async function isPermittedOnObject(
   bucket: OpenBucket,
   { action, key, versionId }: { readonly action: Action; readonly key: string; readonly versionId: string | undefined },
 ): Promise<boolean> {
-  const existingTags = await existingTagsOf(context, bucket, key, versionId)
+  const existingTags = await existingTagsOf(request, context, bucket, key, versionId)
   return isPermitted(request, { bucket, action, key, existingTags })
 }
 
-/** Undefined where the bucket's policy does not ask for them, or there is no such object. */
+/** Undefined where no policy asks for them, or there is no such object. */
 export async function existingTagsOf(
+  request: LocatedRequest,
   context: GatewayContext,
   bucket: OpenBucket,
   key: string,
   versionId: string | undefined,
 ): Promise<Tags | undefined> {
-  const { policy } = bucket.config
-  if (policy === undefined || key === '' || !asksForExistingTags(policy)) return undefined
+  if (key === '' || !policies(request, bucket).some(asksForExistingTags)) return undefined
   const which = versionSelectorOf(key, versionId)
   const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
   if (found === undefined || found.version.isDeleteMarker) return undefined
   return openAttributes(bucket.metadataKey, bucket.record.id, found.version).attributes.headers.tags
+}
+
+function policies({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy[] {
+  const ofPrincipal = own && [...own.identity, ...(own.boundary ? [own.boundary] : []), ...(own.session ?? [])]
+  const ofBucket = policyOf(bucket)
+  return [...(ofPrincipal ?? []).map(({ policy }) => policy), ...(ofBucket ? [ofBucket] : [])]
 }
 
 /**

@@ -1,0 +1,80 @@
+import type { AccessKey, Account } from '@coffer/contracts'
+import { Secret } from '@coffer/crypto-core'
+import { accessKeyRecord, type StoredAccessKey } from './access-keys.ts'
+import { assertAccessKey, newAccountId, newCanonicalId } from './credentials.ts'
+import type { Directory } from './directory.ts'
+import type { AccountEntity, Entity } from './entities.ts'
+import { iamError } from './errors.ts'
+import type { IamRecords } from './iam-records.ts'
+import type { Plan } from './iam-store.ts'
+
+export const ROOT_NAME = 'root'
+
+/** A new account and its root access key. IAM_ACCOUNT_EXISTS, IAM_ACCESS_KEY_EXISTS, IAM_ACCESS_KEY_INVALID. */
+export function planAccount(directory: Directory, name: string, accessKey: AccessKey): Plan<Account> {
+  assertAccessKey(accessKey)
+  const { accessKeyId } = accessKey
+  if (directory.accountNamed(name) !== undefined) throw iamError('IAM_ACCOUNT_EXISTS', { name })
+  if (directory.keyOwner(accessKeyId) !== undefined) throw iamError('IAM_ACCESS_KEY_EXISTS', { accessKeyId })
+  const accountId = newAccountId()
+  const account: AccountEntity = {
+    kind: 'account',
+    accountId,
+    name,
+    canonicalId: newCanonicalId(),
+    createdAt: Date.now(),
+    rootAccessKeyIds: [accessKeyId],
+  }
+  const others = [{ id: accessKeyRecord(accessKeyId), value: { ...accessKey, accountId } satisfies StoredAccessKey }]
+  return { put: [account], others, result: account }
+}
+
+/** The first account, with this root access key and no other. */
+export async function planRoot(
+  directory: Directory,
+  accessKey: AccessKey,
+  records: IamRecords,
+): Promise<Plan<Account>> {
+  const account = directory.accountNamed(ROOT_NAME)
+  if (account === undefined) return planAccount(directory, ROOT_NAME, accessKey)
+  assertAccessKey(accessKey)
+  const { accessKeyId } = accessKey
+  const owner = directory.keyOwner(accessKeyId)
+  const isRoots = owner?.accountId === account.accountId && owner.userId === undefined
+  if (owner !== undefined && !isRoots) throw iamError('IAM_ACCESS_KEY_EXISTS', { accessKeyId })
+  const stored = await records.find<StoredAccessKey>(accessKeyRecord(accessKeyId))
+  if (isRoots && stored !== undefined && isSameSecret(stored, accessKey)) return { result: account }
+  const replaced: AccountEntity = { ...account, rootAccessKeyIds: [accessKeyId] }
+  const dropped = account.rootAccessKeyIds.filter((id) => id !== accessKeyId)
+  const value: StoredAccessKey = { ...accessKey, accountId: account.accountId }
+  return {
+    put: [replaced],
+    others: [{ id: accessKeyRecord(accessKeyId), value }, ...dropped.map((id) => ({ id: accessKeyRecord(id) }))],
+    result: replaced,
+  }
+}
+
+/** An account with everything that is in it. IAM_ACCOUNT_IS_ROOT. */
+export function planRemoval(directory: Directory, account: AccountEntity): Plan<void> {
+  if (account.name === ROOT_NAME) throw iamError('IAM_ACCOUNT_IS_ROOT')
+  const { accountId, rootAccessKeyIds } = account
+  const users = directory.list('user', accountId)
+  const keyIds = [...rootAccessKeyIds, ...users.flatMap(({ accessKeys }) => accessKeys.map((key) => key.accessKeyId))]
+  const remove: Entity[] = [
+    account,
+    directory.settings(accountId),
+    ...users,
+    ...directory.list('group', accountId),
+    ...directory.list('role', accountId),
+    ...directory.list('policy', accountId),
+    ...directory.list('oidc-provider', accountId),
+  ]
+  // Stores of before had a record for the name too.
+  const others = [...keyIds.map((id) => ({ id: accessKeyRecord(id) })), { id: `account-name/${account.name}` }]
+  return { remove, others, result: undefined }
+}
+
+function isSameSecret(one: AccessKey, other: AccessKey): boolean {
+  const secretOf = ({ secretAccessKey }: AccessKey) => Secret.copyOf(Buffer.from(secretAccessKey))
+  return secretOf(one).equals(secretOf(other))
+}

@@ -1,0 +1,154 @@
+import type { Account } from '@coffer/contracts'
+
+/*
+ * What is kept of identities: one sealed record each, found by its kind, account and unique id, so that a rename changes one
+ * record. Secrets of access keys are records of their own: nothing here lets anybody in.
+ */
+
+export interface Tag {
+  readonly key: string
+  readonly value: string
+}
+
+/** What policies hang on. */
+export interface Attachable {
+  /** ARNs of managed policies. */
+  readonly attached: readonly string[]
+  /** Inline policies: documents by name. */
+  readonly inline: Readonly<Record<string, string>>
+}
+
+interface Named {
+  readonly accountId: string
+  /** `AIDA...`, `AGPA...`, `AROA...`, `ANPA...`. */
+  readonly id: string
+  readonly name: string
+  readonly path: string
+  readonly createdAt: number
+}
+
+export interface UserAccessKey {
+  readonly accessKeyId: string
+  readonly isActive: boolean
+  readonly createdAt: number
+}
+
+/** A password, for the console: only what scrypt (RFC 7914) makes of it. */
+export interface LoginProfile {
+  readonly createdAt: number
+  readonly changedAt: number
+  readonly mustReset: boolean
+  /** Base64. */
+  readonly salt: string
+  readonly hash: string
+  readonly cost: number
+  /** What it may not be again. */
+  readonly earlier: readonly { readonly salt: string; readonly hash: string; readonly cost: number }[]
+}
+
+export interface User extends Named, Attachable {
+  readonly kind: 'user'
+  readonly tags: readonly Tag[]
+  readonly groupIds: readonly string[]
+  readonly boundaryArn?: string
+  readonly accessKeys: readonly UserAccessKey[]
+  readonly login?: LoginProfile
+}
+
+export interface Group extends Named, Attachable {
+  readonly kind: 'group'
+}
+
+export interface Role extends Named, Attachable {
+  readonly kind: 'role'
+  readonly tags: readonly Tag[]
+  readonly trustPolicy: string
+  readonly description?: string
+  readonly sessionSecondsMax: number
+  readonly boundaryArn?: string
+}
+
+export interface PolicyVersion {
+  /** `v1`, `v2`, ... */
+  readonly id: string
+  readonly document: string
+  readonly createdAt: number
+}
+
+export interface ManagedPolicy extends Named {
+  readonly kind: 'policy'
+  readonly description?: string
+  readonly updatedAt: number
+  readonly versions: readonly PolicyVersion[]
+  readonly defaultVersionId: string
+  /** Numbers of versions are not used again. */
+  readonly versionsMade: number
+  readonly tags: readonly Tag[]
+}
+
+export interface OidcProvider {
+  readonly kind: 'oidc-provider'
+  readonly accountId: string
+  /** The URL without `https://`: what its ARN ends with. */
+  readonly id: string
+  readonly clientIds: readonly string[]
+  readonly thumbprints: readonly string[]
+  readonly createdAt: number
+  readonly tags: readonly Tag[]
+}
+
+export interface PasswordPolicy {
+  readonly minimumLength: number
+  readonly requireSymbols: boolean
+  readonly requireNumbers: boolean
+  readonly requireUppercase: boolean
+  readonly requireLowercase: boolean
+  readonly allowUsersToChange: boolean
+  readonly ageDaysMax?: number
+  readonly reusePrevention?: number
+  readonly hardExpiry: boolean
+}
+
+export interface AccountSettings {
+  readonly kind: 'settings'
+  readonly accountId: string
+  /** `settings`: there is one. */
+  readonly id: string
+  readonly alias?: string
+  readonly passwordPolicy?: PasswordPolicy
+}
+
+export interface AccountEntity extends Account {
+  readonly kind: 'account'
+}
+
+export type Entity = AccountEntity | AccountSettings | Group | ManagedPolicy | OidcProvider | Role | User
+export type EntityKind = Entity['kind']
+/** The kinds that live in an account and have names. */
+export type NamedEntity = User | Group | Role | ManagedPolicy
+export type PolicyHolder = User | Group | Role
+
+export const ENTITY_PREFIXES = [
+  'account/',
+  'settings/',
+  'user/',
+  'group/',
+  'role/',
+  'policy/',
+  'oidc-provider/',
+] as const
+
+/** The id of its record. An account's is older than the others and has no kind in it. */
+export function recordIdOf(entity: Entity): string {
+  return entity.kind === 'account' ? `account/${entity.accountId}` : `${entity.kind}/${entity.accountId}/${entity.id}`
+}
+
+/** Inverse of what is kept: the kind is in the record's id. */
+export function entityFrom(recordId: string, value: object): Entity {
+  return { ...value, kind: recordId.slice(0, recordId.indexOf('/')) } as Entity
+}
+
+export function arnOf(entity: Exclude<Entity, AccountEntity | AccountSettings>): string {
+  const name = entity.kind === 'oidc-provider' ? `/${entity.id}` : entity.path + entity.name
+  return `arn:aws:iam::${entity.accountId}:${entity.kind}${name}`
+}
