@@ -16,6 +16,8 @@ export interface BenchServer {
   readonly dataDir: string
   /** Resident memory of all its processes, bytes. Source: proc(5), /proc/pid/statm. */
   residentBytes(): number
+  /** Processor time that all its processes have used, milliseconds. Source: proc(5), /proc/pid/stat. */
+  cpuMs(): number
   stop(): Promise<void>
 }
 
@@ -43,6 +45,7 @@ export async function startCoffer(settings: Readonly<Record<string, string>> = {
     endpoint: endpointOf(port),
     dataDir,
     residentBytes: () => residentOf(server.pid ?? 0),
+    cpuMs: () => cpuMsOf(server.pid ?? 0),
     async stop() {
       await end(server)
       rmSync(dataDir, { recursive: true, force: true })
@@ -62,8 +65,23 @@ export async function startBareServer(processCount: number, bodyBytes: number): 
     endpoint: endpointOf(port),
     dataDir: '',
     residentBytes: () => residentOf(server.pid ?? 0),
+    cpuMs: () => cpuMsOf(server.pid ?? 0),
     stop: () => end(server),
   }
+}
+
+/** A bucket to put into; a bare server takes any for made. */
+export async function makeBenchBucket({ endpoint }: Pick<BenchServer, 'endpoint'>): Promise<string> {
+  const { S3Client, CreateBucketCommand } = await import('@aws-sdk/client-s3')
+  const client = new S3Client({
+    endpoint: endpoint.url,
+    region: endpoint.region,
+    forcePathStyle: true,
+    credentials: { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY },
+  })
+  await client.send(new CreateBucketCommand({ Bucket: 'bench' }))
+  client.destroy()
+  return 'bench'
 }
 
 function endpointOf(port: number): LoadEndpoint {
@@ -83,11 +101,33 @@ async function end(server: ChildProcess): Promise<void> {
 
 const PAGE_BYTES = 4096
 
+/** A tick is 10 ms on every Linux of today (sysconf(3), _SC_CLK_TCK is 100). */
+const TICK_MS = 10
+
 function residentOf(pid: number): number {
-  const children = readdirSync('/proc')
+  return processesOf(pid).reduce((sum, name) => sum + residentPagesOf(name) * PAGE_BYTES, 0)
+}
+
+function cpuMsOf(pid: number): number {
+  return processesOf(pid).reduce((sum, name) => sum + ticksOf(name) * TICK_MS, 0)
+}
+
+/** A process and its children. */
+function processesOf(pid: number): string[] {
+  return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => Number(name) === pid || parentOf(name) === pid)
-  return children.reduce((sum, name) => sum + residentPagesOf(name) * PAGE_BYTES, 0)
+}
+
+function ticksOf(pid: string): number {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    // Counted after the name, which may hold spaces: utime and stime are the 12th and 13th.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return Number(fields[11]) + Number(fields[12])
+  } catch {
+    return 0
+  }
 }
 
 function parentOf(pid: string): number {

@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os'
 import { runLoad } from '@coffer/service-coffer/bench'
-import { startBareServer, startCoffer } from './bench-server.ts'
+import { makeBenchBucket, startBareServer, startCoffer } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
 const durationMs = Number(process.argv[2] ?? 10) * 1000
@@ -16,7 +16,7 @@ try {
     endpoints: [coffer.endpoint, bare.endpoint],
     operations: ['put', 'get'],
     sizesBytes: [SIZE_BYTES],
-    bucket: await makeBucket(),
+    bucket: await makeBenchBucket(coffer),
     durationMs,
     sliceMs: 2000,
     sse: 'none',
@@ -34,18 +34,4 @@ try {
 } finally {
   await bare.stop()
   await coffer.stop()
-}
-
-/** The bare server takes any bucket for made; ours has to have it. */
-async function makeBucket(): Promise<string> {
-  const { S3Client, CreateBucketCommand } = await import('@aws-sdk/client-s3')
-  const client = new S3Client({
-    endpoint: coffer.endpoint.url,
-    region: 'us-east-1',
-    forcePathStyle: true,
-    credentials: { accessKeyId: 'bench', secretAccessKey: 'bench-secret' },
-  })
-  await client.send(new CreateBucketCommand({ Bucket: 'bench' }))
-  client.destroy()
-  return 'bench'
 }

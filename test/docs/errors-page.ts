@@ -1,3 +1,4 @@
+import { AUDIT_ERRORS } from '@coffer/audit'
 import { BLOB_ERRORS } from '@coffer/blob-store'
 import { CONFIG_ERRORS } from '@coffer/config'
 import { CRYPTO_ERRORS } from '@coffer/crypto-core'
@@ -20,6 +21,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Starting and commands', { ...COFFER_ERRORS, ...DATA_DIRECTORY_ERRORS }],
   ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS, ...ROTATION_ERRORS }],
   ['Jobs', JOB_ERRORS],
+  ['Audit trail', AUDIT_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
   ['Accounts', IAM_ERRORS],
   ['Metadata store', METADATA_ERRORS],

@@ -12,12 +12,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/config': ['crypto-core', 'errors'],
   'packages/metadata-store': ['errors'],
   'packages/blob-store': ['errors'],
+  'packages/audit': ['errors'],
   'packages/job-queue': ['errors'],
   'packages/lease': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],
   'packages/object-body': ['blob-store', 'crypto-core', 'errors', 'metadata-store'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
-  'packages/contracts': ['crypto-core', 'job-queue', 'kms', 'metadata-store'],
+  'packages/contracts': ['audit', 'crypto-core', 'job-queue', 'kms', 'metadata-store'],
   'packages/mesh': ['contracts', 'crypto-core', 'errors'],
 }
 

@@ -146,6 +146,21 @@ export const OPTIONS = {
     default: 'blocked',
     text: 'What new buckets say to public policies: blocked, as with AWS, until PutPublicAccessBlock or DeletePublicAccessBlock allows them. Buckets that are there keep what they have.',
   } satisfies WithDefault<'blocked' | 'allowed'>,
+  audit: {
+    value: oneOf(['off', 'changes', 'all']),
+    environment: 'COFFER_AUDIT',
+    flag: 'audit',
+    flagValue: 'off|changes|all',
+    default: 'changes',
+    text: 'What the audit trail keeps (docs/audit.md): requests that change buckets, keys or identities, or every request.',
+  } satisfies WithDefault<'off' | 'changes' | 'all'>,
+  auditFile: {
+    value: file,
+    environment: 'COFFER_AUDIT_FILE',
+    flag: 'audit-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that says where the audit trail goes, and what becomes of requests while it takes no records (docs/audit.md).',
+  } satisfies Optional<string>,
   inlineSizeBytesMax: {
     value: integer({ min: 0, max: 1_048_576 }),
     environment: 'COFFER_INLINE_SIZE_BYTES_MAX',

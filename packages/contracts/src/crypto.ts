@@ -66,6 +66,8 @@ export interface CryptoService {
   rewrapMetadataKey(bucketId: string, wrapped: Uint8Array, keyName: string): Promise<Uint8Array>
   /** All bucket keys in the order of their ids, strictly after `afterId`: names and wrapping keys, no key material. */
   listBucketKeys(query: { afterId: string; limit: number }): Promise<readonly BucketKeyDescription[]>
+  /** Which master key wraps a bucket key now. ENGINE_BUCKET_KEY_NOT_FOUND. */
+  describeBucketKey(id: string): Promise<WrappingKey>
   /**
    * Wraps a bucket key under the newest version of a master key; what it seals stays as it is. Done twice, or by two at once,
    * it is done once. ENGINE_BUCKET_KEY_NOT_FOUND.

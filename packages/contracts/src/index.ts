@@ -4,6 +4,7 @@ import type { KmsService } from './kms.ts'
 import type { MetadataService } from './metadata.ts'
 import type { RotationService } from './rotation.ts'
 
+export type * from './audit.ts'
 export type * from './crypto.ts'
 export type * from './iam.ts'
 export type * from './key-parcel.ts'

@@ -1,4 +1,5 @@
 import type { EncryptionContext, KeyDescription, WrappedKey } from '@coffer/kms'
+import type { AuditSigning } from './audit.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 import type { KeyAliases } from './kms-aliases.ts'
 import type { KeySettingsActions } from './kms-settings.ts'
@@ -12,7 +13,7 @@ export interface LocatedKey extends KeyDescription {
  * The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one; or an
  * alias, `alias/x` (KMS_ALIAS_NOT_FOUND). What comes back names connector and key, never the alias.
  */
-export interface KmsService extends KeyAliases, KeySettingsActions {
+export interface KmsService extends KeyAliases, KeySettingsActions, AuditSigning {
   generateDataKey(
     keyId: string,
     context: EncryptionContext,

@@ -15,6 +15,8 @@ export interface DataDirectory {
   readonly metadataDirectory: string
   readonly certsDirectory: string
   readonly secretsDirectory: string
+  /** Made by the first process that writes an audit trail. */
+  readonly auditDirectory: string
   /** Made by this call. */
   readonly isNew: boolean
   /** Lets go of the lock. */
@@ -104,6 +106,7 @@ function layoutOf(root: string, rest: Pick<DataDirectory, 'id' | 'isNew' | 'rele
     metadataDirectory: join(root, 'metadata'),
     certsDirectory: join(root, 'certs'),
     secretsDirectory: join(root, 'secrets'),
+    auditDirectory: join(root, 'audit'),
     ...rest,
   }
 }

@@ -3,8 +3,12 @@ import type { Configuration } from '@coffer/config'
 import { chooseDataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
 import { createGateway } from '@coffer/service-gateway'
+import { openAuditTrail } from './audit-trail.ts'
 import { CertificateStore } from './certificates/certificate-store.ts'
 import { listen } from './listener.ts'
+
+/** How long a target that takes no records may hold up a stop. */
+const AUDIT_DRAIN_MS = 1_500
 
 /** The settings that decide how requests are answered; plain data, as workers are sent them. */
 export type GatewaySettings = Pick<
@@ -16,6 +20,8 @@ export type GatewaySettings = Pick<
   | 'dataAlgorithm'
   | 'blockedEncryptionTypes'
   | 'publicAccess'
+  | 'audit'
+  | 'auditFile'
   | 'inlineSizeBytesMax'
   | 'logLevel'
   | 'logFormat'
@@ -23,7 +29,7 @@ export type GatewaySettings = Pick<
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  const { blockedEncryptionTypes, publicAccess } = configuration
+  const { blockedEncryptionTypes, publicAccess, audit, auditFile } = configuration
   return {
     address,
     allowHttp,
@@ -32,6 +38,8 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     dataAlgorithm,
     blockedEncryptionTypes,
     publicAccess,
+    audit,
+    auditFile,
     inlineSizeBytesMax,
     logLevel,
     logFormat,
@@ -43,6 +51,8 @@ export interface GatewayParts {
   readonly blobs: BlobStore
   readonly writerId: string
   readonly certsDirectory: string
+  /** Where the audit trail's files go, unless it is told otherwise. */
+  readonly auditDirectory: string
   readonly bucketLeaseMs: number
   readonly logger: Logger
 }
@@ -55,7 +65,8 @@ export interface RunningGateway {
 
 /** The gateway behind its port. COFFER_ADDRESS_UNAVAILABLE, COFFER_CERTIFICATE_INVALID. */
 export async function startGateway(settings: GatewaySettings, parts: GatewayParts): Promise<RunningGateway> {
-  const { certsDirectory, ...gatewayParts } = parts
+  const { certsDirectory, auditDirectory, ...gatewayParts } = parts
+  const audit = await openAuditTrail(settings, { mesh: parts.mesh, auditDirectory, logger: parts.logger })
   const certificates = await CertificateStore.open(certsDirectory, parts.logger)
   const gateway = await createGateway({
     ...gatewayParts,
@@ -65,6 +76,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
     blocksPublicAccess: settings.publicAccess === 'blocked',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
+    audit,
   })
   const { address, allowHttp } = settings
   const handler = gateway.handler.bind(gateway)
@@ -74,6 +86,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     async stop(drainMs) {
       await listener.close(drainMs)
       await gateway.close()
+      await audit?.log.close(AUDIT_DRAIN_MS)
       certificates.close()
     },
   }

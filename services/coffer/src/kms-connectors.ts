@@ -1,6 +1,3 @@
-import { createRequire } from 'node:module'
-import { resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { readConfigFile } from '@coffer/config'
 import { isCofferError } from '@coffer/errors'
 import type { KmsConnector, KmsConnectorPlugin, KmsRecords, RemovableRecords } from '@coffer/kms'
@@ -9,6 +6,7 @@ import { resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
+import { loadPlugin } from './load-plugin.ts'
 
 /** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
 const LOCAL_CONNECTOR = 'local'
@@ -116,16 +114,11 @@ async function open(
 async function load(kmsFile: string, name: string, type: string): Promise<KmsConnectorPlugin> {
   const builtIn = BUILT_IN[type]
   if (builtIn !== undefined) return (await builtIn()) as KmsConnectorPlugin
-  let loaded: { readonly default?: Partial<KmsConnectorPlugin> }
-  try {
-    // As the file's neighbours see it: a package installed beside it, or a path relative to it.
-    loaded = await import(pathToFileURL(createRequire(resolve(kmsFile)).resolve(type)).href)
-  } catch (cause) {
+  const plugin = await loadPlugin<KmsConnectorPlugin>(kmsFile, type).catch((cause: unknown) => {
     const known = Object.keys(BUILT_IN).join(', ')
     const why = `connectors.${name}.type: ${type} is neither one of ${known} nor a package that can be loaded`
     throw cofferError('COFFER_KMS_CONFIGURATION_INVALID', `${kmsFile}: ${why}`, { path: kmsFile }, { cause })
-  }
-  const plugin = loaded.default
+  })
   if (plugin?.options === undefined || plugin.open === undefined) {
     throw invalid(kmsFile, `connectors.${name}.type: the package ${type} exports no KMS connector`)
   }

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { accountCommand } from './cli/account-command.ts'
+import { auditCommand } from './cli/audit-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { configCommand } from './cli/config-command.ts'
 import { customerKeyCommand } from './cli/customer-key-command.ts'
@@ -24,6 +25,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(accountCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())
+    .addCommand(auditCommand())
     .addCommand(customerKeyCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())

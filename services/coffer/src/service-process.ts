@@ -163,6 +163,7 @@ async function startGatewayService({ configuration, mesh, logger, cleanup }: Ser
     blobs,
     writerId,
     certsDirectory: directory.certsDirectory,
+    auditDirectory: directory.auditDirectory,
     bucketLeaseMs: MESH_BUCKET_LEASE_MS,
     logger,
   })

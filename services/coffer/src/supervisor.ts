@@ -123,7 +123,7 @@ function forkWorkers(count: number): WorkerPool {
 async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<number> {
   const { configuration, directory, services, housekeeping, logger } = parts
   const metadata = services.mesh.use('metadata')
-  const { metadataDirectory, blobsDirectory, certsDirectory } = directory
+  const { metadataDirectory, blobsDirectory, certsDirectory, auditDirectory } = directory
   parts.cleanup.defer(() => pool.stop(DRAIN_MS))
   return await pool.start({
     logger,
@@ -132,7 +132,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
       return {
         kind: 'start',
         settings: gatewaySettingsOf(configuration),
-        directories: { metadataDirectory, blobsDirectory, certsDirectory },
+        directories: { metadataDirectory, blobsDirectory, certsDirectory, auditDirectory },
         domainKey: services.domainKey.insecureExport(),
         kmsFile: configuration.kmsFile,
         writerId,
@@ -155,6 +155,7 @@ async function serveInProcess({ configuration, directory, services, logger, clea
     blobs: services.blobs,
     writerId,
     certsDirectory: directory.certsDirectory,
+    auditDirectory: directory.auditDirectory,
     bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
     logger,
   })

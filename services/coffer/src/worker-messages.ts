@@ -8,7 +8,7 @@ export type SupervisorMessage =
   | {
       readonly kind: 'start'
       readonly settings: GatewaySettings
-      readonly directories: StoreDirectories & { readonly certsDirectory: string }
+      readonly directories: StoreDirectories & { readonly certsDirectory: string; readonly auditDirectory: string }
       /** Not the root key: that stays with the supervisor, and may be replaced meanwhile. */
       readonly domainKey: DomainKeyExport
       readonly kmsFile: string | undefined

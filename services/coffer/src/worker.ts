@@ -27,6 +27,7 @@ async function start({ settings, directories, domainKey, kmsFile, writerId }: St
     blobs: services.blobs,
     writerId,
     certsDirectory: directories.certsDirectory,
+    auditDirectory: directories.auditDirectory,
     bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
     logger,
   })

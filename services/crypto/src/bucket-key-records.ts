@@ -23,6 +23,13 @@ export async function listBucketKeys(
   )
 }
 
+/** ENGINE_BUCKET_KEY_NOT_FOUND. */
+export async function describeBucketKey(metadata: MetadataService, id: string): Promise<WrappingKey> {
+  const record = await metadata.findRecord('bucket-keys', id)
+  if (record === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: id })
+  return wrappingKeyOf(decodeWrappedKey(record.value))
+}
+
 /** Another process may rewrap the same key meanwhile: the last one counts, and each of them opens. */
 export async function rewrapBucketKey(
   { kms, metadata }: { kms: KmsService; metadata: MetadataService },

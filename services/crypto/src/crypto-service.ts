@@ -14,7 +14,7 @@ import {
 import { isDirectKeyRef, keyNameOf, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { BUCKET_KEY_REF } from './bucket-key-context.ts'
-import { listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
+import { describeBucketKey, listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
 import { BucketKeys } from './bucket-keys.ts'
 import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
 import { decodeLayers, encodeLayers } from './dual-layer-key.ts'
@@ -148,6 +148,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
       return encodeWrappedKey(await kms.rewrap(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), keyName))
     },
     listBucketKeys: ({ afterId, limit }) => listBucketKeys(metadata, afterId, limit),
+    describeBucketKey: (id) => describeBucketKey(metadata, id),
     rewrapBucketKey: (id, keyName) => rewrapBucketKey({ kms, metadata }, id, keyName),
     async openMetadataKey(bucketId, wrapped, recipient) {
       const parcel = await kms.decrypt(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), mesh.recipient())

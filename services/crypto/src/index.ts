@@ -5,6 +5,7 @@ export { type CryptoServiceOptions, createCryptoService } from './crypto-service
 export { ENGINE_ERRORS } from './errors.ts'
 
 const METHODS = [
+  'describeBucketKey',
   'describeMetadataKey',
   'issueMetadataKey',
   'issueObjectKey',

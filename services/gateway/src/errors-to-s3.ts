@@ -14,6 +14,7 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   META_WRITER_RETIRED: 'ServiceUnavailable',
   META_STORE_FULL: 'StorageFull',
   BLOB_STORE_FULL: 'StorageFull',
+  AUDIT_UNAVAILABLE: 'ServiceUnavailable',
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',
   KMS_UNAVAILABLE: 'ServiceUnavailable',
   KMS_KEY_NOT_FOUND: 'KMS.NotFoundException',

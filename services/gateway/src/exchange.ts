@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Trail } from './audit/trail.ts'
 
 /** One request and its response on the wire, before anything is understood. */
 export interface Exchange {
@@ -8,4 +9,6 @@ export interface Exchange {
   readonly receivedAtMs: number
   /** Came over TLS. */
   readonly secure: boolean
+  /** What the audit trail will tell of it. */
+  readonly trail: Trail
 }

@@ -1,6 +1,7 @@
 import type { MetadataService } from '@coffer/contracts'
+import type { KmsKeys } from './audit/kms-keys.ts'
 import type { BucketCache } from './bucket/bucket-cache.ts'
-import type { GatewayOptions } from './gateway-options.ts'
+import type { GatewayAudit, GatewayOptions } from './gateway-options.ts'
 import type { ObjectKeys } from './object/object-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -11,4 +12,5 @@ export interface GatewayContext {
   readonly buckets: BucketCache
   readonly objectKeys: ObjectKeys
   readonly signingKeys: SigningKeys
+  readonly auditing: { readonly audit: GatewayAudit | undefined; readonly kmsKeys: KmsKeys }
 }

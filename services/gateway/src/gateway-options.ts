@@ -1,7 +1,14 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { AuditLog } from '@coffer/audit'
 import type { BlobStore } from '@coffer/blob-store'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
+
+/** `changes`: requests that change buckets, keys or identities; `all`: every request. */
+export interface GatewayAudit {
+  readonly mode: 'changes' | 'all'
+  readonly log: Pick<AuditLog, 'admit' | 'record'>
+}
 
 export interface GatewayOptions {
   readonly mesh: Mesh
@@ -22,6 +29,8 @@ export interface GatewayOptions {
   readonly inlineSizeBytesMax: number
   /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */
   readonly bucketLeaseMs: number
+  /** Absent: no trail is kept. */
+  readonly audit?: GatewayAudit | undefined
   readonly logger: Logger
 }
 

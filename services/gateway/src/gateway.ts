@@ -1,6 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { renderError, type S3Error } from '@coffer/s3-protocol'
+import { beginTrail } from './audit/begin-trail.ts'
+import { KmsKeys } from './audit/kms-keys.ts'
 import { BucketCache } from './bucket/bucket-cache.ts'
 import { toS3Error } from './errors-to-s3.ts'
 import type { Exchange } from './exchange.ts'
@@ -26,6 +28,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     buckets: new BucketCache(mesh, options.bucketLeaseMs),
     objectKeys: new ObjectKeys(mesh),
     signingKeys: new SigningKeys(mesh),
+    auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },
   }
   const inFlight = new Set<Promise<void>>()
   return {
@@ -40,14 +43,17 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
 }
 
 async function serve(request: IncomingMessage, response: ServerResponse, context: GatewayContext): Promise<void> {
+  const requestId = newRequestId()
+  const receivedAtMs = Date.now()
   const exchange: Exchange = {
     request,
     response,
-    requestId: newRequestId(),
-    receivedAtMs: Date.now(),
+    requestId,
+    receivedAtMs,
     secure: request.socket instanceof TLSSocket,
+    trail: beginTrail({ request, response }, { requestId, receivedAtMs }, context.auditing),
   }
-  response.setHeader('x-amz-request-id', exchange.requestId)
+  response.setHeader('x-amz-request-id', requestId)
   response.setHeader('server', 'Coffer')
   if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)
   try {
@@ -58,6 +64,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
 }
 
 function fail(exchange: Exchange, error: S3Error): void {
+  exchange.trail.failed(error.code)
   const { request, requestId } = exchange
   const hasBody = request.method !== 'HEAD' && error.status !== 304
   const resource = (request.url ?? '').split('?', 1)[0] ?? ''

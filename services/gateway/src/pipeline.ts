@@ -1,4 +1,5 @@
 import { PREFLIGHT, s3Error } from '@coffer/s3-protocol'
+import { factsOf } from './audit/s3-facts.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import { operations } from './operations/index.ts'
@@ -17,7 +18,12 @@ import { withholdAbsence } from './steps/withhold-absence.ts'
  *     Exchange -> UnderstoodRequest -> AuthenticatedRequest -> LocatedRequest -> AuthorizedRequest -> Reply
  */
 export async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
+  const { trail } = exchange
+  const admitted = trail.admit()
+  if (admitted !== undefined) await admitted
   const understood = parse(exchange, context)
+  const taken = trail.understood(factsOf(understood.parsed))
+  if (taken !== undefined) await taken
   const crossOrigin = await applyCors(understood, context)
   for (const [name, value] of Object.entries(crossOrigin)) exchange.response.setHeader(name, value)
   if (understood.parsed.operation === PREFLIGHT) return emptyReply(200)

@@ -2,6 +2,7 @@ import type { Principal } from '@coffer/contracts'
 import { invariant } from '@coffer/errors'
 import type { Decision, PrincipalPolicies } from '@coffer/policy'
 import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange, Tags } from '@coffer/s3-protocol'
+import type { Trail } from './audit/trail.ts'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
 
@@ -13,6 +14,7 @@ export interface UnderstoodRequest {
   readonly receivedAtMs: number
   /** The client's address, as the connection has it. */
   readonly sourceIp: string
+  readonly trail: Trail
 }
 
 /** A form whose fields are read and, where it has a policy, allowed by it. */

@@ -4,6 +4,7 @@ import type { Mesh } from '@coffer/mesh'
 export { createKmsService, type KmsServiceOptions } from './kms-service.ts'
 
 const METHODS = [
+  'auditPublicKey',
   'cancelKeyDeletion',
   'createAlias',
   'createKey',
@@ -16,6 +17,7 @@ const METHODS = [
   'enableKey',
   'generateDataKey',
   'importKey',
+  'listAuditHeads',
   'keyRecipient',
   'listAliases',
   'listConnectors',
@@ -27,6 +29,7 @@ const METHODS = [
   'selfTest',
   'setDescription',
   'setRotation',
+  'signAuditHead',
   'tagKey',
   'untagKey',
   'updateAlias',

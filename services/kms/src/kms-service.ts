@@ -11,6 +11,7 @@ import {
 } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import { createKeyAliases } from './aliases.ts'
+import { createAuditSigning } from './audit-signing.ts'
 import { destroyDueKeys } from './destroy-due-keys.ts'
 import { createKeySettings } from './key-settings.ts'
 import { rotateDueKeys } from './rotate-due-keys.ts'
@@ -54,6 +55,7 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
   return {
     ...aliases,
     ...createKeySettings(records, describeKey),
+    ...createAuditSigning(records),
     rotateDueKeys: () => rotateDueKeys(records, { describeKey, rotateKey }),
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {
       const { connector, key } = await locate(keyId)

@@ -13,6 +13,8 @@ export function serverCommand(): Command {
     'dataAlgorithm',
     'blockedEncryptionTypes',
     'publicAccess',
+    'audit',
+    'auditFile',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

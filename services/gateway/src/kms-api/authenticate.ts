@@ -15,7 +15,7 @@ const BODY_BYTES_MAX = 256 * 1024
  * IncompleteSignatureException, InvalidSignatureException, RequestEntityTooLargeException.
  */
 export async function authenticate(
-  { request, response, receivedAtMs }: Exchange,
+  { request, response, receivedAtMs, trail }: Exchange,
   { options, signingKeys }: GatewayContext,
 ): Promise<{ readonly caller: SigningKey; readonly body: Buffer }> {
   const headers = request.headers as Readonly<Record<string, string | undefined>>
@@ -30,12 +30,14 @@ export async function authenticate(
   const sessionToken = headers['x-amz-security-token']
   const signingKey = await signingKeys.find({ ...said, ...(sessionToken !== undefined && { sessionToken }) })
   if (signingKey === undefined) throw kmsApiError('UnrecognizedClientException')
+  trail.claimedBy(signingKey.principal)
   const body = await new RequestBody(request, response).collect(BODY_BYTES_MAX)
   const payloadText = hash('sha256', body)
   const authentication = { ...said, payload: { kind: 'signed' as const, sha256Hex: payloadText }, payloadText }
   const [rawPath = '/', rawQuery = ''] = (request.url ?? '').split('?', 2)
   const signed = { method: request.method ?? '', rawPath, rawQuery, headers }
   verifySignature(signed, authentication, signingKey.keyBytes, receivedAtMs)
+  trail.verified()
   signingKeys.used(said, receivedAtMs)
   return { caller: signingKey, body }
 }

@@ -27,10 +27,13 @@ export async function authorize(
   exchange: Exchange,
 ): Promise<void> {
   const isOfAccount = principal.accountName === ROOT_ACCOUNT_NAME
-  if (isOfAccount && principal.kind === 'account-root') return
+  if (isOfAccount && principal.kind === 'account-root') {
+    exchange.trail.decided(`kms:${operation}`, { effect: 'allow', reason: 'account-root' })
+    return
+  }
   const needs = isOfAccount ? await needsOf(operation, body, call) : [{ action: `kms:${operation}`, resource: '*' }]
   for (const { action, resource } of needs) {
-    const { effect } = decide({
+    const decision = decide({
       principal,
       policies,
       action,
@@ -38,7 +41,8 @@ export async function authorize(
       values: (key) => asList(globalValue(exchange, key) ?? principalValue(principal, key)),
       resourceAccountId: isOfAccount ? principal.accountId : undefined,
     })
-    if (effect === 'allow') continue
+    exchange.trail.decided(action, decision)
+    if (decision.effect === 'allow') continue
     throw kmsApiError('AccessDeniedException', {
       message: `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${resource}`,
     })

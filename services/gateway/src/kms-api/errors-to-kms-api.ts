@@ -21,6 +21,7 @@ const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
   KMS_CIPHERTEXT_REFUSED: 'InvalidCiphertextException',
   KMS_UNAVAILABLE: 'DependencyTimeoutException',
   KMS_ACCESS_DENIED: 'AccessDeniedException',
+  AUDIT_UNAVAILABLE: 'DependencyTimeoutException',
   MESH_SERVICE_UNAVAILABLE: 'DependencyTimeoutException',
 }
 

@@ -14,6 +14,7 @@ import { KMS_API_OPERATIONS } from './operations/index.ts'
 const TARGET_HEADER = 'x-amz-target'
 const TARGET_PREFIX = 'TrentService.'
 const OPERATION_CHARACTERS_MAX = 64
+const KEY_NAME_CHARACTERS_MAX = 300
 /** AWS JSON 1.1 (Smithy, "AWS JSON 1.1 protocol"). Answers may hold plaintext keys: no cache may keep one. */
 const HEADERS = { 'content-type': 'application/x-amz-json-1.1', 'cache-control': 'no-store' }
 
@@ -30,20 +31,24 @@ export async function serveKmsApi(exchange: Exchange, context: GatewayContext): 
   } catch (error) {
     const logger = context.options.logger.child({ requestId: exchange.requestId })
     const failure = toKmsApiError(error, logger)
+    exchange.trail.failed(failure.code)
     const body = JSON.stringify({ __type: failure.code, message: failure.message })
     sendFailure(exchange, { status: failure.status, headers: { ...HEADERS, ...headersOf(failure, body) }, body })
   }
 }
 
 async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
+  await exchange.trail.admit()
   const name = operationNameOf(exchange.request)
   const operation = KMS_API_OPERATIONS.get(name)
+  await exchange.trail.understood({ service: 'kms', operation: name, isChange: operation?.changesKeys === true })
   if (operation?.carriesSecrets && !exchange.secure) throw overPlainHttp(name)
   const { caller, body } = await authenticate(exchange, context)
   const { principal } = caller
   try {
     const call = await callOf(principal, context)
     const input = parseBody(body)
+    exchange.trail.names({ resource: keyNamedBy(input) })
     await authorize(caller, name, input, call, exchange)
     if (operation === undefined) throw kmsApiError('UnknownOperationException', { message: `Unknown: ${name}` })
     const answer = await operation.answer(input, call)
@@ -68,6 +73,14 @@ function parseBody(body: Buffer): unknown {
     // Without the cause: its message quotes the body.
     throw kmsApiError('SerializationException')
   }
+}
+
+/** The key that a request names, as it names it (AWS KMS API Reference, "KeyId"). */
+function keyNamedBy(input: unknown): string | undefined {
+  if (typeof input !== 'object' || input === null) return undefined
+  const named = input as Readonly<Record<string, unknown>>
+  const name = named.KeyId ?? named.TargetKeyId ?? named.ResourceArn ?? named.AliasName
+  return typeof name === 'string' ? name.slice(0, KEY_NAME_CHARACTERS_MAX) : undefined
 }
 
 async function callOf(principal: Principal, { options }: GatewayContext): Promise<KmsApiCall> {

@@ -41,6 +41,7 @@ export async function openCopySource(
   for (let lookup = 1; ; lookup++) {
     const source = await findCopySource(request, context)
     const range = plan(source)
+    request.trail.usedKey(source.object.objectKey)
     const objectKey = await openKeyOf(context, source.bucket, source.object, source.sse)
     try {
       const plain = await readRange(context, source.bucket, source.object, objectKey, source.sse, range)

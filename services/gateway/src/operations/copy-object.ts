@@ -36,6 +36,7 @@ export const copyObject: Operation = async (request, context) => {
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
+  request.trail.usedKey(issued.stored)
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
     if (!copied.replacesMetadata) assertChangesSomething(request, candidate)
     return wholeOf(candidate)

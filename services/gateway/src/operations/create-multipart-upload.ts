@@ -39,6 +39,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     versionId: uploadId,
     algorithm,
   })
+  request.trail.usedKey(issued.stored)
   issued.objectKey.wipe()
   const upload = sealUpload(
     bucket,

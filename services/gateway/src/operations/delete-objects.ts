@@ -26,6 +26,7 @@ export const deleteObjects: Operation = async (request, context) => {
   for (let start = 0; start < objects.length; start += CONCURRENT_MAX) {
     const slice = objects.slice(start, start + CONCURRENT_MAX)
     results.push(...(await Promise.all(slice.map((entry) => deleteOne(request, context, entry)))))
+    for (const outcome of results.slice(start)) request.trail.item(itemOf(outcome))
   }
   return xmlReply(renderDeleteResult({ results, quiet }))
 }
@@ -54,6 +55,12 @@ async function deleteOne(request: AuthorizedRequest, context: GatewayContext, en
     const { code, message } = error instanceof S3Error ? error : toS3Error(error, context.options.logger)
     return { kind: 'error', key, code, message, ...(versionId !== undefined && { versionId }) }
   }
+}
+
+/** For the audit trail: each key as a request of its own. */
+function itemOf(outcome: Outcome) {
+  const { key, versionId } = outcome
+  return { key, versionId, ...(outcome.kind === 'error' && { error: outcome.code }) }
 }
 
 function conditionOf({ etag, modifiedAtMs, sizeBytes }: Entry): WriteCondition | undefined {

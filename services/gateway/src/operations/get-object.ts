@@ -36,6 +36,7 @@ async function replyWith(
   object: FoundObject,
   sse: SseRequest,
 ): Promise<Reply> {
+  request.trail.usedKey(object.objectKey)
   const objectKey = await openKeyOf(context, bucket, object, sse)
   const described = objectHeaders(request.parsed, bucket, object, sse)
   assertReadConditions(request.parsed.headers, object, described)

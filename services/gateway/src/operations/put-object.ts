@@ -42,6 +42,7 @@ export async function putPayload(
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
+  request.trail.usedKey(issued.stored)
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,
   })

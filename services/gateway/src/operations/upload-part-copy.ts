@@ -27,6 +27,7 @@ export const uploadPartCopy: Operation = async (request, context) => {
     md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
   })
+  request.trail.usedKey(upload.objectKey)
   const stored = storePart(context, bucket, upload, { partNumber, payload, sse })
   const { attributes, lastModifiedAt } = await stored.finally(() => plain.stream?.return())
   const { checksum, checksumAlgorithm } = attributes

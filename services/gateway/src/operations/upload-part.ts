@@ -26,6 +26,7 @@ export const uploadPart: Operation = async (request, context) => {
     md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
   })
+  request.trail.usedKey(upload.objectKey)
   const stored = await storePart(context, bucket, upload, { partNumber, payload, sse })
   const checksum = stored.attributes.checksum
   const algorithm = stored.attributes.checksumAlgorithm

@@ -29,11 +29,12 @@ export async function authenticateForm(
   try {
     const received = await reader.readFields()
     const signed = parseFormSignature(received.fields)
-    const signer = signed && (await signerOf(signed, received.fields, context, request.receivedAtMs))
+    const signer = signed && (await signerOf(signed, received.fields, request, context))
     const fields = withFileName(received)
     const policy = signed && parsePostPolicy(received.fields.get('policy') ?? '')
     if (policy) assertPolicyAllows(policy, { fields, bucket }, request.receivedAtMs)
     const { key, headers: putHeaders, success } = parsePostForm(fields)
+    request.trail.names({ key })
     return {
       ...request,
       parsed: { ...request.parsed, key, headers: { ...putHeaders, host: headers.host } },
@@ -51,8 +52,8 @@ export async function authenticateForm(
 async function signerOf(
   signed: FormSignature,
   fields: ReadonlyMap<string, string>,
+  { trail, receivedAtMs }: UnderstoodRequest,
   context: GatewayContext,
-  receivedAtMs: number,
 ): Promise<SigningKey> {
   const { region } = context.options
   if (signed.region !== region) {
@@ -64,7 +65,9 @@ async function signerOf(
   const sessionToken = fields.get('x-amz-security-token')
   const signingKey = await context.signingKeys.find({ ...signed, ...(sessionToken !== undefined && { sessionToken }) })
   if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
+  trail.claimedBy(signingKey.principal)
   verifyFormSignature(fields.get('policy') ?? '', signed, signingKey.keyBytes)
+  trail.verified()
   context.signingKeys.used(signed, receivedAtMs)
   return signingKey
 }

@@ -19,7 +19,9 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
   assertRegion(authentication, context.options.region)
   const signingKey = await context.signingKeys.find(withToken(authentication, request.parsed))
   if (signingKey === undefined) throw s3Error('InvalidAccessKeyId')
+  request.trail.claimedBy(signingKey.principal)
   const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
+  request.trail.verified()
   context.signingKeys.used(authentication, request.receivedAtMs)
   return {
     ...request,

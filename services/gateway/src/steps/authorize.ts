@@ -15,6 +15,7 @@ export async function authorize(request: LocatedRequest, context: GatewayContext
   const asked = { bucket, action: actionOf(parsed), key, existingTags }
   const isAskedLater = operation === ASKED_BY_KEY && (bucket?.config.policy !== undefined || !isRoot(request))
   const decision = decisionOn(request, asked)
+  if (!isAskedLater) request.trail.decided(asked.action, decision)
   if (!isAskedLater && decision.effect === 'deny') throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
   assertExpectedOwner(request, bucket?.record.ownerAccountId)
   return { ...request, existingTags, decision } as AuthorizedRequest

@@ -22,5 +22,6 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
     requestId: exchange.requestId,
     receivedAtMs: exchange.receivedAtMs,
     sourceIp: request.socket.remoteAddress ?? '',
+    trail: exchange.trail,
   }
 }

@@ -51,7 +51,9 @@ export function decisionOn(request: LocatedRequest, { bucket, action, key, exist
 }
 
 export function isPermitted(request: LocatedRequest, asked: Asked): boolean {
-  return decisionOn(request, asked).effect === 'allow'
+  const decision = decisionOn(request, asked)
+  request.trail.decided(asked.action, decision)
+  return decision.effect === 'allow'
 }
 
 /** The same of another object than the request's own, whose tags are looked up where the policy asks for them. */

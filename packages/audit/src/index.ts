@@ -1,0 +1,6 @@
+export { AuditLog, type AuditLogOptions, newChainId, type WhenStalled } from './audit-log.ts'
+export type { AuditTarget, AuditTargetContext, AuditTargetPlugin } from './audit-target.ts'
+export { auditKeyIdOf, checkpointText } from './checkpoint.ts'
+export { AUDIT_ERRORS, type AuditErrorCode, auditError } from './errors.ts'
+export type * from './record.ts'
+export { type TrailFault, type TrailReport, verifyTrail } from './verify.ts'
