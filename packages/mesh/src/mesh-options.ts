@@ -14,6 +14,8 @@ export interface NatsOptions {
 export interface MeshOptions {
   /** Random by default; the node id on the mesh. */
   readonly processId?: string
+  /** What the random node id begins with, so that NATS can be told who may speak to whom. */
+  readonly role?: string
   readonly logger: Logger
   /** Absent: every service is in this process. */
   readonly nats?: NatsOptions

@@ -13,6 +13,9 @@ import { reachNats } from './reach-nats.ts'
 import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
+/** A process that was killed says no goodbye: calls go to it until it has been silent for this long. */
+const HEARTBEAT_TIMEOUT_SECONDS = 4
+const HEARTBEAT_INTERVAL_SECONDS = 1
 /** How often a call is sent that nobody has begun to answer. */
 const ATTEMPTS_MAX = 3
 const MESH_KEY_BYTES = 32
@@ -23,6 +26,10 @@ type Method = (...args: unknown[]) => Promise<unknown>
 interface Offered {
   readonly service: Readonly<Record<string, unknown>>
   readonly bound: Map<string, Method>
+}
+
+function newProcessId(role: string | undefined): string {
+  return role === undefined ? randomUUID() : `${role}.${randomUUID()}`
 }
 
 /** What kind of key, then what it is for: names, or a context. Both sides build it alike, in the same order. */
@@ -62,6 +69,8 @@ export class Mesh {
       tracing: false,
       requestTimeout: options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS,
       skipProcessEventRegistration: true,
+      heartbeatInterval: HEARTBEAT_INTERVAL_SECONDS,
+      heartbeatTimeout: HEARTBEAT_TIMEOUT_SECONDS,
       serializer: 'CBOR',
       ...(options.nats && { transporter: new NatsTransporter(natsConnectionOptions(options.nats)) }),
     })
@@ -71,7 +80,7 @@ export class Mesh {
   static async start(options: MeshOptions): Promise<Mesh> {
     if (options.nats !== undefined && options.meshKey === undefined) throw meshError('MESH_KEY_MISSING')
     if (options.nats !== undefined) await reachNats(natsConnectionOptions(options.nats), options.logger)
-    const mesh = new Mesh(options, options.processId ?? randomUUID())
+    const mesh = new Mesh(options, options.processId ?? newProcessId(options.role))
     await mesh.#broker.start()
     return mesh
   }

@@ -13,6 +13,36 @@ export interface BannerFacts {
   readonly credentials: RootCredentials
 }
 
+export interface MeshBannerFacts extends Pick<BannerFacts, 'configuration' | 'dataPath' | 'caPath' | 'credentials'> {
+  /** Of the gateways. */
+  readonly ports: readonly number[]
+  readonly rootKeyOrigin: string
+  /** Variables with which other commands reach this mesh. */
+  readonly operatorSettings: string
+}
+
+/** The same for a mesh on one machine. */
+export function renderMeshBanner(facts: MeshBannerFacts): string {
+  const { ports, dataPath, operatorSettings, rootKeyOrigin } = facts
+  const rootKey = { origin: rootKeyOrigin, isNew: false }
+  const [port = 0] = ports
+  const gateways = ports.map((each) => endpointOf({ ...facts, port: each })).join(' and ')
+  return [
+    `Coffer is ready on ${gateways} (each service a process of its own, data in ${dataPath}).`,
+    '',
+    ...keyLines({ ...facts, rootKey }),
+    '',
+    ...clientLines({ ...facts, port }),
+    'Other commands of Coffer (key, account, job ...):',
+    `  env ${operatorSettings} npx --yes pnpm@12 coffer key list`,
+    '',
+  ].join('\n')
+}
+
+interface KeyOrigin {
+  readonly rootKey: Pick<RootKey, 'origin' | 'isNew'>
+}
+
 /** What a person needs to begin: printed when the server is ready. Shows the secret key at the first start only. */
 export function renderBanner(facts: BannerFacts): string {
   const { workerCount, dataPath, configuration } = facts
@@ -30,14 +60,14 @@ export function renderBanner(facts: BannerFacts): string {
   ].join('\n')
 }
 
-function endpointOf({ configuration, port }: BannerFacts): string {
+function endpointOf({ configuration, port }: Pick<BannerFacts, 'configuration' | 'port'>): string {
   const { host } = configuration.address
   const isEveryInterface = host === '' || host === '0.0.0.0' || host === '::'
   const shown = isEveryInterface ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
   return `https://${shown}:${port}`
 }
 
-function keyLines({ credentials, rootKey, caPath }: BannerFacts): string[] {
+function keyLines({ credentials, rootKey, caPath }: Pick<BannerFacts, 'credentials' | 'caPath'> & KeyOrigin): string[] {
   const { made, path, accessKeyId } = credentials
   const rootKeyNote = rootKey.isNew ? ' (made now: keep a copy elsewhere; without it nothing can be read)' : ''
   return [
@@ -50,7 +80,7 @@ function keyLines({ credentials, rootKey, caPath }: BannerFacts): string[] {
 }
 
 /** Lines to paste. The secret is taken from its file or variable, so that it does not end up in a shell's history. */
-function clientLines(facts: BannerFacts): string[] {
+function clientLines(facts: Pick<BannerFacts, 'configuration' | 'credentials' | 'caPath' | 'port'>): string[] {
   const { credentials, caPath, configuration } = facts
   const endpoint = endpointOf(facts)
   const host = endpoint.slice('https://'.length)

@@ -7,6 +7,7 @@ import { customerKeyCommand } from './cli/customer-key-command.ts'
 import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
+import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
 import { rootKeyCommand } from './cli/root-key-command.ts'
@@ -31,6 +32,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(scrubCommand())
     .addCommand(lifecycleCommand())
     .addCommand(configCommand())
+    .addCommand(meshCommand())
     .addCommand(meshKeyCommand())
     .addCommand(benchCommand())
     .showSuggestionAfterError()

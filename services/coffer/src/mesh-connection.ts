@@ -3,10 +3,11 @@ import type { Configuration } from '@coffer/config'
 import { Secret } from '@coffer/crypto-core'
 import { type Logger, Mesh } from '@coffer/mesh'
 import { cofferError } from './errors.ts'
+import type { MeshRole } from './local-mesh/roles.ts'
 import { readMeshKeyFile } from './mesh-key.ts'
 
-/** The mesh over NATS, as configured. COFFER_NATS_NEEDED, COFFER_MESH_KEY_INVALID, MESH_... */
-export async function connectMesh(configuration: Configuration, logger: Logger): Promise<Mesh> {
+/** The mesh over NATS, as configured; `role` is what NATS may tell processes apart by. COFFER_NATS_NEEDED, COFFER_MESH_KEY_INVALID, MESH_... */
+export async function connectMesh(configuration: Configuration, role: MeshRole, logger: Logger): Promise<Mesh> {
   const { natsUrl, natsUser, natsPasswordFile, natsCredentialsFile, meshKeyFile } = configuration
   if (natsUrl === undefined) throw cofferError('COFFER_NATS_NEEDED', 'give --nats <url> or COFFER_NATS_URL')
   if (meshKeyFile === undefined) {
@@ -15,6 +16,7 @@ export async function connectMesh(configuration: Configuration, logger: Logger):
   const tls = tlsFilesOf(configuration)
   return await Mesh.start({
     logger,
+    role,
     meshKey: await readMeshKeyFile(meshKeyFile),
     nats: {
       url: natsUrl,

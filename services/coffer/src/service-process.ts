@@ -62,10 +62,11 @@ export type RunnableService = keyof typeof SERVICES
 /** One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. */
 export async function runService(name: RunnableService, configuration: Configuration): Promise<void> {
   forgetSecretVariables(process.env)
+  endWithStarter()
   const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
   await using cleanup = new AsyncDisposableStack()
   await trustCertificatesIn(join(configuration.dataDir, 'certs'))
-  const mesh = await connectMesh(configuration, logger)
+  const mesh = await connectMesh(configuration, name, logger)
   cleanup.defer(() => mesh.stop())
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
@@ -74,6 +75,16 @@ export async function runService(name: RunnableService, configuration: Configura
   logger.info({ signal: await stopSignal() }, 'stopping')
   // Before what the service stands on is closed.
   await mesh.withdraw()
+}
+
+/**
+ * A process that was started with a channel (`coffer mesh`) ends with who started it, however that ended: at once, since those
+ * that an orderly stop needs end too. It is what a power cut is, which loses nothing.
+ */
+function endWithStarter(): void {
+  process.once('disconnect', () => process.exit(1))
+  // The channel alone keeps no process running.
+  process.channel?.unref()
 }
 
 async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {

@@ -20,7 +20,7 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   })
   await using cleanup = new AsyncDisposableStack()
   if (configuration.natsUrl !== undefined) {
-    const mesh = await connectMesh(configuration, logger)
+    const mesh = await connectMesh(configuration, 'operator', logger)
     cleanup.defer(() => mesh.stop())
     await mesh.waitFor(['iam', 'kms', 'rotation'], SERVICES_TIMEOUT_MS)
     return await work(mesh)

@@ -77,7 +77,7 @@ async function openMesh(
 ): Promise<SealedRecords> {
   const logger = createLogger({ level: 'warn', name: 'coffer', json: configuration.logFormat === 'json' })
   await mkdir(secretsDirectory, { recursive: true, mode: 0o700 })
-  const mesh = await connectMesh(configuration, logger)
+  const mesh = await connectMesh(configuration, 'operator', logger)
   cleanup.defer(() => mesh.stop())
   await mesh.waitFor(['metadata'], SERVICES_TIMEOUT_MS)
   const metadata = mesh.use('metadata')

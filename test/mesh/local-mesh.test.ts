@@ -1,0 +1,145 @@
+import { once } from 'node:events'
+import { readdirSync, readFileSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import { connect, type NatsConnection } from 'nats'
+import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { coffer } from '../harness/coffer-command.ts'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { freePort } from '../harness/free-port.ts'
+import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
+import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
+import { COFFER, cleanEnvironment, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+
+const START_TIMEOUT_MS = 90_000
+
+describeWithPrograms('coffer mesh', ['nats-server'], () => {
+  const directory = temporaryDirectory('local-mesh')
+  const dataDir = join(directory, 'data')
+  const natsDirectory = join(dataDir, 'mesh', 'nats')
+  let mesh: ProcessGroup
+  let env: NodeJS.ProcessEnv
+  let gateways: S3Client[]
+
+  /** The processes that work on this data directory, by what their command line says. */
+  const pidsOf = (what: string): number[] =>
+    readdirSync('/proc')
+      .filter((name) => /^\d+$/.test(name))
+      .filter((pid) => {
+        const line = readCommandLine(pid)
+        return line.includes(what) && line.includes(directory)
+      })
+      .map(Number)
+
+  beforeAll(async () => {
+    const port = await twoFreePorts()
+    env = cleanEnvironment({ COFFER_DATA_DIR: dataDir, COFFER_ADDRESS: `127.0.0.1:${port}` })
+    mesh = startGroup(process.execPath, [COFFER, 'mesh', '--region', 'eu-test-1'], { env, cwd: REPOSITORY })
+    await vi.waitFor(
+      () => {
+        if (mesh.exited()) throw new Error(mesh.logs())
+        expect(mesh.logs()).toContain('Coffer is ready on')
+      },
+      { timeout: START_TIMEOUT_MS, interval: 100 },
+    )
+    const credentials = readFileSync(join(dataDir, 'secrets', 'root-credentials'), 'utf8')
+    const [, accessKeyId = '', secretAccessKey = ''] = /KEY_ID=(\S+)\n.*KEY=(\S+)/.exec(credentials) ?? []
+    const target = { caFile: join(dataDir, 'certs', 'public.crt'), accessKeyId, secretAccessKey }
+    gateways = [port, port + 1].map((each) =>
+      s3Client({ ...target, endpoint: `https://127.0.0.1:${each}` }, { region: 'eu-test-1' }),
+    )
+  }, START_TIMEOUT_MS + 10_000)
+
+  afterAll(async () => {
+    await mesh?.kill('SIGKILL')
+    rmSync(directory, { recursive: true, force: true })
+  })
+
+  const gateway = (index: number): S3Client => gateways[index] as S3Client
+
+  it('serves through two gateways, each service a process of its own', async () => {
+    const bucket = await newBucket(gateway(0))
+    await gateway(0).send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'through the first' }))
+    const got = await gateway(1).send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))
+    expect((await bytesOf(got)).toString()).toBe('through the first')
+    for (const service of ['metadata', 'kms', 'crypto', 'iam', 'rotation']) {
+      expect(pidsOf(`service ${service}`)).toHaveLength(1)
+    }
+    expect(pidsOf('service gateway')).toHaveLength(2)
+  })
+
+  it('is reached by other commands with the settings that it prints', async () => {
+    const [, settings = ''] = /^ {2}env (.*) npx --yes pnpm@12 coffer key list$/m.exec(mesh.logs()) ?? []
+    const pairs = settings.split(' ').map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])
+    const { stdout } = await coffer(['key', 'list', '--json'], cleanEnvironment(Object.fromEntries(pairs)))
+    expect(JSON.parse(stdout)).toMatchObject([{ keyId: expect.stringContaining('coffer') }])
+  })
+
+  it('lets nobody in without a password, and holds each service to what it does', async () => {
+    const port = Number(
+      /listen: "127\.0\.0\.1:(\d+)"/.exec(readFileSync(join(natsDirectory, 'nats.conf'), 'utf8'))?.[1],
+    )
+    const tls = { caFile: join(natsDirectory, 'nats.crt') }
+    const servers = `127.0.0.1:${port}`
+    await expect(connect({ servers, tls, reconnect: false })).rejects.toMatchObject({ code: 'AUTHORIZATION_VIOLATION' })
+    await expect(connect({ servers, tls, user: 'kms', pass: 'guessed', reconnect: false })).rejects.toThrow()
+    const pass = readFileSync(join(natsDirectory, 'gateway.password'), 'utf8').trim()
+    const connection = await connect({ servers, tls, user: 'gateway', pass, reconnect: false })
+    const refusals = refusalsOf(connection)
+    connection.subscribe('>')
+    connection.subscribe('MOL-coffer.REQ.kms.*')
+    connection.publish('MOL-coffer.RES.iam.anyone', 'forged')
+    await connection.flush()
+    await vi.waitFor(() => expect(refusals).toHaveLength(3), { timeout: 10_000 })
+    await connection.close()
+  })
+
+  it('goes on without a service that was killed, once another has taken its place', async () => {
+    const bucket = await newBucket(gateway(0))
+    for (const pid of pidsOf('service crypto')) process.kill(pid, 'SIGKILL')
+    await vi.waitFor(
+      async () => await gateway(1).send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'after' })),
+      { timeout: 30_000, interval: 200 },
+    )
+  }, 45_000)
+
+  it('leaves nothing running when it is killed itself', async () => {
+    expect(pidsOf('nats-server').length).toBeGreaterThan(0)
+    process.kill(mesh.pid, 'SIGKILL')
+    await vi.waitFor(() => expect(pidsOf('')).toEqual([]), { timeout: 40_000, interval: 200 })
+  }, 60_000)
+})
+
+/** The first of two neighbours that are free. */
+async function twoFreePorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    const neighbour = createServer().listen(port + 1, '127.0.0.1')
+    const isFree = await once(neighbour, 'listening').then(
+      () => true,
+      () => false,
+    )
+    neighbour.close()
+    if (isFree) return port
+  }
+}
+
+function readCommandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ')
+  } catch {
+    return ''
+  }
+}
+
+function refusalsOf(connection: NatsConnection): unknown[] {
+  const refusals: unknown[] = []
+  const listen = async (): Promise<void> => {
+    for await (const { data } of connection.status()) {
+      if (String(data).includes('PERMISSIONS_VIOLATION')) refusals.push(data)
+    }
+  }
+  void listen()
+  return refusals
+}
