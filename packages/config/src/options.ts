@@ -130,6 +130,13 @@ export const OPTIONS = {
     default: 'auto',
     text: 'Cipher for new objects. auto: AES-256-GCM where the processor has AES instructions or FIPS is on.',
   } satisfies WithDefault<'auto' | 'AES-256-GCM' | 'CHACHA20-POLY1305'>,
+  fips: {
+    value: onOff(),
+    environment: 'COFFER_FIPS',
+    flag: 'fips',
+    default: 'off',
+    text: 'Start only with a FIPS provider of OpenSSL loaded, and use nothing but what it approves of (docs/fips.md).',
+  } satisfies WithDefault<boolean>,
   blockedEncryptionTypes: {
     value: oneOf(['none', 'SSE-C']),
     environment: 'COFFER_BLOCKED_ENCRYPTION_TYPES',

@@ -63,9 +63,11 @@ export function algorithmNamed(name: DataAlgorithm): DataAlgorithmRow {
   return row
 }
 
+/** CRYPTO_HEADER_UNKNOWN; CRYPTO_NOT_APPROVED for what was stored with an algorithm that FIPS mode has not. */
 export function algorithmWithId(id: number): DataAlgorithmRow {
   const row = DATA_ALGORITHMS.find((algorithm) => algorithm.id === id)
   if (row === undefined) throw cryptoError('CRYPTO_HEADER_UNKNOWN', { algorithmId: id })
+  if (!row.fipsApproved && getFips() === 1) throw cryptoError('CRYPTO_NOT_APPROVED', { algorithm: row.name })
   return row
 }
 

@@ -4,6 +4,7 @@ import {
   createPublicKey,
   diffieHellman,
   generateKeyPairSync,
+  getFips,
   type KeyObject,
 } from 'node:crypto'
 import { extractAndExpand } from './derive.ts'
@@ -13,7 +14,10 @@ import { insecureExportKeyBytes } from './insecure-export.ts'
 import { fillPublicRandom } from './random.ts'
 import { Secret } from './secret.ts'
 
-/** A key on its way between two processes. Public keys are 32 raw bytes (RFC 7748, section 5). */
+/**
+ * A key on its way between two processes. Public keys are 32 raw bytes (RFC 7748, section 5), or in FIPS mode, which has no X25519,
+ * uncompressed points of P-256 (SEC 1, section 2.3.3).
+ */
 export interface KeyParcelSealed {
   readonly kind: 'sealed'
   readonly senderPublicKey: Uint8Array
@@ -38,6 +42,10 @@ const AGREED_KEYS_MAX = 1024
 const KEY_BYTES = 32
 /** RFC 7748, section 5. */
 const PUBLIC_KEY_BYTES = 32
+/** SEC 1, section 2.3.3: 0x04, and two coordinates of 32 bytes. */
+const POINT_BYTES = 65
+const UNCOMPRESSED = 0x04
+const COORDINATE_BYTES = 32
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
 const LABEL = 'coffer/v1 key parcel'
@@ -131,21 +139,40 @@ interface Route {
 }
 
 function newSession(nowMs: number): Session {
-  const { publicKey, privateKey } = generateKeyPairSync('x25519')
-  const raw = Buffer.from(publicKey.export({ format: 'jwk' }).x ?? '', 'base64url')
-  return { publicKey: raw, privateKey, madeAtMs: nowMs, agreed: new Map() }
+  // NIST SP 800-56A Rev. 3 approves the curves of SP 800-186, of which the FIPS providers of today offer no X25519.
+  const { publicKey, privateKey } =
+    getFips() === 1 ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('x25519')
+  return { publicKey: rawOf(publicKey), privateKey, madeAtMs: nowMs, agreed: new Map() }
 }
 
-/** OpenSSL refuses the points of small order, whose result is zero for everyone (RFC 7748, section 6.1). */
+function rawOf(publicKey: KeyObject): Buffer {
+  const { x = '', y } = publicKey.export({ format: 'jwk' })
+  if (y === undefined) return Buffer.from(x, 'base64url')
+  return Buffer.concat([Uint8Array.of(UNCOMPRESSED), Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')])
+}
+
+/**
+ * OpenSSL refuses the points of small order, whose result is zero for everyone (RFC 7748, section 6.1), and what is no point of
+ * the curve (NIST SP 800-56A Rev. 3, section 5.6.2.3).
+ */
 function diffieHellmanOf(privateKey: KeyObject, peerPublicKey: Uint8Array): Buffer {
-  if (peerPublicKey.length !== PUBLIC_KEY_BYTES) throw cryptoError('CRYPTO_PARCEL_REFUSED')
-  const x = Buffer.from(peerPublicKey).toString('base64url')
   try {
-    const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' })
+    const publicKey = createPublicKey({ key: jwkOf(Buffer.from(peerPublicKey), privateKey), format: 'jwk' })
     return diffieHellman({ privateKey, publicKey })
   } catch (cause) {
     throw cryptoError('CRYPTO_PARCEL_REFUSED', undefined, { cause })
   }
+}
+
+/** Of the kind that the private key is. */
+function jwkOf(raw: Buffer, { asymmetricKeyType }: KeyObject) {
+  const text = (start: number, end?: number) => raw.subarray(start, end).toString('base64url')
+  if (asymmetricKeyType === 'x25519' && raw.length === PUBLIC_KEY_BYTES)
+    return { kty: 'OKP', crv: 'X25519', x: text(0) }
+  const isPoint = asymmetricKeyType === 'ec' && raw.length === POINT_BYTES && raw[0] === UNCOMPRESSED
+  if (!isPoint) throw cryptoError('CRYPTO_PARCEL_REFUSED')
+  const middle = 1 + COORDINATE_BYTES
+  return { kty: 'EC', crv: 'P-256', x: text(1, middle), y: text(middle) }
 }
 
 function decrypt(parcel: KeyParcelSealed, key: Secret, purpose: string): Secret {

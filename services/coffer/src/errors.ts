@@ -12,6 +12,7 @@ export const COFFER_ERRORS = {
   COFFER_MESH_KEY_INVALID: 'the mesh key file cannot be used',
   COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',
   COFFER_AUDIT_CONFIGURATION_INVALID: 'the audit trail cannot be configured so',
+  COFFER_FIPS_UNAVAILABLE: 'FIPS mode is asked for and not to be had',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_WORKER_FAILED: 'a worker could not start',

@@ -21,6 +21,7 @@ export type GatewaySettings = Pick<
   | 'blockedEncryptionTypes'
   | 'publicAccess'
   | 'audit'
+  | 'fips'
   | 'auditFile'
   | 'inlineSizeBytesMax'
   | 'logLevel'
@@ -29,7 +30,7 @@ export type GatewaySettings = Pick<
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  const { blockedEncryptionTypes, publicAccess, audit, auditFile } = configuration
+  const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips } = configuration
   return {
     address,
     allowHttp,
@@ -39,6 +40,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     blockedEncryptionTypes,
     publicAccess,
     audit,
+    fips,
     auditFile,
     inlineSizeBytesMax,
     logLevel,

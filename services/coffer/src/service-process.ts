@@ -15,6 +15,7 @@ import { createJobHandler, createRotationService, provideRotation } from '@coffe
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
@@ -61,6 +62,7 @@ export type RunnableService = keyof typeof SERVICES
 
 /** One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. */
 export async function runService(name: RunnableService, configuration: Configuration): Promise<void> {
+  if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   endWithStarter()
   const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })

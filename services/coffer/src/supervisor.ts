@@ -15,6 +15,7 @@ import {
 } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { JobProcess } from './job-process.ts'
@@ -35,6 +36,7 @@ export const DRAIN_MS = 10_000
  * has been told to stop (SIGTERM, SIGINT) and has. Rejects, with nothing left running, if it can't start.
  */
 export async function runServer(configuration: Configuration): Promise<void> {
+  if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   const configuredCredentials = configuredRootCredentials(configuration)
   const logger = createLogger({

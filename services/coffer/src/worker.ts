@@ -3,6 +3,7 @@ import type { KmsRecords } from '@coffer/kms'
 import { DomainKey } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
 import { trustCertificatesIn } from './certificates/trust.ts'
+import { assertFips } from './fips-mode.ts'
 import { startGateway } from './gateway-process.ts'
 import { openStoreServices } from './store-services.ts'
 import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
@@ -18,6 +19,8 @@ interface RunningWorker {
 
 /** A worker: all services on the shared store, and a gateway on the shared port. Started by the supervisor only. */
 async function start({ settings, directories, domainKey, kmsFile, writerId }: StartMessage): Promise<RunningWorker> {
+  // The supervisor's word is no proof for this process.
+  if (settings.fips) assertFips()
   const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
   await trustCertificatesIn(directories.certsDirectory)
   const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)

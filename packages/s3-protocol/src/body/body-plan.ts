@@ -5,6 +5,7 @@ import {
   parseChecksumHeader,
 } from '../checksums.ts'
 import { s3Error } from '../errors.ts'
+import { hasMd5 } from '../etag-hash.ts'
 import type { ParsedRequest } from '../request.ts'
 import type { Authentication } from '../sigv4/authentication.ts'
 
@@ -28,6 +29,8 @@ export interface BodyPlan {
 /** S3 API, PutObject and UploadPart: 5 GiB. */
 export const BODY_BYTES_MAX = 5 * 1024 ** 3
 const MD5_BYTES = 16
+export const NO_MD5 =
+  'Content-MD5 cannot be verified: this server runs in FIPS mode. Send x-amz-checksum-sha256 or another checksum.'
 
 /** MissingContentLength, EntityTooLarge, InvalidDigest, InvalidRequest, InvalidArgument. */
 export function planBody(
@@ -74,6 +77,8 @@ function emptyUnlessStreamed(headers: ParsedRequest['headers']): string | undefi
 
 function parseContentMd5(text: string | undefined): Buffer | undefined {
   if (text === undefined) return undefined
+  // A digest that is not checked must not look as if it were.
+  if (!hasMd5()) throw s3Error('InvalidRequest', { message: NO_MD5 })
   const md5 = Buffer.from(text, 'base64')
   if (md5.length !== MD5_BYTES || md5.toString('base64') !== text) throw s3Error('InvalidDigest')
   return md5

@@ -1,13 +1,14 @@
 import { createHash, type Hash, hash } from 'node:crypto'
 import { assertChecksumValue, type Checksum, type ChecksumAlgorithm, createChecksum } from '../checksums.ts'
 import { s3Error } from '../errors.ts'
+import { createEtagHash, type EtagHash, etagHashOf } from '../etag-hash.ts'
 import type { BodyPlan } from './body-plan.ts'
 import { ChunkDecoder, type ChunkSeed } from './chunk-decoder.ts'
 
 /** A body that is what its client said it is. */
 export interface VerifiedBody {
   readonly sizeBytes: number
-  /** 16 bytes, where the plan asks for it. */
+  /** 16 bytes, where the plan asks for it: the MD5, or in FIPS mode what stands in for it. */
   readonly md5?: Buffer
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm /** Base64. */; readonly value: string }
 }
@@ -16,7 +17,7 @@ export interface VerifiedBody {
 export class BodyVerifier {
   readonly #plan: BodyPlan
   readonly #decoder: ChunkDecoder | undefined
-  readonly #md5: Hash | undefined
+  readonly #md5: EtagHash | undefined
   readonly #sha256: Hash | undefined
   readonly #checksum: Checksum | undefined
   #sizeBytes = 0
@@ -24,7 +25,7 @@ export class BodyVerifier {
   constructor(plan: BodyPlan, seed?: ChunkSeed) {
     this.#plan = plan
     this.#decoder = plan.chunked && new ChunkDecoder({ signed: plan.chunked.signed, seed })
-    this.#md5 = plan.computeMd5 ? createHash('md5') : undefined
+    this.#md5 = plan.computeMd5 ? createEtagHash() : undefined
     this.#sha256 = plan.sha256Hex === undefined ? undefined : createHash('sha256')
     this.#checksum = plan.checksum && createChecksum(plan.checksum.algorithm)
   }
@@ -66,7 +67,7 @@ export function verifySmallBody(
   checksum?.update(raw)
   const body = judge(plan, {
     sizeBytes: raw.length,
-    md5: plan.computeMd5 ? hash('md5', raw, 'buffer') : undefined,
+    md5: plan.computeMd5 ? etagHashOf(raw) : undefined,
     sha256Hex: plan.sha256Hex === undefined ? undefined : hash('sha256', raw),
     checksum: checksum?.digest(),
     trailers: undefined,

@@ -2,6 +2,7 @@ import type { Configuration } from '@coffer/config'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Mesh } from '@coffer/mesh'
 import { openDataDirectory } from '../data-directory.ts'
+import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
@@ -12,6 +13,7 @@ const SERVICES_TIMEOUT_MS = 10_000
 
 /** See `withStore`, which loads this file only when a command runs. */
 export async function openStoreFor(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
+  if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   const logger = createLogger({
     level: quietLevel(configuration),

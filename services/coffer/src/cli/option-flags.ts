@@ -14,6 +14,7 @@ export const STORE_OPTIONS: readonly OptionName[] = [
   'rootKeyFile',
   'rootKeyCommand',
   'kmsFile',
+  'fips',
   'logLevel',
   'logFormat',
 ]

@@ -1,5 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
-import { type ChecksumAlgorithm, createChecksum, s3Error, type VerifiedBody } from '@coffer/s3-protocol'
+import {
+  type ChecksumAlgorithm,
+  createChecksum,
+  createEtagHash,
+  type EtagHash,
+  s3Error,
+  type VerifiedBody,
+} from '@coffer/s3-protocol'
 import type { Reply } from '../reply.ts'
 import type { Payload } from './payload.ts'
 
@@ -7,7 +13,7 @@ import type { Payload } from './payload.ts'
 export class CopyPayload implements Payload {
   readonly sizeBytes: number
   readonly #source: Pick<Reply, 'body' | 'stream'>
-  readonly #md5: Hash | undefined
+  readonly #md5: EtagHash | undefined
   readonly #checksum:
     | { readonly algorithm: ChecksumAlgorithm; readonly sum: ReturnType<typeof createChecksum> }
     | undefined
@@ -19,7 +25,7 @@ export class CopyPayload implements Payload {
   ) {
     this.#source = source
     this.sizeBytes = options.sizeBytes
-    this.#md5 = options.md5 ? createHash('md5') : undefined
+    this.#md5 = options.md5 ? createEtagHash() : undefined
     const algorithm = options.checksumAlgorithm
     this.#checksum = algorithm && { algorithm, sum: createChecksum(algorithm) }
   }

@@ -1,8 +1,11 @@
-import { createHash, type Hash } from 'node:crypto'
 import {
   BODY_BYTES_MAX,
   type ChecksumAlgorithm,
   createChecksum,
+  createEtagHash,
+  type EtagHash,
+  hasMd5,
+  NO_MD5,
   type ParsedRequest,
   parseChecksumAlgorithm,
   parseChecksumHeader,
@@ -31,7 +34,7 @@ export async function openFormFile(file: AsyncIterator<Buffer, void>, plan: File
 class FormPayload implements Payload {
   readonly #file: AsyncIterator<Buffer, void>
   readonly #range: SizeRange
-  readonly #md5: Hash | undefined
+  readonly #md5: EtagHash | undefined
   readonly #expectedMd5: string | undefined
   readonly #checksum:
     | { algorithm: ChecksumAlgorithm; sum: ReturnType<typeof createChecksum>; expected: string | undefined }
@@ -45,7 +48,8 @@ class FormPayload implements Payload {
     const { sizeBytesMin = 0, sizeBytesMax = BODY_BYTES_MAX } = sizeRange ?? {}
     this.#range = { sizeBytesMin, sizeBytesMax: Math.min(sizeBytesMax, BODY_BYTES_MAX) }
     this.#expectedMd5 = headers['content-md5']
-    this.#md5 = md5 || this.#expectedMd5 !== undefined ? createHash('md5') : undefined
+    if (this.#expectedMd5 !== undefined && !hasMd5()) throw s3Error('InvalidRequest', { message: NO_MD5 })
+    this.#md5 = md5 || this.#expectedMd5 !== undefined ? createEtagHash() : undefined
     const given = parseChecksumHeader(headers)
     const algorithm = given?.algorithm ?? parseChecksumAlgorithm(headers)
     this.#checksum = algorithm && { algorithm, sum: createChecksum(algorithm), expected: given?.value }

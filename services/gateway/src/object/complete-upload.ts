@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
 import type { PartRecord } from '@coffer/metadata-store'
 import type { StoredChecksum } from '@coffer/object-record'
-import { type CompletedPart, combineCrc, compositeChecksum, s3Error } from '@coffer/s3-protocol'
+import { type CompletedPart, combineCrc, compositeChecksum, createEtagHash, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { etagHexOf } from './object-body.ts'
@@ -52,9 +51,9 @@ export function totalSizeOf(parts: readonly ChosenPart[]): number {
 /** S3's ETag of a multipart object: the MD5 of its parts' MD5s (its `-N` is the part count); random where they are. */
 export function multipartEtagHex(upload: FoundUpload, parts: readonly ChosenPart[]): string {
   if (upload.attributes.sse !== 'SSE-S3') return etagHexOf(undefined)
-  const hash = createHash('md5')
-  for (const { attributes } of parts) hash.update(attributes.etagHex, 'hex')
-  return hash.digest('hex')
+  const hash = createEtagHash()
+  for (const { attributes } of parts) hash.update(Buffer.from(attributes.etagHex, 'hex'))
+  return hash.digest().toString('hex')
 }
 
 /** The object's checksum out of its parts': composite, or (CRCs) that of the whole object (S3 User Guide, "Checking object integrity"). */
