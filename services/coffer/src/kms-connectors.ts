@@ -15,6 +15,8 @@ const ALIAS_WORD = 'alias'
 /** Loaded when a configuration names them, and not before. */
 const BUILT_IN: Readonly<Record<string, () => Promise<KmsConnectorPlugin<never>>>> = {
   aws: async () => (await import('@coffer/kms/connectors/aws')).awsConnector as KmsConnectorPlugin<never>,
+  azure: async () => (await import('@coffer/kms/connectors/azure')).azureConnector as KmsConnectorPlugin<never>,
+  gcp: async () => (await import('@coffer/kms/connectors/gcp')).gcpConnector as KmsConnectorPlugin<never>,
   kes: async () => (await import('@coffer/kms/connectors/kes')).kesConnector as KmsConnectorPlugin<never>,
   kmip: async () => (await import('@coffer/kms/connectors/kmip')).kmipConnector as KmsConnectorPlugin<never>,
   pkcs11: async () => (await import('@coffer/kms/connectors/pkcs11')).pkcs11Connector as KmsConnectorPlugin<never>,

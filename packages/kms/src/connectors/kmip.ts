@@ -1,5 +1,6 @@
 import type { KmsConnectorPlugin } from '../kms-connector.ts'
-import { GcmObjectsConnector } from './gcm-objects/gcm-objects-connector.ts'
+import { keyObjectsOf } from './gcm-objects/gcm-objects.ts'
+import { KeyObjectsConnector } from './key-objects/key-objects-connector.ts'
 import { KmipClient } from './kmip/kmip-client.ts'
 import { KmipObjects } from './kmip/kmip-objects.ts'
 import { KmipOptions } from './kmip/options.ts'
@@ -12,6 +13,7 @@ export const kmipConnector: KmsConnectorPlugin<KmipOptions> = {
   type: 'kmip',
   options: KmipOptions,
   async open(options, context) {
-    return new GcmObjectsConnector(new KmipObjects(await KmipClient.open(options), options.keyPrefix), context)
+    const objects = new KmipObjects(await KmipClient.open(options), options.keyPrefix)
+    return new KeyObjectsConnector(keyObjectsOf(objects), context)
   },
 }

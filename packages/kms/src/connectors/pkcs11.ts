@@ -1,5 +1,6 @@
 import type { KmsConnectorPlugin } from '../kms-connector.ts'
-import { GcmObjectsConnector } from './gcm-objects/gcm-objects-connector.ts'
+import { keyObjectsOf } from './gcm-objects/gcm-objects.ts'
+import { KeyObjectsConnector } from './key-objects/key-objects-connector.ts'
 import { Hsm } from './pkcs11/hsm.ts'
 import { HsmObjects } from './pkcs11/hsm-objects.ts'
 import { Pkcs11Options } from './pkcs11/options.ts'
@@ -12,6 +13,7 @@ export const pkcs11Connector: KmsConnectorPlugin<Pkcs11Options> = {
   type: 'pkcs11',
   options: Pkcs11Options,
   async open(options, context) {
-    return new GcmObjectsConnector(new HsmObjects(new Hsm(options, context.records), options.keyPrefix), context)
+    const objects = new HsmObjects(new Hsm(options, context.records), options.keyPrefix)
+    return new KeyObjectsConnector(keyObjectsOf(objects), context)
   },
 }

@@ -1,6 +1,4 @@
-import { encodeContext } from '@coffer/crypto-core'
 import { kmsError } from '../../errors.ts'
-import type { EncryptionContext, WrappedKey } from '../../kms-connector.ts'
 import type { GcmSealed } from './gcm-objects.ts'
 
 /** The first byte of a ciphertext; then the length of the nonce, the nonce, the tag of 16 bytes and the encrypted bytes. */
@@ -19,7 +17,7 @@ export function encodeCiphertext({ iv, tag, data }: GcmSealed, plaintextBytes: n
 }
 
 /** KMS_CIPHERTEXT_REFUSED. */
-export function decodeCiphertext({ ciphertext, keyId }: WrappedKey): GcmSealed {
+export function decodeCiphertext(ciphertext: Uint8Array, keyId: string): GcmSealed {
   const [format, ivBytes = 0] = ciphertext
   const tagAt = HEAD_BYTES + ivBytes
   const dataAt = tagAt + TAG_BYTES
@@ -31,11 +29,6 @@ export function decodeCiphertext({ ciphertext, keyId }: WrappedKey): GcmSealed {
     tag: ciphertext.subarray(tagAt, dataAt),
     data: ciphertext.subarray(dataAt),
   }
-}
-
-/** What the KMS authenticates beside the plaintext: the context, bound to the key and its version. */
-export function additionalDataOf(keyId: string, keyVersion: number, context: EncryptionContext): Uint8Array {
-  return encodeContext({ ...context, 'coffer:key': keyId, 'coffer:version': String(keyVersion) })
 }
 
 function isIvLength(lengthBytes: number): boolean {

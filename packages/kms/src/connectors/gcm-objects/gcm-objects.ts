@@ -1,4 +1,6 @@
-import type { Secret } from '@coffer/crypto-core'
+import { insecureExportKeyBytes, type Secret } from '@coffer/crypto-core'
+import type { KeyObjects, ObjectState } from '../key-objects/key-objects.ts'
+import { decodeCiphertext, encodeCiphertext } from './ciphertext.ts'
 
 export interface GcmSealed {
   readonly iv: Uint8Array
@@ -6,11 +8,9 @@ export interface GcmSealed {
   readonly data: Uint8Array
 }
 
-export type ObjectState = 'active' | 'inactive' | 'destroyed'
-
 /**
- * A KMS that holds AES-256 keys as objects, each with an identifier, and encrypts with them by AES-GCM: what a key manager by
- * KMIP and an HSM by PKCS#11 have in common. An object is one version of a master key. Failures are CofferErrors.
+ * A KMS whose objects are AES-256 keys that encrypt by AES-GCM and leave the form of the ciphertext to us: what a key manager
+ * by KMIP, an HSM by PKCS#11 and Azure's Managed HSM have in common.
  */
 export interface GcmObjects {
   /** The identifier of a new object that is ready for use. */
@@ -25,4 +25,25 @@ export interface GcmObjects {
   /** The KMS lets us in, and has what is needed of it. */
   assertSuitable(): Promise<void>
   close(): Promise<void>
+}
+
+/** Nonce, tag and encrypted bytes become one ciphertext. */
+export function keyObjectsOf(objects: GcmObjects): KeyObjects {
+  return {
+    make: (keyId, version) => objects.make(keyId, version),
+    stateOf: (id, keyId) => objects.stateOf(id, keyId),
+    discard: (id, keyId) => objects.destroy(id, keyId),
+    async destroy(ids, keyId) {
+      for (const id of ids) await objects.destroy(id, keyId)
+    },
+    async encrypt(id, keyId, plaintext, additionalData) {
+      const sealed = await objects.encrypt(id, keyId, insecureExportKeyBytes(plaintext), additionalData)
+      return encodeCiphertext(sealed, plaintext.lengthBytes)
+    },
+    async decrypt(id, keyId, ciphertext, additionalData) {
+      return await objects.decrypt(id, keyId, decodeCiphertext(ciphertext, keyId), additionalData)
+    },
+    assertSuitable: () => objects.assertSuitable(),
+    close: () => objects.close(),
+  }
 }

@@ -1,6 +1,7 @@
 import { Secret } from '@coffer/crypto-core'
 import { kmsError } from '../../errors.ts'
-import type { GcmSealed, ObjectState } from '../gcm-objects/gcm-objects.ts'
+import type { GcmSealed } from '../gcm-objects/gcm-objects.ts'
+import type { ObjectState } from '../key-objects/key-objects.ts'
 import { KmipConnections, RESPONSE_BYTES_MAX } from './connections.ts'
 import {
   boolean,

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto'
 import type { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import type { GcmObjects, GcmSealed, ObjectState } from '../gcm-objects/gcm-objects.ts'
+import type { GcmObjects, GcmSealed } from '../gcm-objects/gcm-objects.ts'
+import type { ObjectState } from '../key-objects/key-objects.ts'
 import type { KmipClient } from './kmip-client.ts'
 import { errorOf, errorOfDecryption, errorOfUse } from './refusals.ts'
 

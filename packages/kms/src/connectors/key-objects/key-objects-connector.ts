@@ -1,4 +1,4 @@
-import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
+import { encodeContext, Secret } from '@coffer/crypto-core'
 import { assertKeyId, assertPlaintextSize } from '../../arguments.ts'
 import { kmsError } from '../../errors.ts'
 import {
@@ -13,22 +13,21 @@ import {
 } from '../../key-life.ts'
 import { KeyLives } from '../../key-lives.ts'
 import type { EncryptionContext, KeyDescription, KmsConnector, KmsContext, WrappedKey } from '../../kms-connector.ts'
-import { additionalDataOf, decodeCiphertext, encodeCiphertext } from './ciphertext.ts'
-import type { GcmObjects } from './gcm-objects.ts'
+import type { KeyObjects } from './key-objects.ts'
 import { KeyRecords, type ObjectKey } from './key-records.ts'
 
 const DATA_KEY_BYTES = 32
 const ATTEMPTS_MAX = 16
 
 /** Master keys that are objects in a KMS, made, used and destroyed there; which belong to a key is in Coffer's records. */
-export class GcmObjectsConnector implements KmsConnector {
+export class KeyObjectsConnector implements KmsConnector {
   readonly name: string
-  readonly #objects: GcmObjects
+  readonly #objects: KeyObjects
   readonly #keys: KeyRecords
   /** Such a KMS can't take an object out of use and back, nor wait with its destruction: Coffer does, for itself. */
   readonly #lives: KeyLives
 
-  constructor(objects: GcmObjects, context: KmsContext) {
+  constructor(objects: KeyObjects, context: KmsContext) {
     this.name = context.name
     this.#objects = objects
     this.#keys = new KeyRecords(context.records)
@@ -78,13 +77,16 @@ export class GcmObjectsConnector implements KmsConnector {
     return this.#changeLife(keyId, deletionCancelled)
   }
 
-  /** Destroys all versions, the newest last, and only then says so: what fails half-way is tried again. */
+  /** Destroys all versions, and only then says so: what fails half-way is tried again. */
   async destroyKey(keyId: string): Promise<KeyDescription> {
     assertKeyId(keyId)
     const key = await this.#keys.get(keyId)
     const destroy = destroyed(Date.now())
     destroy(await this.#lives.find(keyId), keyId)
-    for (const { id } of key.versions) await this.#objects.destroy(id, keyId)
+    await this.#objects.destroy(
+      key.versions.map(({ id }) => id),
+      keyId,
+    )
     await this.#lives.change(keyId, destroy)
     return this.#describe(key)
   }
@@ -110,7 +112,7 @@ export class GcmObjectsConnector implements KmsConnector {
     const version = versions[keyVersion - 1]
     if (version === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
     const additionalData = additionalDataOf(keyId, keyVersion, context)
-    return await this.#objects.decrypt(version.id, keyId, decodeCiphertext(wrapped), additionalData)
+    return await this.#objects.decrypt(version.id, keyId, wrapped.ciphertext, additionalData)
   }
 
   /** There is no rewrap of what an object has encrypted. */
@@ -136,8 +138,8 @@ export class GcmObjectsConnector implements KmsConnector {
     const keyVersion = versions.length
     const id = versions.at(-1)?.id ?? ''
     const additionalData = additionalDataOf(keyId, keyVersion, context)
-    const sealed = await this.#objects.encrypt(id, keyId, insecureExportKeyBytes(plaintext), additionalData)
-    return { connector: this.name, keyId, keyVersion, ciphertext: encodeCiphertext(sealed, plaintext.lengthBytes) }
+    const ciphertext = await this.#objects.encrypt(id, keyId, plaintext, additionalData)
+    return { connector: this.name, keyId, keyVersion, ciphertext }
   }
 
   async #usableKey(keyId: string): Promise<ObjectKey> {
@@ -180,7 +182,12 @@ export class GcmObjectsConnector implements KmsConnector {
     // Where this fails nobody knows whether it is on record and used already: then it stays.
     const isOnRecord = await this.#keys.append(key, { id, createdAt: Date.now() })
     // One that stays behind does no harm.
-    if (!isOnRecord) await this.#objects.destroy(id, keyId).catch(() => undefined)
+    if (!isOnRecord) await this.#objects.discard(id, keyId).catch(() => undefined)
     return isOnRecord
   }
+}
+
+/** What the KMS authenticates beside the plaintext: the context, bound to the key and its version. */
+function additionalDataOf(keyId: string, keyVersion: number, context: EncryptionContext): Uint8Array {
+  return encodeContext({ ...context, 'coffer:key': keyId, 'coffer:version': String(keyVersion) })
 }

@@ -1,0 +1,45 @@
+import type { KmsConnector } from '@coffer/kms'
+import { describe, expect, it } from 'vitest'
+import type { CloudAnswer, CloudServer } from './cloud-double.ts'
+
+/** All that an error says, its causes and details included. */
+export function textsOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  return [error.stack, JSON.stringify(error), textsOf(error.cause)].join('\n')
+}
+
+const MISBEHAVIOURS: readonly (readonly [string, CloudAnswer | 'nothing'])[] = [
+  ['does not answer', 'nothing'],
+  ['answers with rubbish', { status: 200, text: '\u0000\u0001 not JSON' }],
+  ['answers with an empty object', { status: 200, body: {} }],
+  ['answers with other types', { status: 200, body: { plaintext: 7, ciphertext: [], value: {}, key: 'k', kid: 1 } }],
+  ["answers with a proxy's page", { status: 404, text: '<html>not found</html>' }],
+  ['answers that it is overloaded', { status: 429, body: { error: { code: 429, message: 'slow down' } } }],
+  ['answers with a failure', { status: 503, body: { error: { code: 503, message: 'down' } } }],
+  ['answers with a redirect', { status: 302, text: '' }],
+]
+
+/** What every connector to a cloud makes of a service that misbehaves: KMS_UNAVAILABLE, in time. */
+export function misbehavingCloud(open: () => Promise<{ connector: KmsConnector; server: CloudServer }>): void {
+  describe('says KMS_UNAVAILABLE, and in time, of a service that', () => {
+    it.each(MISBEHAVIOURS)('%s', async (_what, answer) => {
+      const { connector, server } = await open()
+      await connector.createKey('k1')
+      const { wrapped } = await connector.generateDataKey('k1', { a: 'b' })
+      server.misbehave = () => answer
+      try {
+        const startedAt = Date.now()
+        for (const use of [
+          () => connector.generateDataKey('k1', { a: 'b' }),
+          () => connector.decrypt(wrapped, { a: 'b' }),
+          () => connector.createKey('k9'),
+        ]) {
+          await expect(use()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+        }
+        expect(Date.now() - startedAt).toBeLessThan(20_000)
+      } finally {
+        server.misbehave = undefined
+      }
+    })
+  })
+}
