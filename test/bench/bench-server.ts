@@ -7,7 +7,7 @@ import { Secret } from '@coffer/crypto-core'
 import type { LoadEndpoint } from '@coffer/service-coffer/bench'
 import { freePort } from '../harness/free-port.ts'
 
-const COFFER = resolve(import.meta.dirname, '../../services/coffer/bin/coffer.js')
+const CHECKOUT = resolve(import.meta.dirname, '../..')
 const ACCESS_KEY_ID = 'bench'
 const SECRET_ACCESS_KEY = 'bench-secret'
 
@@ -21,11 +21,17 @@ export interface BenchServer {
   stop(): Promise<void>
 }
 
-/** Coffer as a user starts it, over plain HTTP on loopback, in a data directory that is removed at the end. */
-export async function startCoffer(settings: Readonly<Record<string, string>> = {}): Promise<BenchServer> {
+/**
+ * Coffer as a user starts it, over plain HTTP on loopback, in a data directory that is removed at the end. `checkout`: where
+ * its code is, to compare with that of another commit.
+ */
+export async function startCoffer(
+  settings: Readonly<Record<string, string>> = {},
+  checkout = CHECKOUT,
+): Promise<BenchServer> {
   const dataDir = mkdtempSync(join(tmpdir(), 'coffer-bench-'))
   const port = await freePort()
-  const server = spawn(process.execPath, [COFFER, 'server'], {
+  const server = spawn(process.execPath, [join(checkout, 'services/coffer/bin/coffer.js'), 'server'], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env.PATH,

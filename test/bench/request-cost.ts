@@ -1,0 +1,60 @@
+/**
+ * Processor time of one request in all processes of a server, which says more than requests a second on a machine that others
+ * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings), in turns of a second.
+ * `node test/bench/request-cost.ts [seconds for each] [other checkout] [object bytes]`
+ */
+import { availableParallelism } from 'node:os'
+import { runLoad } from '@coffer/service-coffer/bench'
+import { type BenchServer, makeBenchBucket, startBareServer, startCoffer } from './bench-server.ts'
+
+const TURN_MS = 1000
+const seconds = Number(process.argv[2] ?? 10)
+const otherCheckout = process.argv[3]
+const sizeBytes = Number(process.argv[4] ?? 4096)
+
+const servers = [
+  { name: 'coffer', server: await startCoffer() },
+  ...(otherCheckout ? [{ name: 'other', server: await startCoffer({}, otherCheckout) }] : []),
+  { name: 'bare node:http', server: await startBareServer(availableParallelism(), sizeBytes) },
+]
+try {
+  for (const { name, server } of servers) if (name !== 'bare node:http') await makeBenchBucket(server)
+  for (const operation of ['put', 'get'] as const) {
+    const sums = servers.map(() => ({ cpuMs: 0, operations: 0, elapsedSeconds: 0 }))
+    for (let turn = 0; turn < seconds; turn++) {
+      for (const [index, { server }] of servers.entries()) await takeTurn(server, operation, sums[index])
+    }
+    for (const [index, { name }] of servers.entries()) {
+      const { cpuMs, operations, elapsedSeconds } = sums[index] ?? { cpuMs: 0, operations: 1, elapsedSeconds: 1 }
+      console.log(
+        `${operation} ${name}: ${((cpuMs * 1000) / operations).toFixed(1)} µs each, ${(operations / elapsedSeconds).toFixed(0)}/s`,
+      )
+    }
+  }
+} finally {
+  for (const { server } of servers) await server.stop()
+}
+
+async function takeTurn(
+  server: BenchServer,
+  operation: 'put' | 'get',
+  sum: { cpuMs: number; operations: number; elapsedSeconds: number } | undefined,
+): Promise<void> {
+  const before = server.cpuMs()
+  const { results } = await runLoad({
+    endpoints: [server.endpoint],
+    operations: [operation],
+    sizesBytes: [sizeBytes],
+    bucket: 'bench',
+    durationMs: TURN_MS,
+    sliceMs: TURN_MS,
+    sse: 'none',
+    // What a get asks for is put first, at each turn.
+    ...(operation === 'get' && { objectCount: 50 }),
+  })
+  const [result] = results
+  if (sum === undefined || result === undefined || result.errorCount > 0) throw new Error(`${operation} failed`)
+  sum.cpuMs += server.cpuMs() - before
+  sum.operations += result.operationCount
+  sum.elapsedSeconds += result.elapsedSeconds
+}
