@@ -8,6 +8,7 @@ import {
   streamSaltOf,
 } from '@coffer/crypto-core'
 import type { BlobRef, WriterId } from '@coffer/metadata-store'
+import { SealedPieces } from './sealed-pieces.ts'
 
 export interface StreamIdentity {
   readonly objectKey: Secret
@@ -17,7 +18,6 @@ export interface StreamIdentity {
 }
 
 const STREAM_HEADER_BYTES = 48
-const NOTHING = new Uint8Array(0)
 
 /** The whole of a small body, sealed to be committed with its record. `salt` (base64) says which stream it is. */
 export function sealInline(plain: Uint8Array, stream: StreamIdentity): { bytes: Uint8Array; salt: string } {
@@ -39,13 +39,7 @@ export async function sealToBlob(
   const header = newStreamHeader({ algorithm: stream.algorithm, partNumber: stream.partNumber })
   const sealer = new StreamSealer(stream.objectKey, header, plainSizeBytes === undefined ? {} : { plainSizeBytes })
   const blobId = newBlobId(target.writerId)
-  async function* sealedPieces(): AsyncGenerator<Uint8Array, void> {
-    for await (const pieces of source) {
-      for (const piece of pieces) yield* sealer.seal(piece, false)
-    }
-    yield* sealer.seal(NOTHING, true)
-  }
-  const storedSizeBytes = await target.blobs.write(blobId, sealedPieces())
+  const storedSizeBytes = await target.blobs.write(blobId, new SealedPieces(source[Symbol.asyncIterator](), sealer))
   return { blob: { blobId, storedSizeBytes }, salt: saltText(header) }
 }
 

@@ -65,7 +65,8 @@ class FsBlobStore implements BlobStore {
       for await (const piece of source) {
         isSourceTurn = false
         sizeBytes += piece.length
-        await writer.write(piece)
+        const taken = writer.write(piece)
+        if (taken !== undefined) await taken
         isSourceTurn = true
       }
       isSourceTurn = false

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { s3Error } from '@coffer/s3-protocol'
+import { ReadAhead } from './read-ahead.ts'
 
 /** The bytes of a request as they come from the socket. Read once, whole or in pieces; `100 Continue` is sent then. */
 export class RequestBody {
@@ -39,6 +40,24 @@ export class RequestBody {
       for await (const piece of this.#request.iterator({ destroyOnReturn: false })) yield piece as Buffer
     } catch (cause) {
       throw s3Error('IncompleteBody', { cause })
+    }
+    if (!this.#request.complete) throw s3Error('IncompleteBody')
+  }
+
+  /** The same, as much as has come at a time. */
+  async *batches(): AsyncGenerator<readonly Buffer[], void> {
+    this.#begin()
+    const ahead = new ReadAhead(this.#request)
+    try {
+      for (;;) {
+        const batch = await ahead.next().catch((cause: unknown) => {
+          throw s3Error('IncompleteBody', { cause })
+        })
+        if (batch === undefined) break
+        yield batch
+      }
+    } finally {
+      ahead.close()
     }
     if (!this.#request.complete) throw s3Error('IncompleteBody')
   }

@@ -52,7 +52,7 @@ class UploadPayload implements Payload {
   async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
     const verifier = new BodyVerifier(this.#plan, this.#seed())
     this.#verifier = verifier
-    for await (const raw of this.#request.body.pieces()) yield verifier.push(raw)
+    for await (const batch of this.#request.body.batches()) yield batch.flatMap((raw) => verifier.push(raw))
   }
 
   verified(): VerifiedBody {

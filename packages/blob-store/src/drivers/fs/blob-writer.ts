@@ -2,7 +2,8 @@ import type { FileHandle } from 'node:fs/promises'
 
 /** Writes a file front to back. `end` leaves exactly the bytes that were given; it does not sync. */
 export interface BlobWriter {
-  write(piece: Uint8Array): Promise<void>
+  /** Undefined: taken at once, as most pieces are. */
+  write(piece: Uint8Array): Promise<void> | undefined
   end(): Promise<void>
   /** Gives back what it holds, after an error too. */
   release(): void
@@ -21,10 +22,10 @@ export class CachedWriter implements BlobWriter {
     this.#file = file
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  write(piece: Uint8Array): Promise<void> | undefined {
     this.#batch.push(piece)
     this.#batchBytes += piece.length
-    if (this.#batchBytes >= BATCH_BYTES) await this.#flush()
+    return this.#batchBytes >= BATCH_BYTES ? this.#flush() : undefined
   }
 
   end(): Promise<void> {

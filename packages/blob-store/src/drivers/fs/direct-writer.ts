@@ -23,7 +23,15 @@ export class DirectWriter implements BlobWriter {
     this.#filling = first
   }
 
-  async write(piece: Uint8Array): Promise<void> {
+  write(piece: Uint8Array): Promise<void> | undefined {
+    if (piece.length >= BUFFER_BYTES - this.#filledBytes) return this.#writeAcross(piece)
+    this.#filling.set(piece, this.#filledBytes)
+    this.#filledBytes += piece.length
+    return undefined
+  }
+
+  /** A piece that fills a buffer. */
+  async #writeAcross(piece: Uint8Array): Promise<void> {
     let taken = 0
     while (taken < piece.length) {
       const count = Math.min(piece.length - taken, BUFFER_BYTES - this.#filledBytes)
