@@ -26,7 +26,13 @@ if (checkoutArgument === undefined || !existsSync(join(checkoutArgument, SUITE))
 }
 const checkout = resolve(checkoutArgument)
 
-const server = await startServer({ env: { COFFER_PUBLIC_ACCESS: 'allowed' } })
+const server = await startServer({
+  env: {
+    COFFER_PUBLIC_ACCESS: 'allowed',
+    COFFER_OBJECT_OWNERSHIP: 'ObjectWriter',
+    COFFER_SIGNATURE_VERSION_2: 'allowed',
+  },
+})
 const scratch = mkdtempSync(join(tmpdir(), 'coffer-conformance-'))
 try {
   process.exitCode = await runSuite(server)

@@ -150,7 +150,8 @@ describe('tags of a bucket', () => {
     expect(await failureOf(get())).toEqual({ code: 'NoSuchTagSet', status: 404 })
     const fifty = tagSetOf(Object.fromEntries(Array.from({ length: 50 }, (_, index) => [`k${index}`, 'v'])))
     await s3.send(new PutBucketTaggingCommand({ Bucket, Tagging: { TagSet: fifty } }))
-    expect(await get()).toEqual(fifty)
+    const byKey = (tags: typeof fifty) => [...tags].sort((a, b) => (String(a.Key) < String(b.Key) ? -1 : 1))
+    expect(await get()).toEqual(byKey(fifty))
     const more = { Bucket, Tagging: { TagSet: [...fifty, { Key: 'one', Value: 'more' }] } }
     expect((await failureOf(s3.send(new PutBucketTaggingCommand(more)))).code).toBe('BadRequest')
     await s3.send(new DeleteBucketTaggingCommand({ Bucket }))

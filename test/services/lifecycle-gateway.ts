@@ -57,6 +57,8 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     dataAlgorithm: 'AES-256-GCM',
     blockedEncryptionTypes: [],
     blocksPublicAccess: true,
+    objectOwnership: 'BucketOwnerEnforced',
+    allowsSignatureVersion2: false,
     inlineSizeBytesMax: 128 * 1024,
     bucketLeaseMs: 0,
     logger: createLogger({ level: 'silent', name: 'test', json: true }),

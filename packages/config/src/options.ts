@@ -168,6 +168,22 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'A file (YAML or JSON) that says where the audit trail goes, and what becomes of requests while it takes no records (docs/audit.md).',
   } satisfies Optional<string>,
+  objectOwnership: {
+    value: oneOf(['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter']),
+    environment: 'COFFER_OBJECT_OWNERSHIP',
+    flag: 'object-ownership',
+    flagValue: 'ownership',
+    default: 'BucketOwnerEnforced',
+    text: "Whose objects in new buckets are: with BucketOwnerEnforced, as with AWS, their bucket's owner's, and access control lists are off; with the others lists count. Buckets that are there keep what they have.",
+  } satisfies WithDefault<'BucketOwnerEnforced' | 'BucketOwnerPreferred' | 'ObjectWriter'>,
+  signatureVersion2: {
+    value: oneOf(['refused', 'allowed']),
+    environment: 'COFFER_SIGNATURE_VERSION_2',
+    flag: 'signature-version-2',
+    flagValue: 'refused|allowed',
+    default: 'refused',
+    text: 'Requests signed with Signature Version 2, for clients that know no other: HMAC-SHA1 under the long-term secret, without the body, the region or most headers. Refused, as in the newer regions of AWS, unless allowed.',
+  } satisfies WithDefault<'refused' | 'allowed'>,
   inlineSizeBytesMax: {
     value: integer({ min: 0, max: 1_048_576 }),
     environment: 'COFFER_INLINE_SIZE_BYTES_MAX',

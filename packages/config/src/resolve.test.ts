@@ -36,6 +36,8 @@ describe('precedence', () => {
       dataAlgorithm: 'auto',
       blockedEncryptionTypes: 'none',
       publicAccess: 'blocked',
+      objectOwnership: 'BucketOwnerEnforced',
+      signatureVersion2: 'refused',
       inlineSizeBytesMax: 131_072,
       workers: undefined,
       rootKey: undefined,

@@ -47,6 +47,15 @@ export interface IamService {
   /** For "last used": a request with a right signature. */
   noteKeyUse(use: { accessKeyId: string; service: string; region: string; at: number }): Promise<void>
   /**
+   * Whose Signature Version 2 this is: the HMAC-SHA1 of one of these strings under the long-term secret, in base64. Compared here, in
+   * constant time.
+   */
+  verifySignatureV2(signed: {
+    accessKeyId: string
+    stringsToSign: readonly string[]
+    signature: string
+  }): Promise<{ principal: Principal; policiesId: string } | 'unknown-access-key' | 'mismatch'>
+  /**
    * Makes the first account (name `root`) with this root access key, or gives it that key. IAM_ACCESS_KEY_EXISTS,
    * IAM_ACCESS_KEY_INVALID. Within the process of iam only, at its start: the secret is not sealed.
    */

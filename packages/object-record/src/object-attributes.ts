@@ -1,7 +1,7 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { VersionRecord } from '@coffer/metadata-store'
-import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock } from '@coffer/s3-protocol'
+import type { ChecksumAlgorithm, ChecksumType, Grant, ObjectHeaders, ObjectLock, Owner } from '@coffer/s3-protocol'
 
 /** How the object key of a version is held. */
 export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS' | 'DSSE-KMS'
@@ -19,6 +19,14 @@ export interface StoredChecksum {
   readonly type: ChecksumType
   /** Base64, with `-N` for a composite one. */
   readonly value: string
+}
+
+/** Whose an object is in a bucket with access control lists. */
+export interface ObjectAcl {
+  readonly ownerAccountId: string
+  readonly owner: Owner
+  /** Absent: the owner's alone. */
+  readonly grants?: readonly Grant[]
 }
 
 /** What a version's sealed record says, beside the clear fields. */
@@ -41,6 +49,8 @@ export interface ObjectAttributes {
   readonly checksum?: StoredChecksum
   /** Only in buckets with Object Lock. */
   readonly lock?: ObjectLock
+  /** Absent: it is the bucket owner's alone. */
+  readonly acl?: ObjectAcl
 }
 
 /** The clear fields that a version's seals are bound to. */

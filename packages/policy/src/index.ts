@@ -1,3 +1,4 @@
+export { type AccessControlList, type AclRequest, decideWithAcls, isByObjectAcl } from './acl.ts'
 export {
   type DecidingStatement,
   type Decision,

@@ -1,3 +1,14 @@
+export {
+  type CannedAcl,
+  GROUPS,
+  type Grant,
+  type Grantee,
+  grantsOfCanned,
+  isPublicGrant,
+  type Permission,
+  parseAclHeaders,
+  type WantedGrantee,
+} from './acl/acl.ts'
 export * from './body/body-plan.ts'
 export * from './body/body-verifier.ts'
 export type { ChunkSeed } from './body/chunk-decoder.ts'
@@ -43,6 +54,7 @@ export * from './post/post-form.ts'
 export * from './post/post-policy.ts'
 export * from './range.ts'
 export * from './request.ts'
+export { isSignedWithV2, parseFormSignatureV2, parseSignatureV2, type SignatureV2 } from './sigv2/signature-v2.ts'
 export type {
   Authentication,
   FormSignature,

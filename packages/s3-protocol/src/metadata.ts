@@ -30,10 +30,9 @@ const STANDARD = [
   REDIRECT,
 ]
 
-/** MetadataTooLarge, InvalidStorageClass, InvalidRedirectLocation, InvalidTag, InvalidArgument, NotImplemented for ACLs. */
+/** MetadataTooLarge, InvalidStorageClass, InvalidRedirectLocation, InvalidTag, InvalidArgument. */
 export function parseObjectHeaders(headers: Headers): ObjectHeaders {
   assertStorageClass(headers['x-amz-storage-class'])
-  assertAclIsOwners(headers)
   assertRedirectLocation(headers[REDIRECT])
   const standard: Record<string, string> = {}
   for (const name of STANDARD) {
@@ -147,15 +146,15 @@ function assertRedirectLocation(location: string | undefined): void {
 }
 
 /**
- * S3 User Guide, "Controlling ownership of objects": with BucketOwnerEnforced, S3's default, only the ACL that changes nothing is
- * accepted. AccessControlListNotSupported.
+ * S3 User Guide, "Controlling ownership of objects": with BucketOwnerEnforced, S3's default, only the ACL that says the same is
+ * accepted, not even `private`. AccessControlListNotSupported.
  */
 export function assertAclIsOwners(headers: Headers): void {
   const acl = headers['x-amz-acl']
   const granted = ['read', 'write', 'read-acp', 'write-acp', 'full-control'].some(
     (right) => headers[`x-amz-grant-${right}`] !== undefined,
   )
-  const changesNothing = acl === undefined || acl === 'private' || acl === 'bucket-owner-full-control'
+  const changesNothing = acl === undefined || acl === 'bucket-owner-full-control'
   if (granted || !changesNothing) {
     throw s3Error('AccessControlListNotSupported')
   }

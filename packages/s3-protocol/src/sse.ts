@@ -70,7 +70,7 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
   }
   if (isKmsAlgorithm(algorithm)) return parseSseKms(headers, algorithm)
   if (algorithm !== undefined && algorithm !== 'AES256') {
-    throw s3Error('InvalidEncryptionAlgorithmError', {
+    throw s3Error('InvalidArgument', {
       message: 'The encryption method specified is not supported',
       details: { ArgumentName: SSE, ArgumentValue: algorithm },
     })

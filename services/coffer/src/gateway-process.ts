@@ -23,6 +23,8 @@ export type GatewaySettings = Pick<
   | 'audit'
   | 'fips'
   | 'auditFile'
+  | 'objectOwnership'
+  | 'signatureVersion2'
   | 'inlineSizeBytesMax'
   | 'logLevel'
   | 'logFormat'
@@ -31,6 +33,7 @@ export type GatewaySettings = Pick<
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
   const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips } = configuration
+  const { objectOwnership, signatureVersion2 } = configuration
   return {
     address,
     allowHttp,
@@ -42,6 +45,8 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     audit,
     fips,
     auditFile,
+    objectOwnership,
+    signatureVersion2,
     inlineSizeBytesMax,
     logLevel,
     logFormat,
@@ -77,6 +82,8 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     dataAlgorithm: chooseDataAlgorithm(settings.dataAlgorithm),
     blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
     blocksPublicAccess: settings.publicAccess === 'blocked',
+    objectOwnership: settings.objectOwnership,
+    allowsSignatureVersion2: settings.signatureVersion2 === 'allowed',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
     audit,
   })

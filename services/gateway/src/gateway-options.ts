@@ -3,6 +3,7 @@ import type { AuditLog } from '@coffer/audit'
 import type { BlobStore } from '@coffer/blob-store'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
+import type { ObjectOwnership } from '@coffer/s3-protocol'
 
 /** `changes`: requests that change buckets, keys or identities; `all`: every request. */
 export interface GatewayAudit {
@@ -25,6 +26,10 @@ export interface GatewayOptions {
   readonly blockedEncryptionTypes: readonly 'SSE-C'[]
   /** Whether new buckets refuse public policies. */
   readonly blocksPublicAccess: boolean
+  /** Whose objects in new buckets are, and whether ACLs count there. */
+  readonly objectOwnership: ObjectOwnership
+  /** Signature Version 2, which AWS refuses in its newer regions. */
+  readonly allowsSignatureVersion2: boolean
   /** Objects up to this size live beside their metadata; larger ones are blobs. */
   readonly inlineSizeBytesMax: number
   /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */

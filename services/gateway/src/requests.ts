@@ -1,6 +1,6 @@
 import type { Principal } from '@coffer/contracts'
 import { invariant } from '@coffer/errors'
-import type { Decision, PrincipalPolicies } from '@coffer/policy'
+import type { AccessControlList, Decision, PrincipalPolicies } from '@coffer/policy'
 import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange, Tags } from '@coffer/s3-protocol'
 import type { Trail } from './audit/trail.ts'
 import type { RequestBody } from './body/request-body.ts'
@@ -41,12 +41,18 @@ export interface LocatedRequest extends AuthenticatedRequest {
   readonly bucket: OpenBucket | undefined
 }
 
+/** What an object says that decides who may do what with it. */
+export interface ExistingObject {
+  readonly tags: Tags | undefined
+  readonly acl: AccessControlList
+}
+
 declare const authorized: unique symbol
 
 /** The principal may do it. Made by `steps/authorize.ts` only; the only thing that operations accept. */
 export interface AuthorizedRequest extends LocatedRequest {
-  /** The tags of the object that it names, where the bucket's policy asks for them. */
-  readonly existingTags: Tags | undefined
+  /** What is known of the object that it names, where that decides. */
+  readonly existing: ExistingObject | undefined
   /** Why it may. */
   readonly decision: Decision
   readonly [authorized]: true

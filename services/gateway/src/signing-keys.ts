@@ -1,7 +1,15 @@
-import type { AttachedPolicies, AttachedPolicy, IamService, Principal, SigningScope } from '@coffer/contracts'
+import type {
+  AttachedPolicies,
+  AttachedPolicy,
+  CredentialIds,
+  IamService,
+  Principal,
+  SigningScope,
+} from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { type NamedPolicy, type Policy, type PrincipalPolicies, parseIdentityPolicy } from '@coffer/policy'
+import type { SignatureV2 } from '@coffer/s3-protocol'
 
 /** Whose an access key is, the key to check a signature with, and what policies say of whose it is. */
 export interface SigningKey {
@@ -56,6 +64,18 @@ export class SigningKeys {
     return key
   }
 
+  /** Who signed with Signature Version 2: iam compares, as the key is the long-term secret. */
+  async findSignerV2({
+    accessKeyId,
+    stringsToSign,
+    signature,
+  }: SignatureV2): Promise<Omit<SigningKey, 'keyBytes'> | 'unknown-access-key' | 'mismatch'> {
+    const found = await this.#iam.verifySignatureV2({ accessKeyId, stringsToSign, signature })
+    if (typeof found === 'string') return found
+    const policies = await this.#policiesOf(found.policiesId, { accessKeyId })
+    return policies === undefined ? 'unknown-access-key' : { principal: found.principal, policies }
+  }
+
   /** A request with a right signature was made with this key. Never fails: nothing depends on it. */
   used({ accessKeyId, region, service }: SigningScope, at: number): void {
     if (at - (this.#usedAtMs.get(accessKeyId) ?? 0) < USE_NOTED_EVERY_MS) return
@@ -64,10 +84,10 @@ export class SigningKeys {
     this.#iam.noteKeyUse({ accessKeyId, service, region, at }).catch(() => this.#usedAtMs.delete(accessKeyId))
   }
 
-  async #policiesOf(id: string, scope: SigningScope): Promise<PrincipalPolicies | undefined> {
+  async #policiesOf(id: string, credentials: CredentialIds): Promise<PrincipalPolicies | undefined> {
     const known = this.#policies.get(id)
     if (known !== undefined) return known
-    const attached = await this.#iam.findPolicies(scope)
+    const attached = await this.#iam.findPolicies(credentials)
     if (attached === undefined) return undefined
     const policies = this.#compile(attached)
     if (this.#policies.size >= CACHED_POLICIES_MAX) this.#policies.clear()

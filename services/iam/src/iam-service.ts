@@ -8,7 +8,7 @@ import { iamError } from './errors.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
-import { DayKeys } from './signing-key.ts'
+import { DayKeys, isSignatureV2 } from './signing-key.ts'
 
 export interface IamServiceOptions {
   readonly mesh: Mesh
@@ -62,6 +62,16 @@ export function createIamService(options: IamServiceOptions): IamService {
     async noteKeyUse({ accessKeyId, service, region, at }) {
       if ((await store.current()).keyOwner(accessKeyId) === undefined) return
       await records.put(keyUseRecord(accessKeyId), { at, service, region } satisfies KeyUse)
+    },
+    async verifySignatureV2({ accessKeyId, stringsToSign, signature }) {
+      if (!isAccessKeyId(accessKeyId)) return 'unknown-access-key'
+      const directory = await store.current()
+      const principal = principalOfKey(directory, accessKeyId)
+      const policies = principal && policiesOfKey(directory, accessKeyId)
+      const secret = policies && (await secretOf(accessKeyId))
+      if (principal === undefined || policies === undefined || secret === undefined) return 'unknown-access-key'
+      const fits = stringsToSign.some((text) => isSignatureV2(secret, text, signature))
+      return fits ? { principal, policiesId: policies.id } : 'mismatch'
     },
     async hasRootAccount() {
       return (await store.current()).accountNamed(ROOT_NAME) !== undefined

@@ -11,6 +11,7 @@ const METHODS = [
   'findAccount',
   'findPolicies',
   'findSigningKey',
+  'verifySignatureV2',
   'hasRootAccount',
   'listAccounts',
   'noteKeyUse',

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { SigningScope } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 
@@ -48,4 +48,11 @@ export class DayKeys {
     if (scopes.size >= SCOPES_MAX) scopes.clear()
     scopes.set(name, key)
   }
+}
+
+/** Signature Version 2: the HMAC-SHA1 of the string to sign, whose characters are bytes, under the secret itself, in base64. */
+export function isSignatureV2(secretAccessKey: string, stringToSign: string, signature: string): boolean {
+  const expected = createHmac('sha1', secretAccessKey).update(Buffer.from(stringToSign, 'latin1')).digest()
+  const given = Buffer.from(signature, 'base64')
+  return given.length === expected.length && timingSafeEqual(given, expected)
 }

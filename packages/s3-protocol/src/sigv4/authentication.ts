@@ -33,10 +33,11 @@ interface AnonymousAuthentication {
   readonly payload: PayloadDeclaration
 }
 
-/** `form`: in the fields of its body, by {@link FormSignature}. */
+/** `form`: in the fields of its body, by {@link FormSignature}; `v2`: with Signature Version 2. */
 export type Authentication =
   | AnonymousAuthentication
   | { readonly kind: 'form'; readonly payload: PayloadDeclaration }
+  | { readonly kind: 'v2'; readonly via: 'header' | 'presigned'; readonly payload: PayloadDeclaration }
   | SignedAuthentication
 
 /** The signature of a form's policy (S3 API, "Authenticating requests in browser-based uploads using POST"). */

@@ -1,5 +1,4 @@
-import { s3Error } from '../errors.ts'
-import { type Owner, ownerElement } from './owner.ts'
+import { invalidArgument, s3Error } from '../errors.ts'
 import { findBoolean, findText, knownChildren, parseXml } from './parse-xml.ts'
 import { element, xmlDocument } from './write-xml.ts'
 
@@ -42,19 +41,16 @@ export function renderPolicyStatus(isPublic: boolean): string {
   return xmlDocument('PolicyStatus', element('IsPublic', String(isPublic)))
 }
 
-/** GetBucketAcl, GetObjectAcl: everything is its owner's (S3 API, AccessControlPolicy). */
-export function renderOwnersAcl(owner: Owner): string {
-  const attributes = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="CanonicalUser"'
-  const grantee = `<Grantee ${attributes}>${element('ID', owner.id)}${element('DisplayName', owner.displayName)}</Grantee>`
-  const grant = `<Grant>${grantee}<Permission>FULL_CONTROL</Permission></Grant>`
-  return xmlDocument(
-    'AccessControlPolicy',
-    `${ownerElement('Owner', owner)}<AccessControlList>${grant}</AccessControlList>`,
-  )
-}
-
 const OWNERSHIPS = ['BucketOwnerEnforced', 'BucketOwnerPreferred', 'ObjectWriter'] as const
 export type ObjectOwnership = (typeof OWNERSHIPS)[number]
+
+/** The value of x-amz-object-ownership. InvalidArgument. */
+export function parseObjectOwnership(said: string): ObjectOwnership {
+  const known = OWNERSHIPS.find((ownership) => ownership === said)
+  if (known === undefined)
+    throw invalidArgument('x-amz-object-ownership', said.slice(0, 100), 'Invalid Object Ownership')
+  return known
+}
 
 /** PutBucketOwnershipControls. MalformedXML. */
 export function parseOwnershipControls(bytes: Uint8Array): ObjectOwnership {

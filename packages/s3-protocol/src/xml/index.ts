@@ -1,4 +1,5 @@
 export * from './access-documents.ts'
+export * from './acl-documents.ts'
 export * from './documents.ts'
 export * from './encryption-documents.ts'
 export { parseLifecycleConfiguration } from './lifecycle-documents.ts'

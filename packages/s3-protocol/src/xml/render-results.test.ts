@@ -159,7 +159,7 @@ describe('renderObjectAttributes', () => {
     )
   })
 
-  it('counts the parts, and lists those that have checksums', () => {
+  it('counts the parts and lists them, with the checksums that they have', () => {
     const page = {
       totalPartsCount: 2,
       partNumberMarker: 0,
@@ -184,7 +184,8 @@ describe('renderObjectAttributes', () => {
         '<Checksum><ChecksumSHA256>AAA=-2</ChecksumSHA256><ChecksumType>COMPOSITE</ChecksumType></Checksum>' +
           '<ObjectParts><PartsCount>2</PartsCount><PartNumberMarker>0</PartNumberMarker>' +
           '<NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>1000</MaxParts><IsTruncated>false</IsTruncated>' +
-          '<Part><PartNumber>1</PartNumber><Size>5</Size><ChecksumSHA256>BBB=</ChecksumSHA256></Part></ObjectParts>' +
+          '<Part><PartNumber>1</PartNumber><Size>5</Size><ChecksumSHA256>BBB=</ChecksumSHA256></Part>' +
+          '<Part><PartNumber>2</PartNumber><Size>1</Size></Part></ObjectParts>' +
           '<StorageClass>STANDARD</StorageClass>',
       ),
     )

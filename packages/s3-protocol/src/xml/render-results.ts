@@ -208,13 +208,10 @@ export function renderObjectAttributes(result: {
     element('NextPartNumberMarker', parts.nextPartNumberMarker),
     element('MaxParts', parts.maxParts),
     element('IsTruncated', parts.isTruncated),
-    // AWS lists the parts only of an upload with checksums.
-    ...parts.parts
-      .filter(({ checksum }) => checksum !== undefined)
-      .map(
-        (part) =>
-          `<Part>${element('PartNumber', part.partNumber)}${element('Size', part.sizeBytes)}${partChecksum(part.checksum)}</Part>`,
-      ),
+    ...parts.parts.map(
+      (part) =>
+        `<Part>${element('PartNumber', part.partNumber)}${element('Size', part.sizeBytes)}${partChecksum(part.checksum)}</Part>`,
+    ),
   ]
   return xmlDocument(
     'GetObjectAttributesResponse',

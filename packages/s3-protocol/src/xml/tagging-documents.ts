@@ -44,9 +44,10 @@ export function renderTagging(tags: Tags): string {
   return xmlDocument('Tagging', `<TagSet>${renderTags(tags)}</TagSet>`)
 }
 
-/** S3's type Tag, each. */
+/** S3's type Tag, each, by key: S3 promises no order, and so it is one. */
 export function renderTags(tags: Tags): string {
   return Object.entries(tags)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([key, value]) => `<Tag>${element('Key', key)}${element('Value', value)}</Tag>`)
     .join('')
 }

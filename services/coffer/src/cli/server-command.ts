@@ -15,6 +15,8 @@ export function serverCommand(): Command {
     'publicAccess',
     'audit',
     'auditFile',
+    'objectOwnership',
+    'signatureVersion2',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

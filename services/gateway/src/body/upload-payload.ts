@@ -62,7 +62,7 @@ class UploadPayload implements Payload {
 
   #seed() {
     const { signing, authentication } = this.#request
-    if (signing === undefined || authentication.kind === 'anonymous' || authentication.kind === 'form') return undefined
+    if (signing === undefined || !('signedAtMs' in authentication)) return undefined
     return {
       signature: signing.seedSignature,
       signingKey: signing.keyBytes,

@@ -1,7 +1,7 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
-import type { BucketEncryption, CorsRule, PublicAccessBlock, Tags } from '@coffer/s3-protocol'
+import type { BucketEncryption, CorsRule, Grant, ObjectOwnership, PublicAccessBlock, Tags } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig extends BucketRules {
@@ -14,6 +14,10 @@ export interface BucketConfig extends BucketRules {
   readonly policy?: string
   /** PutPublicAccessBlock, or what the server gives to new buckets; absent: nothing is refused for being public. */
   readonly publicAccessBlock?: PublicAccessBlock
+  /** Whether ACLs count, and whose new objects are; absent: BucketOwnerEnforced; none: the controls were deleted. */
+  readonly ownership?: ObjectOwnership | 'none'
+  /** PutBucketAcl; absent: the owner's alone. */
+  readonly acl?: readonly Grant[]
   /** PutBucketCors; absent: no requests across origins. */
   readonly cors?: readonly CorsRule[]
 }
@@ -31,9 +35,22 @@ const ALL_BLOCKED: PublicAccessBlock = {
 /** What a bucket begins with. */
 export function newBucketConfig(
   region: string,
-  { blocked, blocksPublicAccess }: { readonly blocked: readonly 'SSE-C'[]; readonly blocksPublicAccess: boolean },
+  {
+    blocked,
+    blocksPublicAccess,
+    ownership,
+  }: {
+    readonly blocked: readonly 'SSE-C'[]
+    readonly blocksPublicAccess: boolean
+    readonly ownership: ObjectOwnership
+  },
 ): BucketConfig {
-  return { region, ...newBucketEncryption(blocked), ...(blocksPublicAccess && { publicAccessBlock: ALL_BLOCKED }) }
+  return {
+    region,
+    ...newBucketEncryption(blocked),
+    ...(blocksPublicAccess && { publicAccessBlock: ALL_BLOCKED }),
+    ...(ownership !== 'BucketOwnerEnforced' && { ownership }),
+  }
 }
 
 /** What its encryption comes back to when its own setting is deleted. */

@@ -31,11 +31,15 @@ export function parseBucketPolicy(bucket: string, text: string): Policy {
   }
 }
 
-/** A policy speaks of its own bucket and of what is in it. A pattern of other buckets too would promise what it can't keep. */
+/** A policy speaks of its own bucket and of what is in it. What begins like its name may fit others too, of which it says nothing. */
 function placeOf(bucket: string): PolicyPlace {
-  const own = ARN_PREFIX + bucket
   return {
     service: 's3',
-    isOwnResource: (resource) => resource === own || resource.startsWith(`${own}/`) || resource === `${own}*`,
+    isOwnResource: (resource) => {
+      if (resource === '*') return true
+      if (!resource.startsWith(ARN_PREFIX)) return false
+      const [name = ''] = resource.slice(ARN_PREFIX.length).split('/', 1)
+      return name === bucket || (name.endsWith('*') && bucket.startsWith(name.slice(0, -1)))
+    },
   }
 }

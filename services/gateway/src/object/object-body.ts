@@ -12,7 +12,7 @@ export function newObjectBody(
   bucket: OpenBucket,
   key: string,
   stored: StoredBody,
-  rest: Pick<ObjectAttributes, 'sse' | 'kms' | 'algorithm' | 'keyContextId' | 'headers' | 'lock'>,
+  rest: Pick<ObjectAttributes, 'sse' | 'kms' | 'algorithm' | 'keyContextId' | 'headers' | 'lock' | 'acl'>,
 ): { attributes: ObjectAttributes; bodyOf: (versionId: VersionId) => VersionBody; blobIds: readonly string[] } {
   const { checksum } = stored.verified
   const attributes: ObjectAttributes = {

@@ -2,10 +2,11 @@ import type { StoredObjectKey } from '@coffer/contracts'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import { encodeFields, type Secret } from '@coffer/crypto-core'
 import type { PartRecord, UploadRecord } from '@coffer/metadata-store'
-import { type KmsAttributes, type SseKind, sealContextOf } from '@coffer/object-record'
+import { type KmsAttributes, type ObjectAcl, type SseKind, sealContextOf } from '@coffer/object-record'
 import {
   type ChecksumAlgorithm,
   type ChecksumType,
+  isS3Error,
   type ObjectHeaders,
   type ObjectLock,
   type SseRequest,
@@ -22,6 +23,7 @@ export interface UploadAttributes {
   readonly algorithm: DataAlgorithm
   readonly headers: ObjectHeaders
   readonly lock?: ObjectLock
+  readonly acl?: ObjectAcl
   /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
   readonly keyRef: string
   readonly sealedObjectKey: string
@@ -78,7 +80,16 @@ export function openUploadKey(
 ): Promise<Secret> {
   const { attributes, objectKey, record } = upload
   const sealContext = sealContextOf(bucket.record.id, record.key, { ...attributes, keyContextId: record.uploadId })
-  return context.objectKeys.open({ sse: attributes.sse, stored: objectKey }, presented, sealContext)
+  return context.objectKeys
+    .open({ sse: attributes.sse, stored: objectKey }, presented, sealContext)
+    .catch((cause: unknown) => {
+      if (attributes.sse !== 'SSE-C' || !isS3Error(cause, 'AccessDenied')) throw cause
+      // Of a part S3 says so; whoever reads an object without its key is told nothing.
+      throw s3Error('InvalidRequest', {
+        message: 'The provided encryption parameters did not match the ones used originally.',
+        cause,
+      })
+    })
 }
 
 export function sealPart(

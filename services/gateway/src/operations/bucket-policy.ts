@@ -1,6 +1,7 @@
 import { isPublicPolicy, POLICY_BYTES_MAX } from '@coffer/policy'
-import { renderPolicyStatus, s3Error } from '@coffer/s3-protocol'
+import { isPublicGrant, renderPolicyStatus, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
+import { hasAcls } from '../bucket/bucket-acl.ts'
 import { parseBucketPolicy, policyOf } from '../bucket/bucket-policy.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
@@ -36,11 +37,17 @@ export const deleteBucketPolicy: Operation = async (request, context) => {
   return emptyReply(204)
 }
 
-/** GetBucketPolicyStatus: whether the policy lets in everybody (S3 User Guide, "The meaning of public"). */
+/**
+ * GetBucketPolicyStatus: whether the policy lets in everybody (S3 User Guide, "The meaning of public"); in a bucket with ACLs, whether
+ * its own does.
+ */
 export const getBucketPolicyStatus: Operation = async (request) => {
-  const policy = policyOf(bucketOf(request))
-  if (policy === undefined) throw noPolicy(request)
-  return xmlReply(renderPolicyStatus(isPublicPolicy(policy)))
+  const bucket = bucketOf(request)
+  const policy = policyOf(bucket)
+  if (policy === undefined && !hasAcls(bucket)) throw noPolicy(request)
+  const { acl = [], publicAccessBlock } = bucket.config
+  const isPublicByAcl = hasAcls(bucket) && !publicAccessBlock?.ignorePublicAcls && acl.some(isPublicGrant)
+  return xmlReply(renderPolicyStatus(isPublicByAcl || (policy !== undefined && isPublicPolicy(policy))))
 }
 
 function noPolicy(request: Parameters<Operation>[0]) {

@@ -26,7 +26,7 @@ import { type Reply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders, versionHeader } from './response-headers.ts'
+import { sseHeaders, versionHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** Ten thousand parts, each with its number, ETag and checksum. */
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024
@@ -68,7 +68,7 @@ export const completeMultipartUpload: Operation = async (request, context) => {
   })
   return reply(request, attributes, {
     ...sseHeaders(attributes, { kind: 'default' }),
-    ...versionHeader(committed.bucket, committed),
+    ...writtenVersionHeader(committed.bucket, committed),
     ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
   })
 }
@@ -84,7 +84,7 @@ function attributesOf(
   parts: readonly ChosenPart[],
   checksum: StoredChecksum | undefined,
 ): ObjectAttributes {
-  const { sse, kms, algorithm, headers, lock } = upload.attributes
+  const { sse, kms, algorithm, headers, lock, acl } = upload.attributes
   return {
     etagHex: multipartEtagHex(upload, parts),
     partCount: parts.length,
@@ -95,6 +95,7 @@ function attributesOf(
     headers,
     ...(checksum && { checksum }),
     ...(lock && { lock }),
+    ...(acl && { acl }),
   }
 }
 

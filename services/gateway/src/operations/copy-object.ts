@@ -6,6 +6,7 @@ import { storeBody } from '../body/store-body.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
+import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
@@ -17,7 +18,7 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders, versionHeader } from './response-headers.ts'
+import { sseHeaders, versionHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** S3 API, CopyObject: larger objects are copied by UploadPartCopy. */
 const COPY_BYTES_MAX = 5 * 1024 ** 3
@@ -29,6 +30,7 @@ export const copyObject: Operation = async (request, context) => {
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
   const lock = requestedLock(request, bucket)
+  const acl = await requestedAcl(request, context, bucket)
   const rekeyed = await rekeyInPlace(request, context, bucket, sealing)
   if (rekeyed !== undefined) return rekeyedReply(rekeyed, sealing)
   const copied = parseCopiedHeaders(headers)
@@ -56,6 +58,7 @@ export const copyObject: Operation = async (request, context) => {
     keyContextId: versionId,
     headers: copied.headersFrom(source.object.attributes.headers),
     ...(lock && { lock }),
+    ...(acl && { acl }),
   })
   try {
     const committed = await commitObject(context, bucket, {
@@ -74,7 +77,7 @@ export const copyObject: Operation = async (request, context) => {
     })
     return xmlReply(result, {
       ...sseHeaders(attributes, sealing),
-      ...versionHeader(committed.bucket, committed),
+      ...writtenVersionHeader(committed.bucket, committed),
       ...sourceVersionHeader(source),
       ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
     })

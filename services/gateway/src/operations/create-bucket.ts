@@ -3,12 +3,18 @@ import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import {
   asksForObjectLock,
-  assertAclIsOwners,
   assertBucketName,
+  type Grant,
+  grantsOfCanned,
+  isPublicGrant,
+  type ObjectOwnership,
+  parseAclHeaders,
   parseCreateBucketConfiguration,
+  parseObjectOwnership,
   s3Error,
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
+import { resolveGrants } from '../bucket/bucket-acl.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { emptyReply } from '../reply.ts'
@@ -28,7 +34,7 @@ export const createBucket: Operation = async (request, context) => {
   const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
-  assertNoAcl(request)
+  const { ownership, acl } = await aclOf(request, context)
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
   const withObjectLock = asksForObjectLock(request.parsed.headers)
   const { metadataKey, wrapped } = await issueMetadataKey(context, id)
@@ -43,7 +49,8 @@ export const createBucket: Operation = async (request, context) => {
     metadataKey,
     { ...clear, revision: FIRST_REVISION },
     {
-      ...newBucketConfig(region, { blocked, blocksPublicAccess }),
+      ...newBucketConfig(region, { blocked, blocksPublicAccess, ownership }),
+      ...(acl && { acl }),
       ...(tags && { tags }),
       ...(withObjectLock && { objectLock: {} }),
     },
@@ -78,15 +85,27 @@ function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): 
   })
 }
 
-/** S3 API, CreateBucket: an ACL, or another ownership than the one that there is, would promise what is not kept. */
-function assertNoAcl({ parsed: { headers } }: AuthorizedRequest): void {
-  const ownership = headers['x-amz-object-ownership']
-  if (ownership !== undefined && ownership !== 'BucketOwnerEnforced') {
-    throw s3Error('NotImplemented', { message: `The object ownership ${ownership.slice(0, 100)} is not available.` })
-  }
-  try {
-    assertAclIsOwners(headers)
-  } catch (cause) {
-    throw s3Error('InvalidBucketAclWithObjectOwnership', { cause })
-  }
+/**
+ * S3 API, CreateBucket: whether ACLs count, and the bucket's own. InvalidBucketAclWithObjectOwnership for one that lets in others
+ * where they do not count.
+ */
+async function aclOf(
+  request: AuthorizedRequest,
+  context: GatewayContext,
+): Promise<{ readonly ownership: ObjectOwnership; readonly acl?: readonly Grant[] }> {
+  const { headers } = request.parsed
+  const said = headers['x-amz-object-ownership']
+  const ownership = said === undefined ? context.options.objectOwnership : parseObjectOwnership(said)
+  const asked = parseAclHeaders(headers)
+  const changesNothing = asked === undefined || ('canned' in asked && asked.canned === 'private')
+  if (changesNothing) return { ownership }
+  if (ownership === 'BucketOwnerEnforced') throw s3Error('InvalidBucketAclWithObjectOwnership')
+  const { canonicalId, accountName } = accountOf(request)
+  const owner = { id: canonicalId, displayName: accountName }
+  const acl =
+    'canned' in asked
+      ? grantsOfCanned(asked.canned, { owner, bucketOwner: owner })
+      : await resolveGrants(context, asked.grants)
+  if (context.options.blocksPublicAccess && acl.some(isPublicGrant)) throw s3Error('AccessDenied')
+  return { ownership, acl }
 }

@@ -7,6 +7,7 @@ import {
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { findSameBucket } from '../object/commit-object.ts'
+import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
 import { sealUpload } from '../object/upload.ts'
@@ -26,6 +27,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   const objectHeaders = parseObjectHeaders(headers)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const lock = requestedLock(request, bucket)
+  const acl = await requestedAcl(request, context, bucket)
   const checksumAlgorithm = parseChecksumAlgorithm(headers)
   const checksum = checksumAlgorithm && {
     algorithm: checksumAlgorithm,
@@ -55,6 +57,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
       algorithm,
       headers: objectHeaders,
       ...(lock && { lock }),
+      ...(acl && { acl }),
       keyRef: issued.stored.keyRef,
       sealedObjectKey: Buffer.from(issued.stored.sealed).toString('base64'),
       ...(checksum && { checksum }),

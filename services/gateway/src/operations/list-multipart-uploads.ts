@@ -1,5 +1,6 @@
 import { renderListMultipartUploads } from '@coffer/s3-protocol'
-import { ownerOf } from '../bucket/bucket-owner.ts'
+import { hasAcls } from '../bucket/bucket-acl.ts'
+import { accountAsOwner, ownerOf } from '../bucket/bucket-owner.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -35,13 +36,12 @@ export const listMultipartUploads: Operation = async (request, context) => {
     maxUploads,
     encodingType,
     isTruncated: page.next !== undefined,
-    uploads: page.uploads.map(({ key, uploadId, initiatedAt }) => ({
-      key,
-      uploadId,
-      initiatedAt,
-      owner,
-      initiator: owner,
-    })),
+    uploads: await Promise.all(
+      page.uploads.map(async ({ key, uploadId, initiatedAt, ownerAccountId }) => {
+        const initiator = await accountAsOwner(request, context, ownerAccountId)
+        return { key, uploadId, initiatedAt, owner: hasAcls(bucket) ? initiator : owner, initiator }
+      }),
+    ),
     commonPrefixes: page.commonPrefixes,
   })
   return xmlReply(result)

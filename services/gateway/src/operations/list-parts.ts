@@ -1,5 +1,6 @@
 import { renderListParts, s3Error } from '@coffer/s3-protocol'
 import { ownerOf } from '../bucket/bucket-owner.ts'
+import { effectiveAcl } from '../object/object-acl.ts'
 import { findUpload, openPart } from '../object/upload.ts'
 import { xmlReply } from '../reply.ts'
 import { abortHeaders } from './lifecycle-headers.ts'
@@ -20,7 +21,7 @@ export const listParts: Operation = async (request, context) => {
     afterPartNumber: partNumberMarker,
     limit: maxParts,
   })
-  const owner = await ownerOf(request, context, bucket)
+  const { owner } = effectiveAcl(bucket, upload.attributes.acl, await ownerOf(request, context, bucket))
   const result = renderListParts({
     bucket: bucket.record.name,
     key,

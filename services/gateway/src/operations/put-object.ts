@@ -5,6 +5,7 @@ import { uploadPayload } from '../body/upload-payload.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
+import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
@@ -15,7 +16,7 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { checksumHeaders, etagHeader, sseHeaders, versionHeader } from './response-headers.ts'
+import { checksumHeaders, etagHeader, sseHeaders, writtenVersionHeader } from './response-headers.ts'
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = (request, context) =>
@@ -33,6 +34,7 @@ export async function putPayload(
   const objectHeaders = parseObjectHeaders(headers)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const lock = requestedLock(request, bucket)
+  const acl = await requestedAcl(request, context, bucket)
   if (lock ?? bucket.config.objectLock?.defaultRetention) assertHasDigest(headers)
   const condition = writeConditionOf(headers)
   const payload = await payloadOf({ md5: sealing.kind === 'SSE-S3' })
@@ -53,6 +55,7 @@ export async function putPayload(
     keyContextId: versionId,
     headers: objectHeaders,
     ...(lock && { lock }),
+    ...(acl && { acl }),
   })
   try {
     const committed = await commitObject(context, bucket, {
@@ -67,7 +70,7 @@ export async function putPayload(
     return emptyReply(200, {
       ...etagHeader(attributes),
       ...sseHeaders(attributes, sealing),
-      ...versionHeader(committed.bucket, committed),
+      ...writtenVersionHeader(committed.bucket, committed),
       ...checksumHeaders(attributes.checksum),
       ...expirationHeaders(committed.bucket, { key, sizeBytes: stored.sizeBytes, ...committed }, attributes),
     })

@@ -22,6 +22,14 @@ export function versionHeader(
   return bucket.record.versioning === 'unversioned' ? {} : { 'x-amz-version-id': externalVersionId(version) }
 }
 
+/** The same of a version that was just written: the null version of a suspended bucket is not named (S3 API, PutObject, examples). */
+export function writtenVersionHeader(
+  bucket: OpenBucket,
+  version: { readonly versionId: string; readonly isNull: boolean },
+): Headers {
+  return version.isNull ? {} : versionHeader(bucket, version)
+}
+
 /** How the object is encrypted; for SSE-C the client's own key digest is echoed. The encryption context is never shown. */
 export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse' | 'kms'>, presented: PresentedSse): Headers {
   if (attributes.kms !== undefined) {

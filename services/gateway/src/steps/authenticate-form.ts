@@ -4,6 +4,7 @@ import {
   type FormSignature,
   parseFormBoundary,
   parseFormSignature,
+  parseFormSignatureV2,
   parsePostForm,
   parsePostPolicy,
   s3Error,
@@ -13,6 +14,7 @@ import {
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
 import type { SigningKey } from '../signing-keys.ts'
+import { signerOfV2 } from './authenticate-v2.ts'
 
 /**
  * Who posts a form: whoever signed its policy, or nobody (S3 API, "Authenticating requests in browser-based uploads using
@@ -28,10 +30,9 @@ export async function authenticateForm(
   const reader = new FormDataReader(request.body.pieces(), boundary)
   try {
     const received = await reader.readFields()
-    const signed = parseFormSignature(received.fields)
-    const signer = signed && (await signerOf(signed, received.fields, request, context))
+    const signer = await findSigner(received.fields, request, context)
     const fields = withFileName(received)
-    const policy = signed && parsePostPolicy(received.fields.get('policy') ?? '')
+    const policy = signer && parsePostPolicy(received.fields.get('policy') ?? '')
     if (policy) assertPolicyAllows(policy, { fields, bucket }, request.receivedAtMs)
     const { key, headers: putHeaders, success } = parsePostForm(fields)
     request.trail.names({ key })
@@ -47,6 +48,17 @@ export async function authenticateForm(
     await reader.close()
     throw error
   }
+}
+
+async function findSigner(
+  fields: ReadonlyMap<string, string>,
+  request: UnderstoodRequest,
+  context: GatewayContext,
+): Promise<Omit<SigningKey, 'keyBytes'> | undefined> {
+  const old = context.options.allowsSignatureVersion2 ? parseFormSignatureV2(fields) : undefined
+  if (old !== undefined) return signerOfV2(old, request, context)
+  const signed = parseFormSignature(fields)
+  return signed && signerOf(signed, fields, request, context)
 }
 
 async function signerOf(

@@ -1,5 +1,7 @@
 import {
+  isSignedWithV2,
   parseAuthentication,
+  parseSignatureV2,
   type SignedAuthentication,
   s3Error,
   verifySignature,
@@ -8,9 +10,11 @@ import {
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthenticatedRequest, UnderstoodRequest } from '../requests.ts'
 import { authenticateForm } from './authenticate-form.ts'
+import { signerOfV2 } from './authenticate-v2.ts'
 
 /** Who makes the request: SigV4 by header or presigned URL (AWS General Reference, Signature Version 4), or nobody. */
 export async function authenticate(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
+  if (context.options.allowsSignatureVersion2 && isSignedWithV2(request.parsed)) return authenticateV2(request, context)
   const authentication = parseAuthentication(request.parsed)
   if (authentication.kind === 'anonymous' && request.parsed.operation === 'PostObject') {
     return authenticateForm(request, context)
@@ -31,6 +35,13 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
     policies: signingKey.policies,
     signing: { keyBytes: signingKey.keyBytes, seedSignature },
   }
+}
+
+async function authenticateV2(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
+  const signed = parseSignatureV2(request.parsed, request.receivedAtMs)
+  const via = signed.via === 'presigned' ? 'presigned' : 'header'
+  const signer = await signerOfV2(signed, request, context)
+  return { ...request, authentication: { kind: 'v2', via, payload: { kind: 'unsigned' } }, ...signer }
 }
 
 /** Temporary credentials come with a token, in a header or in the presigned query. */

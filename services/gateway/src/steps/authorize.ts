@@ -1,7 +1,9 @@
 import { s3Error } from '@coffer/s3-protocol'
+import { hasAcls } from '../bucket/bucket-acl.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
-import { decisionOn, existingTagsOf, NotAllowed } from './permission.ts'
+import { decisionOn, existingObjectOf, NotAllowed } from './permission.ts'
 import { actionOf } from './s3-actions.ts'
 
 /** Each of its keys is asked about for itself, by the operation, where a policy may tell one from another. */
@@ -11,14 +13,20 @@ const ASKED_BY_KEY = 'DeleteObjects'
 export async function authorize(request: LocatedRequest, context: GatewayContext): Promise<AuthorizedRequest> {
   const { bucket, parsed } = request
   const { key, query, operation } = parsed
-  const existingTags = bucket && (await existingTagsOf(request, context, bucket, key, query.get('versionId')))
-  const asked = { bucket, action: actionOf(parsed), key, existingTags }
-  const isAskedLater = operation === ASKED_BY_KEY && (bucket?.config.policy !== undefined || !isRoot(request))
+  const action = actionOf(parsed)
+  const named = { action, key, versionId: query.get('versionId') }
+  const existing = bucket && (await existingObjectOf(request, context, bucket, named))
+  const asked = { bucket, action, key, existing }
+  const isAskedLater = operation === ASKED_BY_KEY && (!isRoot(request) || (bucket && tellsKeysApart(bucket)))
   const decision = decisionOn(request, asked)
   if (!isAskedLater) request.trail.decided(asked.action, decision)
   if (!isAskedLater && decision.effect === 'deny') throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
   assertExpectedOwner(request, bucket?.record.ownerAccountId)
-  return { ...request, existingTags, decision } as AuthorizedRequest
+  return { ...request, existing, decision } as AuthorizedRequest
+}
+
+function tellsKeysApart(bucket: OpenBucket): boolean {
+  return bucket.config.policy !== undefined || hasAcls(bucket)
 }
 
 /** Of whom only the bucket's policy can tell one key from another. */

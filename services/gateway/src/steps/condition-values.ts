@@ -35,8 +35,10 @@ export function conditionValues(
   request: LocatedRequest,
   existingTags: Tags | undefined,
   resourceAccountId: string | undefined,
+  { prefix }: { readonly prefix?: string | undefined } = {},
 ): ContextValues {
   return (key) => {
+    if (key === 's3:prefix' && prefix !== undefined) return [prefix]
     const value =
       key === 'aws:resourceaccount' || key === 's3:resourceaccount'
         ? resourceAccountId
@@ -73,9 +75,11 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
     case 'aws:epochtime':
       return String(Math.floor(receivedAtMs / 1000))
     case 's3:authtype':
-      return authentication.kind === 'anonymous' ? undefined : AUTHENTICATION_TYPES[authentication.kind]
+      if (authentication.kind === 'anonymous') return undefined
+      return AUTHENTICATION_TYPES[authentication.kind === 'v2' ? authentication.via : authentication.kind]
     case 's3:signatureversion':
-      return authentication.kind === 'anonymous' ? undefined : 'AWS4-HMAC-SHA256'
+      if (authentication.kind === 'anonymous') return undefined
+      return authentication.kind === 'v2' ? 'AWS' : 'AWS4-HMAC-SHA256'
     case 's3:signatureage':
       return 'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined
     case 's3:requestobjecttagkeys':

@@ -8,7 +8,5 @@ export async function findBucket(request: AuthenticatedRequest, context: Gateway
   if (name === '' || operation === 'CreateBucket') return { ...request, bucket: undefined }
   const bucket = await context.buckets.find(name)
   if (bucket !== undefined) return { ...request, bucket }
-  // Who is nobody learns nothing, not even that a name is free.
-  if (request.principal === 'anonymous') throw s3Error('AccessDenied')
   throw s3Error('NoSuchBucket', { details: { BucketName: name } })
 }

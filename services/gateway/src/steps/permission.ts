@@ -1,11 +1,12 @@
 import { openAttributes } from '@coffer/object-record'
-import { type Decision, decide, type Policy } from '@coffer/policy'
-import { s3Error, type Tags } from '@coffer/s3-protocol'
+import { type Decision, type DecisionRequest, decide, decideWithAcls, isByObjectAcl, type Policy } from '@coffer/policy'
+import { s3Error } from '@coffer/s3-protocol'
+import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { versionSelectorOf } from '../object/find-object.ts'
-import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
+import type { AuthorizedRequest, ExistingObject, LocatedRequest } from '../requests.ts'
 import { asksForExistingTags, conditionValues } from './condition-values.ts'
 import { resourceOf } from './s3-actions.ts'
 
@@ -16,7 +17,15 @@ interface Asked {
   readonly action: Action
   /** '' where it is about the bucket. */
   readonly key: string
-  readonly existingTags: Tags | undefined
+  readonly existing: ExistingObject | undefined
+  /** `s3:prefix`, where it is not in the query. */
+  readonly prefix?: string
+}
+
+interface ObjectAction {
+  readonly action: Action
+  readonly key: string
+  readonly versionId: string | undefined
 }
 
 /** Actions on the account itself; one on a bucket that is not there is nobody's. */
@@ -33,20 +42,27 @@ export class NotAllowed extends Error {
 }
 
 /** Whether whoever makes the request may do this, and why: also something beside what its operation is. */
-export function decisionOn(request: LocatedRequest, { bucket, action, key, existingTags }: Asked): Decision {
+export function decisionOn(request: LocatedRequest, { bucket, action, key, existing, prefix }: Asked): Decision {
   const { principal, policies, parsed } = request
   const ownAccountId = principal !== 'anonymous' && ACCOUNT_ACTIONS.includes(action) ? principal.accountId : undefined
   const name = bucket?.record.name ?? (action === 's3:CreateBucket' ? parsed.bucket : '')
   const bucketPolicy = bucket && policyOf(bucket)
-  return decide({
+  const asked: DecisionRequest = {
     principal,
     policies,
     action,
     resource: resourceOf(name, key),
-    values: conditionValues(request, existingTags, bucket?.record.ownerAccountId ?? ownAccountId),
+    values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, { prefix }),
     resourceAccountId: bucket?.record.ownerAccountId ?? ownAccountId,
     ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
     restrictsPublic: bucket?.config.publicAccessBlock?.restrictPublicBuckets ?? false,
+  }
+  if (bucket === undefined || !hasAcls(bucket)) return decide(asked)
+  const { record, config } = bucket
+  return decideWithAcls(asked, {
+    bucketAcl: { ownerAccountId: record.ownerAccountId, grants: config.acl ?? [] },
+    objectAcl: existing?.acl,
+    ignoresPublic: config.publicAccessBlock?.ignorePublicAcls ?? false,
   })
 }
 
@@ -61,25 +77,32 @@ export async function isPermittedOnObject(
   request: LocatedRequest,
   context: GatewayContext,
   bucket: OpenBucket,
-  { action, key, versionId }: { readonly action: Action; readonly key: string; readonly versionId: string | undefined },
+  named: ObjectAction,
 ): Promise<boolean> {
-  const existingTags = await existingTagsOf(request, context, bucket, key, versionId)
-  return isPermitted(request, { bucket, action, key, existingTags })
+  const { action, key } = named
+  return isPermitted(request, {
+    bucket,
+    action,
+    key,
+    existing: await existingObjectOf(request, context, bucket, named),
+  })
 }
 
-/** Undefined where no policy asks for them, or there is no such object. */
-export async function existingTagsOf(
+/** Undefined where neither a policy nor the bucket's use of ACLs asks for it, or there is no such object. */
+export async function existingObjectOf(
   request: LocatedRequest,
   context: GatewayContext,
   bucket: OpenBucket,
-  key: string,
-  versionId: string | undefined,
-): Promise<Tags | undefined> {
-  if (key === '' || !policies(request, bucket).some(asksForExistingTags)) return undefined
+  { action, key, versionId }: ObjectAction,
+): Promise<ExistingObject | undefined> {
+  const asksForAcl = hasAcls(bucket) && isByObjectAcl(action)
+  if (key === '' || !(asksForAcl || policies(request, bucket).some(asksForExistingTags))) return undefined
   const which = versionSelectorOf(key, versionId)
   const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
   if (found === undefined || found.version.isDeleteMarker) return undefined
-  return openAttributes(bucket.metadataKey, bucket.record.id, found.version).attributes.headers.tags
+  const { headers, acl } = openAttributes(bucket.metadataKey, bucket.record.id, found.version).attributes
+  const ownerAccountId = acl?.ownerAccountId ?? bucket.record.ownerAccountId
+  return { tags: headers.tags, acl: { ownerAccountId, grants: acl?.grants ?? [] } }
 }
 
 function policies({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy[] {
@@ -93,8 +116,8 @@ function policies({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy
  * tags or a lock, to bypass governance retention.
  */
 export function isAlsoAllowed(request: AuthorizedRequest, action: Action, key = request.parsed.key): boolean {
-  const { bucket, existingTags } = request
-  return isPermitted(request, { bucket, action, key, existingTags })
+  const { bucket, existing } = request
+  return isPermitted(request, { bucket, action, key, existing })
 }
 
 /** AccessDenied. */
