@@ -33,7 +33,7 @@ function signalGroup(pid: number, signal: NodeJS.Signals): void {
 export function startGroup(
   program: string,
   args: readonly string[],
-  options: { env: NodeJS.ProcessEnv; cwd: string },
+  options: { env: NodeJS.ProcessEnv; cwd: string; uid?: number; gid?: number },
 ): ProcessGroup {
   const child: ChildProcess = spawn(program, args, { ...options, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
   let log = ''

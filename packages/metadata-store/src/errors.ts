@@ -16,6 +16,9 @@ export const METADATA_ERRORS = {
   META_RECORD_DAMAGED: 'a stored record cannot be decoded or disagrees with another',
   META_FORMAT_NEWER: 'the store was written by a newer Coffer',
   META_STORE_FULL: 'no room left for metadata',
+  META_UNAVAILABLE: 'the metadata store does not answer',
+  META_STORE_REFUSED: 'the metadata store refuses this role or database',
+  META_STORE_UNSAFE: 'the metadata store may lose what it acknowledges: synchronous_commit and fsync have to be on',
 } as const
 
 export type MetadataErrorCode = keyof typeof METADATA_ERRORS

@@ -14,6 +14,7 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   META_UPLOAD_CHANGED: 'OperationAborted',
   META_WRITER_RETIRED: 'ServiceUnavailable',
   META_STORE_FULL: 'StorageFull',
+  META_UNAVAILABLE: 'ServiceUnavailable',
   BLOB_STORE_FULL: 'StorageFull',
   AUDIT_UNAVAILABLE: 'ServiceUnavailable',
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',

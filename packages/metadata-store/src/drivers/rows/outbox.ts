@@ -98,7 +98,7 @@ function decodeEntry({ key, value }: Row): OutboxEntry {
   return { id, createdAt: reader.uint48(), note: reader.text(), payload: reader.rest() }
 }
 
-function queuePrefix(queue: string): Buffer {
+export function queuePrefix(queue: string): Buffer {
   const prefix = Buffer.from(`${queue}\0`)
   const fits = queue !== '' && prefix.length <= QUEUE_BYTES_MAX + 1 && queue.isWellFormed()
   invariant(fits && !queue.includes('\0'), 'a queue is named by 1 to 256 bytes without NUL')

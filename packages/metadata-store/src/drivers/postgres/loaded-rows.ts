@@ -1,0 +1,47 @@
+import type { DatabaseName } from '../rows/databases.ts'
+import { justAfter } from '../rows/keys.ts'
+import type { Row } from '../rows/table.ts'
+import type { RangeNeed } from './needs.ts'
+
+/** All rows of a stretch of a table: from `start` on, before `coveredTo` (undefined: to the end). */
+interface Segment {
+  readonly start: Buffer
+  readonly coveredTo: Buffer | undefined
+  readonly rows: readonly Row[]
+}
+
+/** What is known of one table: single rows (null: there is none) and whole stretches. */
+export class LoadedRows {
+  readonly #rows = new Map<string, Buffer | null>()
+  readonly #segments: Segment[] = []
+
+  /** Undefined: not known. */
+  get(key: Buffer): Buffer | null | undefined {
+    return this.#rows.get(key.toString('latin1'))
+  }
+
+  setRows(asked: Iterable<Buffer>, found: readonly Row[]): void {
+    for (const key of asked) this.#rows.set(key.toString('latin1'), null)
+    for (const { key, value } of found) this.#rows.set(key.toString('latin1'), value)
+  }
+
+  setRange(need: RangeNeed, rows: readonly Row[]): void {
+    const last = rows.length >= need.limit ? rows.at(-1) : undefined
+    this.addSegment(need.start, last ? justAfter(last.key) : need.end, rows)
+  }
+
+  addSegment(start: Buffer, coveredTo: Buffer | undefined, rows: readonly Row[]): void {
+    for (const { key, value } of rows) this.#rows.set(key.toString('latin1'), value)
+    this.#segments.push({ start, coveredTo, rows })
+  }
+
+  /** The stretch that `position` is in; undefined: not known. */
+  segmentAt(position: Buffer): Segment | undefined {
+    return this.#segments.find(
+      ({ start, coveredTo }) =>
+        Buffer.compare(start, position) <= 0 && (!coveredTo || Buffer.compare(position, coveredTo) < 0),
+    )
+  }
+}
+
+export type LoadedTables = Readonly<Record<DatabaseName, LoadedRows>>

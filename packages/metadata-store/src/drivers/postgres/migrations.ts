@@ -1,0 +1,82 @@
+import { metadataError } from '../../errors.ts'
+import { STORE_FORMAT } from '../rows/databases.ts'
+import type { Connection } from './connection.ts'
+import { sqlStateOf } from './pg-errors.ts'
+import { MIGRATIONS, SCHEMA_NUMBER } from './schema.ts'
+
+const UNDEFINED_TABLE = '42P01'
+/** Two that make the same thing at once: unique_violation in a catalogue, duplicate_schema, duplicate_table. */
+const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P06', '42P07'])
+const ATTEMPTS_MAX = 5
+
+/**
+ * Brings the schema up to date. A role that may only read and write rows suffices where nothing is to be done. Of several
+ * processes that start at once, one migrates and the others wait for it: they lock the same row. META_FORMAT_NEWER.
+ */
+export async function migrateSchema(connection: Connection, schemaName: string): Promise<void> {
+  const schema = `"${schemaName}"`
+  for (let attempt = 1; ; attempt += 1) {
+    const current = await currentNumber(connection, schema)
+    if (current !== undefined && current > SCHEMA_NUMBER) {
+      throw metadataError('META_FORMAT_NEWER', { format: current, supported: SCHEMA_NUMBER })
+    }
+    if (current === SCHEMA_NUMBER) break
+    try {
+      if (current === undefined) await prepare(connection, schema)
+      await migrateOne(connection, schema)
+    } catch (error) {
+      await connection.run('ROLLBACK')
+      if (attempt === ATTEMPTS_MAX || !MADE_MEANWHILE.has(sqlStateOf(error) ?? '')) throw error
+    }
+  }
+  const format = Number((await findFact(connection, schema, 'row-format')) ?? STORE_FORMAT)
+  if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
+}
+
+/** Undefined: there is no store yet. */
+async function currentNumber(connection: Connection, schema: string): Promise<number | undefined> {
+  try {
+    const { rows } = await connection.run(`SELECT coalesce(max(number), 0) AS number FROM ${schema}.migrations`)
+    return Number(rows[0]?.number)
+  } catch (error) {
+    if (sqlStateOf(error) === UNDEFINED_TABLE) return undefined
+    throw error
+  }
+}
+
+async function prepare(connection: Connection, schema: string): Promise<void> {
+  await connection.run(`CREATE SCHEMA IF NOT EXISTS ${schema}`)
+  await connection.run(
+    `CREATE TABLE IF NOT EXISTS ${schema}.store (name varchar(64) NOT NULL PRIMARY KEY, value text NOT NULL)`,
+  )
+  await connection.run(
+    `INSERT INTO ${schema}.store (name, value) VALUES ('migration-lock', '') ON CONFLICT (name) DO NOTHING`,
+  )
+  await connection.run(
+    `CREATE TABLE IF NOT EXISTS ${schema}.migrations (number int NOT NULL PRIMARY KEY, applied_at timestamptz NOT NULL)`,
+  )
+}
+
+async function migrateOne(connection: Connection, schema: string): Promise<void> {
+  await connection.run('BEGIN')
+  await connection.run(`SELECT value FROM ${schema}.store WHERE name = 'migration-lock' FOR UPDATE`)
+  const current = (await currentNumber(connection, schema)) ?? 0
+  const migration = MIGRATIONS[current]
+  if (migration) {
+    for (const statement of migration.statements(schema)) await connection.run(statement)
+    await connection.run(`INSERT INTO ${schema}.migrations (number, applied_at) VALUES (${migration.number}, now())`)
+  }
+  await connection.run('COMMIT')
+  for (const statement of migration?.tuning?.(schema) ?? []) {
+    await connection.run(statement).catch((error: unknown) => {
+      if (sqlStateOf(error) === undefined) throw error
+    })
+  }
+}
+
+/** A fact about the whole store. */
+async function findFact(connection: Connection, schema: string, name: string): Promise<string | undefined> {
+  const { rows } = await connection.run(`SELECT value FROM ${schema}.store WHERE name = '${name}'`)
+  const value = rows[0]?.value
+  return typeof value === 'string' ? value : undefined
+}
