@@ -1,5 +1,5 @@
-import { metadataStoreContract } from '@coffer/metadata-store/contract'
 import type { MetadataStore } from '@coffer/metadata-store'
+import { metadataStoreContract } from '@coffer/metadata-store/contract'
 import { openPostgresStore } from '@coffer/metadata-store/drivers/postgres'
 import { afterAll } from 'vitest'
 import { describeWithPostgres, emptyStore, type PostgresServer, startPostgres } from '../harness/postgres-server.ts'

@@ -15,6 +15,8 @@ export const COFFER_ERRORS = {
   COFFER_FIPS_UNAVAILABLE: 'FIPS mode is asked for and not to be had',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
+  COFFER_METADATA_CONFIGURATION_INVALID: 'the PostgreSQL server for the metadata cannot be used as configured',
+  COFFER_METADATA_ELSEWHERE: 'the metadata of this store is elsewhere',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
   COFFER_REQUEST_REFUSED: 'the server refused',

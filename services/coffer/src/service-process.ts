@@ -6,7 +6,6 @@ import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
-import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
@@ -22,6 +21,7 @@ import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
 import { openJobQueue } from './mesh-job-queue.ts'
+import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -90,9 +90,17 @@ function endWithStarter(): void {
 }
 
 async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {
+  const metadataServer = metadataServerOf(configuration)
+  if (metadataServer) {
+    // It keeps nothing of its own: any number of these services share the database.
+    const shared = await openMetadataStore({ metadataDirectory: '', metadataServer })
+    cleanup.defer(() => shared.close())
+    await provideMetadata(mesh, shared)
+    return metadataServer.url
+  }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
-  const store = await openLmdbStore({ directory: directory.metadataDirectory })
+  const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
   await provideMetadata(mesh, store)
   return directory.path

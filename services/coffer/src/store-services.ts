@@ -3,7 +3,6 @@ import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
-import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
@@ -12,9 +11,9 @@ import { createRotationService, provideRotation } from '@coffer/service-rotation
 import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
+import { type MetadataLocation, openMetadataStore } from './metadata-location.ts'
 
-export interface StoreDirectories {
-  readonly metadataDirectory: string
+export interface StoreDirectories extends MetadataLocation {
   readonly blobsDirectory: string
 }
 
@@ -35,7 +34,7 @@ export async function openStoreServices(
   keys: KmsConnectorsOptions,
   logger: Logger,
 ): Promise<StoreServices> {
-  const store = await openLmdbStore({ directory: directories.metadataDirectory })
+  const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
     const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })

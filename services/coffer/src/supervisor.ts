@@ -19,6 +19,8 @@ import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { JobProcess } from './job-process.ts'
+import { hasSealedKeys } from './kms-records.ts'
+import { bindMetadata, type MetadataLocation, metadataServerOf, openMetadataStore } from './metadata-location.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -49,12 +51,19 @@ export async function runServer(configuration: Configuration): Promise<void> {
   await using cleanup = new AsyncDisposableStack()
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
-  const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, await isInitialised(directory))
+  const metadataServer = metadataServerOf(configuration)
+  await bindMetadata(directory, metadataServer)
+  const isKeyed = await isInitialised({ ...directory, metadataServer })
+  const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, isKeyed)
   if (rootKey.warning) logger.warn(rootKey.warning)
   const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
   if (pool) cleanup.defer(() => pool.kill())
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
-  const services = await openStoreServices(directory, { openDomainKey, kmsFile: configuration.kmsFile }, logger)
+  const services = await openStoreServices(
+    { ...directory, metadataServer },
+    { openDomainKey, kmsFile: configuration.kmsFile },
+    logger,
+  )
   cleanup.defer(() => services.close())
   // From here on the store is known to be ours to change.
   await retireEarlierWriters(services.mesh.use('metadata'))
@@ -100,7 +109,7 @@ function startJobProcess({ configuration, directory, services, housekeeping, log
       await metadata.registerWriter(writerId)
       return {
         kind: 'start',
-        directories: { metadataDirectory, blobsDirectory },
+        directories: { metadataDirectory, metadataServer: metadataServerOf(configuration), blobsDirectory },
         domainKey: services.domainKey.insecureExport(),
         kmsFile,
         writerId,
@@ -134,7 +143,13 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
       return {
         kind: 'start',
         settings: gatewaySettingsOf(configuration),
-        directories: { metadataDirectory, blobsDirectory, certsDirectory, auditDirectory },
+        directories: {
+          metadataDirectory,
+          metadataServer: metadataServerOf(configuration),
+          blobsDirectory,
+          certsDirectory,
+          auditDirectory,
+        },
         domainKey: services.domainKey.insecureExport(),
         kmsFile: configuration.kmsFile,
         writerId,
@@ -166,8 +181,10 @@ async function serveInProcess({ configuration, directory, services, logger, clea
 }
 
 /** Whether a root key has been at work here, so that another must not be made in its place. */
-async function isInitialised({ metadataDirectory }: DataDirectory): Promise<boolean> {
-  return (await readdir(metadataDirectory)).length > 0
+async function isInitialised(location: MetadataLocation): Promise<boolean> {
+  if (!location.metadataServer) return (await readdir(location.metadataDirectory)).length > 0
+  const store = await openMetadataStore(location)
+  return await hasSealedKeys(store).finally(() => store.close())
 }
 
 /** The lock says that no other server runs: whoever wrote blobs before is dead, and what it left unfinished is garbage. */

@@ -25,7 +25,7 @@ import { Connection, type ServerSettings } from './postgres/connection.ts'
 import { ConnectionPool } from './postgres/connection-pool.ts'
 import { needsOfCommit, needsOfFind, needsOfPart, needsOfRemoval, needsOfReplacement } from './postgres/known-needs.ts'
 import type { RollUp } from './postgres/loading.ts'
-import { migrateSchema } from './postgres/migrations.ts'
+import { claimFact, findFact, migrateSchema } from './postgres/migrations.ts'
 import { Needs } from './postgres/needs.ts'
 import { asMetadataError } from './postgres/pg-errors.ts'
 import { Reader } from './postgres/reading.ts'
@@ -56,6 +56,8 @@ import type { WriteBatch } from './rows/write-batch.ts'
 /** A process holds so many connections at most. Writes that wait for one share its next transaction. */
 const WRITE_CONNECTIONS = 4
 const READ_CONNECTIONS = 6
+/** The fact about a store that says which data directory it belongs to. */
+const DATA_DIRECTORY = 'data-directory'
 
 export interface PostgresStoreOptions extends ServerSettings {
   /** Where the tables are; made if it is not there. Default `coffer`. */
@@ -83,6 +85,29 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
     throw asMetadataError(error)
   }
   return new PostgresStore(() => Connection.open(options), statements)
+}
+
+/**
+ * Says which data directory the store belongs to; gives it to `dataDirectoryId` where it belongs to none yet. Undefined:
+ * it belongs to none.
+ */
+export async function claimPostgresStore(
+  options: PostgresStoreOptions,
+  dataDirectoryId: string | undefined,
+): Promise<string | undefined> {
+  const schema = options.schema ?? 'coffer'
+  try {
+    const connection = await Connection.open(options)
+    try {
+      await migrateSchema(connection, schema)
+      if (dataDirectoryId !== undefined) await claimFact(connection, schema, DATA_DIRECTORY, dataDirectoryId)
+      return await findFact(connection, schema, DATA_DIRECTORY)
+    } finally {
+      connection.close()
+    }
+  } catch (error) {
+    throw asMetadataError(error)
+  }
 }
 
 class PostgresStore implements MetadataStore {

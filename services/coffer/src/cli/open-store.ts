@@ -4,6 +4,7 @@ import { createLogger, type Mesh } from '@coffer/mesh'
 import { openDataDirectory } from '../data-directory.ts'
 import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
+import { bindMetadata, metadataServerOf } from '../metadata-location.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
 import { openSealedStore } from '../sealed-store.ts'
@@ -29,9 +30,15 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
+  const metadataServer = metadataServerOf(configuration)
+  await bindMetadata(directory, metadataServer)
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
-  const services = await openStoreServices(directory, { openDomainKey, kmsFile: configuration.kmsFile }, logger)
+  const services = await openStoreServices(
+    { ...directory, metadataServer },
+    { openDomainKey, kmsFile: configuration.kmsFile },
+    logger,
+  )
   cleanup.defer(() => services.close())
   await work(services.mesh)
 }

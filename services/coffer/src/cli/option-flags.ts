@@ -15,6 +15,11 @@ export const STORE_OPTIONS: readonly OptionName[] = [
   'rootKeyCommand',
   'kmsFile',
   'fips',
+  'metadataUrl',
+  'metadataPasswordFile',
+  'metadataCaFile',
+  'metadataCertFile',
+  'metadataKeyFile',
   'logLevel',
   'logFormat',
 ]

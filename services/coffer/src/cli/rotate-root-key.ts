@@ -5,11 +5,11 @@ import { isCofferError } from '@coffer/errors'
 import type { KmsRecords } from '@coffer/kms'
 import { HANDOVER_MS } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
-import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { type DataDirectory, openDataDirectory } from '../data-directory.ts'
 import { cofferError } from '../errors.ts'
 import { hasSealedKeys, kmsRecordsIn } from '../kms-records.ts'
 import { connectMesh } from '../mesh-connection.ts'
+import { bindMetadata, metadataServerOf, openMetadataStore } from '../metadata-location.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
 import { type RootKeyRotation, rotateConfiguredRootKey, rotateKeptRootKey } from '../root-key-rotation.ts'
@@ -54,7 +54,9 @@ async function openHere(
 ): Promise<SealedRecords> {
   const { directory, isAlone } = await openAlone(configuration.dataDir)
   cleanup.defer(() => directory.release())
-  const store = await openLmdbStore({ directory: directory.metadataDirectory })
+  const metadataServer = metadataServerOf(configuration)
+  await bindMetadata(directory, metadataServer)
+  const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
   assertSealed(await hasSealedKeys(store))
   return { records: kmsRecordsIn(store), handoverMs: isAlone ? 0 : HANDOVER_MS }

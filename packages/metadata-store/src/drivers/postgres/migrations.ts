@@ -29,7 +29,7 @@ export async function migrateSchema(connection: Connection, schemaName: string):
       if (attempt === ATTEMPTS_MAX || !MADE_MEANWHILE.has(sqlStateOf(error) ?? '')) throw error
     }
   }
-  const format = Number((await findFact(connection, schema, 'row-format')) ?? STORE_FORMAT)
+  const format = Number((await findFact(connection, schemaName, 'row-format')) ?? STORE_FORMAT)
   if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
 }
 
@@ -75,8 +75,22 @@ async function migrateOne(connection: Connection, schema: string): Promise<void>
 }
 
 /** A fact about the whole store. */
-async function findFact(connection: Connection, schema: string, name: string): Promise<string | undefined> {
-  const { rows } = await connection.run(`SELECT value FROM ${schema}.store WHERE name = '${name}'`)
+export async function findFact(connection: Connection, schemaName: string, name: string): Promise<string | undefined> {
+  const { rows } = await connection.query(
+    { name: 'find-fact', text: `SELECT value FROM "${schemaName}".store WHERE name = $1` },
+    [name],
+  )
   const value = rows[0]?.value
   return typeof value === 'string' ? value : undefined
+}
+
+/** Says it where nobody has yet. */
+export async function claimFact(
+  connection: Connection,
+  schemaName: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  const text = `INSERT INTO "${schemaName}".store (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`
+  await connection.query({ name: 'claim-fact', text }, [name, value])
 }
