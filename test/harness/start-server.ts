@@ -135,8 +135,16 @@ export async function startServer(options: StartOptions = {}): Promise<CofferSer
   }
 }
 
+let suiteServer: CofferServer | undefined
+
+/** From here on suites of this process get this server: so that the same tests run against another way to keep things. */
+export function shareWithSuites(server: CofferServer): void {
+  suiteServer = server
+}
+
 /** One server for all tests of a file, gone when the file is done. */
 export async function serverForSuite(options: StartOptions = {}): Promise<CofferServer> {
+  if (suiteServer) return suiteServer
   const server = await startServer(options)
   afterAll(async () => await server.dispose())
   return server
