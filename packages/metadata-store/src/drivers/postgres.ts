@@ -2,10 +2,12 @@ import type {
   BodyReplacement,
   CommitVersion,
   EventMove,
+  KeyUseReplacement,
   ListVersionsQuery,
   MetadataStore,
   ObjectKeyReplacement,
   RecordChange,
+  VersionPlace,
   VersionSelector,
 } from '../metadata-store.ts'
 import type {
@@ -23,7 +25,15 @@ import type {
 import { CommitQueue } from './postgres/commit-queue.ts'
 import { Connection, type ServerSettings } from './postgres/connection.ts'
 import { ConnectionPool } from './postgres/connection-pool.ts'
-import { needsOfCommit, needsOfFind, needsOfPart, needsOfRemoval, needsOfReplacement } from './postgres/known-needs.ts'
+import {
+  needsOfCommit,
+  needsOfFind,
+  needsOfPart,
+  needsOfPlaces,
+  needsOfRemoval,
+  needsOfReplacement,
+  needsOfReplacements,
+} from './postgres/known-needs.ts'
 import type { RollUp } from './postgres/loading.ts'
 import { claimFact, findFact, migrateSchema } from './postgres/migrations.ts'
 import { Needs } from './postgres/needs.ts'
@@ -48,8 +58,8 @@ import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from 
 import { listUploads } from './rows/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
 import { listCurrent, listVersions } from './rows/version-listing.ts'
-import { findVersion } from './rows/version-reads.ts'
-import { replaceBody, replacementSizeBytes, replaceObjectKey } from './rows/version-replacements.ts'
+import { findVersion, findVersions } from './rows/version-reads.ts'
+import { replaceBody, replacementSizeBytes, replaceObjectKey, replaceObjectKeys } from './rows/version-replacements.ts'
 import { commitSizeBytes, commitVersion, removeVersion } from './rows/version-writes.ts'
 import type { WriteBatch } from './rows/write-batch.ts'
 
@@ -175,6 +185,12 @@ class PostgresStore implements MetadataStore {
     return this.#write((batch) => replaceObjectKey(batch, replacement), needs, replacement.sealed.length)
   }
 
+  async replaceObjectKeys(replacements: readonly KeyUseReplacement[]) {
+    const sizeBytes = replacements.reduce((sum, { sealed }) => sum + sealed.length, 0)
+    const needs = needsOfReplacements(replacements)
+    return this.#write((batch) => replaceObjectKeys(batch, replacements), needs, sizeBytes)
+  }
+
   async replaceBody(replacement: BodyReplacement) {
     const needs = needsOfReplacement(replacement)
     return this.#write((batch) => replaceBody(batch, replacement), needs, replacementSizeBytes(replacement))
@@ -188,6 +204,11 @@ class PostgresStore implements MetadataStore {
     const { withBody } = options
     const needs = needsOfFind(bucketId, key, which, withBody)
     return this.#reader.read((databases) => findVersion(databases, bucketId, key, which, withBody), { needs })
+  }
+
+  async findVersions(places: readonly VersionPlace[]) {
+    const needs = needsOfPlaces(places)
+    return this.#reader.read((databases) => findVersions(databases, places), { needs })
   }
 
   async removeVersion(removal: Parameters<MetadataStore['removeVersion']>[0]) {

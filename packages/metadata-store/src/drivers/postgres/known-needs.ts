@@ -1,4 +1,11 @@
-import type { BodyReplacement, CommitVersion, ObjectKeyReplacement, VersionSelector } from '../../metadata-store.ts'
+import type {
+  BodyReplacement,
+  CommitVersion,
+  KeyUseReplacement,
+  ObjectKeyReplacement,
+  VersionPlace,
+  VersionSelector,
+} from '../../metadata-store.ts'
 import type { BlobId, BucketId, OutboxEvent, PartRecord } from '../../records.ts'
 import {
   afterPrefix,
@@ -51,6 +58,25 @@ export function needsOfReplacement(replacement: ObjectKeyReplacement | BodyRepla
   if (!('body' in replacement)) return needs
   needs.row('bodies', idBytes(versionId))
   if (replacement.body.kind === 'blobs') for (const { blobId } of replacement.body.blobs) withBlob(needs, blobId)
+  return needs
+}
+
+export function needsOfReplacements(replacements: readonly KeyUseReplacement[]): Needs {
+  const needs = new Needs()
+  for (const { bucketId, key, versionId, isUpload, events } of replacements) {
+    const name = objectName(bucketId, key)
+    if (isUpload) needs.row('uploads', uploadKey(name, versionId))
+    else withVersion(withEvents(needs, events), name, { versionId })
+  }
+  return needs
+}
+
+export function needsOfPlaces(places: readonly VersionPlace[]): Needs {
+  const needs = new Needs()
+  for (const { bucketId, key, versionId } of places) {
+    const name = objectName(bucketId, key)
+    withVersion(needs, name, { versionId }).row('current', name)
+  }
   return needs
 }
 
