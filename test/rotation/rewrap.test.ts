@@ -125,7 +125,7 @@ describe('objects that a master key seals by itself', () => {
 })
 
 describe('clients during rotations and rewraps', () => {
-  it('see no error and no wrong byte, also when a rewrap is killed', async () => {
+  it('see no error and no wrong byte, also when a rewrap is killed', { timeout: 150_000 }, async () => {
     const bucket = await newBucket(s3)
     // Many bucket keys, so that a rewrap has a middle to be killed in.
     for (let index = 0; index < BUCKETS; index++) {

@@ -31,6 +31,14 @@ export interface BucketKeyDescription extends WrappingKey {
   readonly objectCount: number
 }
 
+/** An object key whose data key is to be wrapped anew, and what it is sealed for. */
+export interface ObjectKeyRewrap {
+  readonly stored: StoredObjectKey
+  readonly context: SealContext
+}
+
+export type ObjectKeyRewrapOutcome = { readonly stored: StoredObjectKey } | { readonly refused: string }
+
 /** The crypto engine: issues, seals and opens object keys and bucket metadata keys; keeps bucket keys. */
 export interface CryptoService {
   /**
@@ -53,10 +61,11 @@ export interface CryptoService {
     masterKey?: MasterKeyUse,
   ): Promise<SealedObjectKey>
   /**
-   * The data key that a master key wraps for this object alone, wrapped under the newest version of a master key. The object
-   * key is not opened. ENGINE_RECORD_DAMAGED for an object key that is sealed otherwise.
+   * The data keys that a master key wraps for each of these objects alone, wrapped under the newest version of a master key. No
+   * object key is opened. Each by itself, the outcomes in the order of the items: refused with the KMS' code, or
+   * ENGINE_RECORD_DAMAGED for an object key that is sealed otherwise. Rejects where nothing could be done at all.
    */
-  rewrapObjectKey(stored: StoredObjectKey, context: SealContext, keyName: string): Promise<StoredObjectKey>
+  rewrapObjectKeys(items: readonly ObjectKeyRewrap[], keyName: string): Promise<readonly ObjectKeyRewrapOutcome[]>
   /** A fresh metadata key for a bucket, wrapped by the KMS. */
   issueMetadataKey(bucketId: string, recipient: KeyRecipient): Promise<{ metadataKey: KeyParcel; wrapped: Uint8Array }>
   openMetadataKey(bucketId: string, wrapped: Uint8Array, recipient: KeyRecipient): Promise<KeyParcel>

@@ -1,4 +1,4 @@
-import type { EncryptionContext, KeyDescription, WrappedKey } from '@coffer/kms'
+import type { EncryptionContext, KeyDescription, RewrapItem, RewrapOutcome, WrappedKey } from '@coffer/kms'
 import type { AuditSigning } from './audit.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 import type { KeyAliases } from './kms-aliases.ts'
@@ -21,6 +21,8 @@ export interface KmsService extends KeyAliases, KeySettingsActions, AuditSigning
   ): Promise<{ plaintext: KeyParcel; wrapped: WrappedKey }>
   decrypt(wrapped: WrappedKey, context: EncryptionContext, recipient: KeyRecipient): Promise<KeyParcel>
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
+  /** Many of these, each by itself: the outcomes in the order of the items. */
+  rewrapMany(items: readonly RewrapItem[], keyId: string): Promise<readonly RewrapOutcome[]>
   createKey(keyId: string): Promise<LocatedKey>
   /** For a key that is sent to the KMS: the process that opens it, which `importKey` must then be called in. */
   keyRecipient(): Promise<KeyRecipient>

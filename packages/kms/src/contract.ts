@@ -1,6 +1,6 @@
 import { Secret } from '@coffer/crypto-core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { KmsConnector, WrappedKey } from './kms-connector.ts'
+import type { KmsConnector, RewrapItem, WrappedKey } from './kms-connector.ts'
 
 /** A connector under test; `another` is a second instance on the same keys, as another process would have. */
 export interface KmsFixture {
@@ -68,6 +68,36 @@ export function kmsConnectorContract(name: string, open: () => Promise<KmsFixtur
     it('counts each of two rotations at once', async () => {
       await Promise.all([fixture.connector.rotateKey('k1'), fixture.another.rotateKey('k1')])
       expect(await fixture.connector.describeKey('k1')).toMatchObject({ currentVersion: 3 })
+    })
+
+    it('rewraps many at once, where it offers that: each by itself', async () => {
+      const { rewrapMany } = fixture.connector
+      if (rewrapMany === undefined) return
+      await fixture.connector.createKey('k2')
+      const first = await fixture.connector.generateDataKey('k1', context)
+      const second = await fixture.connector.generateDataKey('k2', context)
+      await fixture.connector.rotateKey('k1')
+      const item: RewrapItem = { wrapped: first.wrapped, context }
+      const other: RewrapItem = { wrapped: second.wrapped, context }
+      const elsewhere = { ...item, context: { ...context, bucket: 'another' } }
+      const unknown = { ...item, wrapped: { ...item.wrapped, keyVersion: 99 } }
+      const outcomes = await rewrapMany.call(fixture.connector, [elsewhere, item, unknown, other], 'k1')
+      expect(outcomes.map((outcome) => 'refused' in outcome && outcome.refused)).toEqual([
+        'KMS_CIPHERTEXT_REFUSED',
+        false,
+        'KMS_CIPHERTEXT_REFUSED',
+        false,
+      ])
+      for (const [index, { plaintext }] of [[1, first] as const, [3, second] as const]) {
+        const outcome = outcomes[index]
+        if (outcome === undefined || !('wrapped' in outcome)) throw new Error('wrapped anew')
+        expect(outcome.wrapped).toMatchObject({ keyId: 'k1', keyVersion: 2 })
+        expect((await fixture.another.decrypt(outcome.wrapped, context)).equals(plaintext)).toBe(true)
+      }
+      expect(await rewrapMany.call(fixture.connector, [], 'k1')).toEqual([])
+      await fixture.connector.disableKey('k2')
+      const refused = await rewrapMany.call(fixture.connector, [other], 'k1')
+      expect(refused).toEqual([{ refused: 'KMS_KEY_DISABLED' }])
     })
 
     it('rewraps the same data key under the newest version or another key', async () => {

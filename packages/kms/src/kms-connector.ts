@@ -10,6 +10,15 @@ export interface WrappedKey extends WrappingKey {
   readonly ciphertext: Uint8Array
 }
 
+/** A data key to be wrapped anew, and what it is for. */
+export interface RewrapItem {
+  readonly wrapped: WrappedKey
+  readonly context: EncryptionContext
+}
+
+/** What became of one: wrapped anew, or refused with this code. */
+export type RewrapOutcome = { readonly wrapped: WrappedKey } | { readonly refused: string }
+
 export type KeyState = 'enabled' | 'disabled' | 'pending-deletion' | 'destroyed'
 
 export interface KeyDescription {
@@ -70,6 +79,11 @@ export interface KmsConnector {
   decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret>
   /** The same data key wrapped under the newest version of `keyId`, without its leaving the connector. */
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
+  /**
+   * Many of these, each by itself: the outcomes in the order of the items. Absent where the KMS takes them one by one. Rejects
+   * where nothing could be done at all, such as with KMS_UNAVAILABLE.
+   */
+  rewrapMany?(items: readonly RewrapItem[], keyId: string): Promise<readonly RewrapOutcome[]>
   /** Resolves if the connector can do its work; KMS_UNAVAILABLE, KMS_ROOT_KEY_WRONG... if not. */
   selfTest(): Promise<void>
   close(): Promise<void>

@@ -1,5 +1,12 @@
 import type { Secret } from '@coffer/crypto-core'
-import type { EncryptionContext, KeyDescription, KmsConnector, WrappedKey } from './kms-connector.ts'
+import type {
+  EncryptionContext,
+  KeyDescription,
+  KmsConnector,
+  RewrapItem,
+  RewrapOutcome,
+  WrappedKey,
+} from './kms-connector.ts'
 import { GuardedCalls } from './resilient/guarded-calls.ts'
 import { type ResilienceLimits, resilienceLimits } from './resilient/limits.ts'
 import { systemTiming, type Timing } from './resilient/timing.ts'
@@ -34,6 +41,7 @@ class ResilientConnector implements KmsConnector {
   readonly name: string
   readonly destroyKey?: (keyId: string) => Promise<KeyDescription>
   readonly importKey?: (keyId: string, material: Secret) => Promise<KeyDescription>
+  readonly rewrapMany?: (items: readonly RewrapItem[], keyId: string) => Promise<readonly RewrapOutcome[]>
   readonly #connector: KmsConnector
   readonly #calls: GuardedCalls
 
@@ -44,6 +52,8 @@ class ResilientConnector implements KmsConnector {
     const destroyKey = connector.destroyKey?.bind(connector)
     const importKey = connector.importKey?.bind(connector)
     if (importKey) this.importKey = (keyId, material) => this.#change('importKey', () => importKey(keyId, material))
+    const rewrapMany = connector.rewrapMany?.bind(connector)
+    if (rewrapMany) this.rewrapMany = (items, keyId) => this.#ask('rewrapMany', () => rewrapMany(items, keyId))
     if (destroyKey) this.destroyKey = (keyId) => this.#change('destroyKey', () => destroyKey(keyId))
   }
 

@@ -20,6 +20,7 @@ import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
 import { decodeLayers, encodeLayers } from './dual-layer-key.ts'
 import { engineError } from './errors.ts'
 import { MasterKeys } from './master-keys.ts'
+import { rewrapObjectKeys } from './rewrap-object-keys.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
 export interface CryptoServiceOptions {
@@ -104,10 +105,6 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     if (isDirectKeyRef(stored.keyRef)) return openDirect(stored, context)
     return openObjectKey(stored.sealed, await bucketKeyNamed(stored.keyRef), context)
   }
-  const rewrapDirect = async (stored: StoredObjectKey, context: SealContext, keyName: string) => {
-    const { wrapped, sealed } = decodeDirect(stored)
-    return encodeDirect({ wrapped: await kms.rewrap(wrapped, directKeyContext(context), keyName), sealed })
-  }
 
   return {
     async issueObjectKey(context, recipient, masterKey) {
@@ -126,11 +123,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
         objectKey.wipe()
       }
     },
-    async rewrapObjectKey(stored, context, keyName) {
-      if (context.algorithm !== DUAL_LAYER_ALGORITHM) return rewrapDirect(stored, context, keyName)
-      const { inner, outer } = decodeLayers(stored)
-      return encodeLayers({ inner: await rewrapDirect(inner, context, keyName), outer })
-    },
+    rewrapObjectKeys: (items, keyName) => rewrapObjectKeys(kms, items, keyName),
     async issueMetadataKey(bucketId, recipient) {
       // Makes the master key at its first use.
       await masterKeys.usable(SERVER_KEY_ID)

@@ -15,7 +15,7 @@ const METHODS = [
   'resealObjectKey',
   'rewrapBucketKey',
   'rewrapMetadataKey',
-  'rewrapObjectKey',
+  'rewrapObjectKeys',
 ] as const satisfies readonly (keyof CryptoService)[]
 
 /** Offers the crypto engine to the mesh. */

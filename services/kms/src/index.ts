@@ -23,6 +23,7 @@ const METHODS = [
   'listConnectors',
   'listKeys',
   'rewrap',
+  'rewrapMany',
   'rotateDueKeys',
   'rotateKey',
   'scheduleKeyDeletion',

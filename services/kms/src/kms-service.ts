@@ -14,6 +14,7 @@ import { createKeyAliases } from './aliases.ts'
 import { createAuditSigning } from './audit-signing.ts'
 import { destroyDueKeys } from './destroy-due-keys.ts'
 import { createKeySettings } from './key-settings.ts'
+import { rewrapMany } from './rewrap-many.ts'
 import { rotateDueKeys } from './rotate-due-keys.ts'
 import { SettingsRecords } from './settings-records.ts'
 
@@ -47,6 +48,17 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
   }
   const describeKey = (keyId: string) => withKey(keyId, (connector, key) => connector.describeKey(key))
   const rotateKey = (keyId: string) => withKey(keyId, (connector, key) => connector.rotateKey(key))
+  const rewrap = async (wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> => {
+    const { connector, key } = await locate(keyId)
+    if (connector.name === wrapped.connector) return connector.rewrap(wrapped, context, key)
+    // From one KMS to another: the data key is in the clear here, for a moment.
+    const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
+    try {
+      return await connector.encrypt(plaintext, key, context)
+    } finally {
+      plaintext.wipe()
+    }
+  }
   const aliases = createKeyAliases(records, describeKey)
   const forgetKey = async (connector: string, keyId: string) => {
     await aliases.forgetKey({ connector, keyId })
@@ -66,16 +78,12 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
       const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
       return mesh.parcel(plaintext, recipient, 'data-key', context)
     },
-    async rewrap(wrapped, context, keyId) {
-      const { connector, key } = await locate(keyId)
-      if (connector.name === wrapped.connector) return connector.rewrap(wrapped, context, key)
-      // From one KMS to another: the data key is in the clear here, for a moment.
-      const plaintext = await connectorNamed(wrapped.connector).decrypt(wrapped, context)
-      try {
-        return await connector.encrypt(plaintext, key, context)
-      } finally {
-        plaintext.wipe()
-      }
+    rewrap,
+    async rewrapMany(items, keyId) {
+      // Once for all: an alias may name another key in the next moment.
+      const to = await locate(keyId)
+      const name = keyNameOf({ connector: to.connector.name, keyId: to.key })
+      return await rewrapMany(items, to, ({ wrapped, context }) => rewrap(wrapped, context, name))
     },
     createKey: (keyId) => withKey(keyId, (connector, key) => connector.createKey(key)),
     keyRecipient: async () => mesh.recipient(),

@@ -2,11 +2,12 @@ import type { LocatedKey, RewrapReport, RewrapRequest } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import { directKeyRef, keyNameOf, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
-import type { BucketRecord } from '@coffer/metadata-store'
+import type { BucketRecord, KeyUseEntry } from '@coffer/metadata-store'
 import { rotationError } from './errors.ts'
 import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
 import { directObjectCount } from './key-use.ts'
-import { ObjectRewrap } from './rewrap-objects.ts'
+import { type ObjectOutcome, type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
+import { BATCH_MAX, rewrapObjects } from './rewrap-objects.ts'
 
 /** Failures that a report names; a report of more ends the walk, as then nothing works. */
 const FAILURES_MAX = 100
@@ -15,20 +16,32 @@ const FAILURES_MAX = 100
 export interface RewrapWatch {
   /** That many more objects will be done. */
   planned(objectCount: number): void
-  /** Does a step when it is time for it; rejects when the rewrap is to end. */
-  step<Result>(act: () => Promise<Result>): Promise<Result>
+  /** Objects in one step at most: fewer where a rate limit is to be felt within a second. */
+  readonly stepMax: number
+  /** Does so many objects when it is time for them; rejects when the rewrap is to end. */
+  step<Result>(objectCount: number, act: () => Promise<Result>): Promise<Result>
   done(objectCount: number): void
   failed(objectCount: number, what: string, code: string): void
 }
 
-const NOBODY: RewrapWatch = { planned() {}, step: (act) => act(), done() {}, failed() {} }
+const NOBODY: RewrapWatch = { stepMax: BATCH_MAX, planned() {}, step: (_, act) => act(), done() {}, failed() {} }
+
+export interface RewrapOptions {
+  readonly watch?: RewrapWatch
+  /** Who does the objects; by default this process. */
+  readonly worker?: RewrapBatchWorker | undefined
+}
 
 /** Everything that a master key wraps, wrapped anew under the newest version of it or of another. Contract: RotationService. */
-export async function rewrap(mesh: Mesh, request: RewrapRequest, watch = NOBODY): Promise<RewrapReport> {
+export async function rewrap(
+  mesh: Mesh,
+  request: RewrapRequest,
+  { watch = NOBODY, worker = rewrapBatchWorker(mesh) }: RewrapOptions = {},
+): Promise<RewrapReport> {
   const startedAt = Date.now()
   const from = await mesh.use('kms').describeKey(request.keyName)
   const to = await mesh.use('kms').describeKey(request.toKeyName ?? request.keyName)
-  const work = new RewrapWork(mesh, { from, to, dryRun: request.dryRun ?? false, watch })
+  const work = new RewrapWork(mesh, { from, to, dryRun: request.dryRun ?? false, watch, worker })
   const bucketKeys = await work.bucketKeys()
   const bucketCount = await work.metadataKeys()
   const identitiesRewrapped = await work.identities()
@@ -55,16 +68,24 @@ class RewrapWork {
   readonly #to: LocatedKey
   readonly #dryRun: boolean
   readonly #watch: RewrapWatch
+  readonly #worker: RewrapBatchWorker
 
   constructor(
     mesh: Mesh,
-    { from, to, dryRun, watch }: { from: LocatedKey; to: LocatedKey; dryRun: boolean; watch: RewrapWatch },
+    {
+      from,
+      to,
+      dryRun,
+      watch,
+      worker,
+    }: { from: LocatedKey; to: LocatedKey; dryRun: boolean; watch: RewrapWatch; worker: RewrapBatchWorker },
   ) {
     this.#mesh = mesh
     this.#from = from
     this.#to = to
     this.#dryRun = dryRun
     this.#watch = watch
+    this.#worker = worker
   }
 
   async bucketKeys(): Promise<{ bucketKeyCount: number; objectCount: number }> {
@@ -113,15 +134,26 @@ class RewrapWork {
       if (this.#dryRun) count += planned
     }
     if (this.#dryRun) return count
-    const objects = new ObjectRewrap(this.#mesh, keyNameOf(this.#to), (act) => this.#watch.step(act))
+    const options = {
+      mesh: this.#mesh,
+      worker: this.#worker,
+      toKeyName: keyNameOf(this.#to),
+      batchMax: this.#watch.stepMax,
+      step: (objectCount: number, act: () => Promise<void>) => this.#watch.step(objectCount, act),
+    }
     for (const wrappedBy of due) {
-      for await (const { entry, outcome } of objects.run(directKeyRef(wrappedBy))) {
-        if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code, 1)
-        else this.#watch.done(1)
-        if (outcome.kind === 'rewrapped') count += 1
-      }
+      for await (const batch of rewrapObjects(directKeyRef(wrappedBy), options)) count += this.#countObjects(batch)
     }
     return count
+  }
+
+  #countObjects(batch: readonly { readonly entry: KeyUseEntry; readonly outcome: ObjectOutcome }[]): number {
+    for (const { entry, outcome } of batch) {
+      if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code, 1)
+    }
+    const done = batch.filter(({ outcome }) => outcome.kind !== 'failed')
+    this.#watch.done(done.length)
+    return done.filter(({ outcome }) => outcome.kind === 'rewrapped').length
   }
 
   async #metadataKey({ id, name, wrappedMetadataKey }: BucketRecord): Promise<void> {
@@ -144,7 +176,7 @@ class RewrapWork {
   async #try(what: string, objectCount: number, act: () => Promise<unknown>): Promise<boolean> {
     if (this.#dryRun) return true
     try {
-      await this.#watch.step(act)
+      await this.#watch.step(1, act)
       return true
     } catch (error) {
       if (!isCofferError(error)) throw error

@@ -1,4 +1,5 @@
 import { insecureExportKeyBytes, Secret, unwrapSecret, wrapSecret } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
 import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
 import {
@@ -10,7 +11,15 @@ import {
   type LifeChange,
   pendingDeletion,
 } from '../key-life.ts'
-import type { EncryptionContext, KeyDescription, KmsConnector, KmsContext, WrappedKey } from '../kms-connector.ts'
+import type {
+  EncryptionContext,
+  KeyDescription,
+  KmsConnector,
+  KmsContext,
+  RewrapItem,
+  RewrapOutcome,
+  WrappedKey,
+} from '../kms-connector.ts'
 import type { DomainKey } from './local/domain-key.ts'
 import type { MasterKey, OpenedMasterKey } from './local/master-key-record.ts'
 import { MasterKeyStore } from './local/master-key-store.ts'
@@ -109,16 +118,7 @@ class LocalConnector implements KmsConnector {
   }
 
   async decrypt(wrapped: WrappedKey, context: EncryptionContext): Promise<Secret> {
-    const { keyId, keyVersion: version, ciphertext } = wrapped
-    const { key, secrets } = await this.#keys.read(keyId)
-    assertUsable(key, keyId)
-    const master = secrets[version - 1]
-    if (master === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId, version })
-    try {
-      return unwrapSecret(ciphertext, master, DATA_KEY_PURPOSE, context)
-    } catch (cause) {
-      throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId }, { cause })
-    }
+    return unwrapWith(await this.#keys.read(wrapped.keyId), wrapped, context)
   }
 
   async rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
@@ -127,6 +127,27 @@ class LocalConnector implements KmsConnector {
       return await this.#wrap(plaintext, keyId, context)
     } finally {
       plaintext.wipe()
+    }
+  }
+
+  /** The record of each master key is read once for all of them. */
+  async rewrapMany(items: readonly RewrapItem[], keyId: string): Promise<readonly RewrapOutcome[]> {
+    const opened: (Secret | RewrapOutcome)[] = Array(items.length)
+    try {
+      for (const fromKeyId of new Set(items.map(({ wrapped }) => wrapped.keyId))) {
+        const from = await this.#keys.read(fromKeyId)
+        for (const [index, { wrapped, context }] of items.entries()) {
+          if (wrapped.keyId === fromKeyId) opened[index] = orRefused(() => unwrapWith(from, wrapped, context))
+        }
+      }
+      const to = await this.#keys.read(keyId)
+      return items.map(({ context }, index) => {
+        const one = opened[index]
+        if (!(one instanceof Secret)) return one as RewrapOutcome
+        return orRefused(() => ({ wrapped: wrapWith(to, one, { connector: this.name, keyId }, context) }))
+      })
+    } finally {
+      for (const one of opened) if (one instanceof Secret) one.wipe()
     }
   }
 
@@ -153,12 +174,7 @@ class LocalConnector implements KmsConnector {
 
   async #wrap(plaintext: Secret, keyId: string, context: EncryptionContext): Promise<WrappedKey> {
     // Read each time: what another process has rotated counts from the next wrap on.
-    const { key, secrets } = await this.#keys.read(keyId)
-    assertUsable(key, keyId)
-    const master = secrets.at(-1)
-    if (master === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
-    const ciphertext = wrapSecret(plaintext, master, DATA_KEY_PURPOSE, context)
-    return { connector: this.name, keyId, keyVersion: secrets.length, ciphertext }
+    return wrapWith(await this.#keys.read(keyId), plaintext, { connector: this.name, keyId }, context)
   }
 
   async #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
@@ -168,6 +184,43 @@ class LocalConnector implements KmsConnector {
       return { key: { keyId, createdAt, versions, ...life }, secrets: life.state === 'destroyed' ? [] : secrets }
     })
     return describe(changed)
+  }
+}
+
+function unwrapWith(
+  { key, secrets }: OpenedMasterKey,
+  { keyId, keyVersion: version, ciphertext }: WrappedKey,
+  context: EncryptionContext,
+): Secret {
+  assertUsable(key, keyId)
+  const master = secrets[version - 1]
+  if (master === undefined) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId, version })
+  try {
+    return unwrapSecret(ciphertext, master, DATA_KEY_PURPOSE, context)
+  } catch (cause) {
+    throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId }, { cause })
+  }
+}
+
+function wrapWith(
+  { key, secrets }: OpenedMasterKey,
+  plaintext: Secret,
+  { connector, keyId }: { readonly connector: string; readonly keyId: string },
+  context: EncryptionContext,
+): WrappedKey {
+  assertUsable(key, keyId)
+  const master = secrets.at(-1)
+  if (master === undefined) throw kmsError('KMS_KEY_NOT_FOUND', { keyId })
+  const ciphertext = wrapSecret(plaintext, master, DATA_KEY_PURPOSE, context)
+  return { connector, keyId, keyVersion: secrets.length, ciphertext }
+}
+
+function orRefused<Result>(act: () => Result): Result | { readonly refused: string } {
+  try {
+    return act()
+  } catch (error) {
+    if (isCofferError(error)) return { refused: error.code }
+    throw error
   }
 }
 

@@ -1,34 +1,11 @@
 import type { StoredObjectKey } from '@coffer/contracts'
-import type { DataAlgorithm } from '@coffer/crypto-core'
 import { encodeFields, type Secret } from '@coffer/crypto-core'
 import type { PartRecord, UploadRecord } from '@coffer/metadata-store'
-import { type KmsAttributes, type ObjectAcl, type SseKind, sealContextOf } from '@coffer/object-record'
-import {
-  type ChecksumAlgorithm,
-  type ChecksumType,
-  isS3Error,
-  type ObjectHeaders,
-  type ObjectLock,
-  type SseRequest,
-  s3Error,
-} from '@coffer/s3-protocol'
+import { openUploadRecord, sealContextOf, type UploadAttributes } from '@coffer/object-record'
+import { type ChecksumAlgorithm, isS3Error, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { isVersionId } from './version-id.ts'
-
-/** What an upload's sealed record says. */
-export interface UploadAttributes {
-  readonly sse: SseKind
-  readonly kms?: KmsAttributes
-  readonly algorithm: DataAlgorithm
-  readonly headers: ObjectHeaders
-  readonly lock?: ObjectLock
-  readonly acl?: ObjectAcl
-  /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
-  readonly keyRef: string
-  readonly sealedObjectKey: string
-  readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType }
-}
 
 export interface FoundUpload {
   readonly record: UploadRecord
@@ -46,15 +23,6 @@ export interface PartAttributes {
   readonly checksumAlgorithm?: ChecksumAlgorithm
 }
 
-export function sealUpload(
-  bucket: OpenBucket,
-  upload: Omit<UploadRecord, 'sealed'>,
-  attributes: UploadAttributes,
-): UploadRecord {
-  const plain = Buffer.from(JSON.stringify(attributes))
-  return { ...upload, sealed: bucket.metadataKey.sealRecord(plain, uploadFields(bucket, upload)) }
-}
-
 /** NoSuchUpload for an id that is unknown, aborted, completed, or of another key. */
 export async function findUpload(
   context: GatewayContext,
@@ -65,10 +33,7 @@ export async function findUpload(
   const known = uploadId !== undefined && isVersionId(uploadId)
   const record = known ? await context.metadata.findUpload(bucket.record.id, key, uploadId) : undefined
   if (record === undefined) throw s3Error('NoSuchUpload', { details: { UploadId: uploadId ?? '' } })
-  const plain = bucket.metadataKey.openRecord(record.sealed, uploadFields(bucket, record))
-  const attributes = JSON.parse(plain.toString()) as UploadAttributes
-  const sealed = Buffer.from(attributes.sealedObjectKey, 'base64')
-  return { record, attributes, objectKey: { keyRef: attributes.keyRef, sealed } }
+  return { record, ...openUploadRecord(bucket.metadataKey, bucket.record.id, record) }
 }
 
 /** The object key of an upload: the same for all its parts; each attempt of a part derives its own from a fresh salt. */
@@ -109,11 +74,6 @@ export function openPart(
 ): PartAttributes {
   const plain = bucket.metadataKey.openRecord(part.sealed, partFields(bucket, upload, part))
   return JSON.parse(plain.toString()) as PartAttributes
-}
-
-function uploadFields(bucket: OpenBucket, upload: Omit<UploadRecord, 'sealed'>): Uint8Array {
-  const { key, uploadId, initiatedAt, ownerAccountId } = upload
-  return encodeFields('upload', bucket.record.id, key, uploadId, initiatedAt, ownerAccountId)
 }
 
 function partFields(

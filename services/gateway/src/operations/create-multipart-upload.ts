@@ -1,4 +1,5 @@
 import { isCofferError } from '@coffer/errors'
+import { sealUploadRecord } from '@coffer/object-record'
 import {
   parseChecksumAlgorithm,
   parseChecksumType,
@@ -10,7 +11,6 @@ import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
-import { sealUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
@@ -43,26 +43,23 @@ export const createMultipartUpload: Operation = async (request, context) => {
   })
   request.trail.usedKey(issued.stored)
   issued.objectKey.wipe()
-  const upload = sealUpload(
-    bucket,
-    {
-      key,
-      uploadId,
-      initiatedAt: request.receivedAtMs,
-      ownerAccountId: initiatorOf(request, bucket),
-      keyRef: issued.stored.keyRef,
-    },
-    {
-      ...issued.held,
-      algorithm,
-      headers: objectHeaders,
-      ...(lock && { lock }),
-      ...(acl && { acl }),
-      keyRef: issued.stored.keyRef,
-      sealedObjectKey: Buffer.from(issued.stored.sealed).toString('base64'),
-      ...(checksum && { checksum }),
-    },
-  )
+  const fields = {
+    key,
+    uploadId,
+    initiatedAt: request.receivedAtMs,
+    ownerAccountId: initiatorOf(request, bucket),
+    keyRef: issued.stored.keyRef,
+  }
+  const attributes = {
+    ...issued.held,
+    algorithm,
+    headers: objectHeaders,
+    ...(lock && { lock }),
+    ...(acl && { acl }),
+    ...(checksum && { checksum }),
+  }
+  const sealed = sealUploadRecord(bucket.metadataKey, bucket.record.id, fields, attributes, issued.stored)
+  const upload = { ...fields, sealed }
   const { id, revision } = bucket.record
   await context.metadata.createUpload(id, revision, upload).catch(async (error: unknown) => {
     if (!isCofferError(error, 'META_BUCKET_CHANGED')) throw error

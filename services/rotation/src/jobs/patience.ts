@@ -4,6 +4,10 @@ import type { JobTally } from './job-tally.ts'
 
 /** What goes by: a job waits for it, where a request would be refused. */
 const PASSING: ReadonlySet<string> = new Set(['KMS_UNAVAILABLE', 'MESH_SERVICE_UNAVAILABLE'])
+export function isPassing(code: string): boolean {
+  return PASSING.has(code)
+}
+
 const PAUSE_MS_MIN = 1_000
 const PAUSE_MS_MAX = 30_000
 
@@ -20,7 +24,7 @@ export async function patiently<Result>(
       tally.waiting(undefined)
       return result
     } catch (error) {
-      if (!isCofferError(error) || !PASSING.has(error.code)) throw error
+      if (!isCofferError(error) || !isPassing(error.code)) throw error
       tally.waiting(error.code)
       tally.tellSometimes()
       await sleep(pauseMs, undefined, { signal })

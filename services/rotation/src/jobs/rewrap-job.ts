@@ -2,6 +2,8 @@ import type { JobProgress, RewrapReport, RewrapRequest } from '@coffer/contracts
 import type { JobRun } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { type RewrapWatch, rewrap } from '../rewrap.ts'
+import type { RewrapBatchWorker } from '../rewrap-batch.ts'
+import { BATCH_MAX } from '../rewrap-objects.ts'
 import { JobTally } from './job-tally.ts'
 import { patiently } from './patience.ts'
 import { RateLimit } from './rate-limit.ts'
@@ -11,6 +13,7 @@ export async function runRewrap(
   mesh: Mesh,
   run: JobRun,
   { objectsPerSecond, ...request }: RewrapRequest & { readonly objectsPerSecond?: number | undefined },
+  worker?: RewrapBatchWorker,
 ): Promise<RewrapReport & JobProgress> {
   const tally = new JobTally(run)
   const rate = new RateLimit(objectsPerSecond)
@@ -21,8 +24,9 @@ export async function runRewrap(
       plannedCount += objectCount
       tally.planned(objects(plannedCount))
     },
-    async step(act) {
-      await rate.take(1, run.signal)
+    stepMax: objectsPerSecond === undefined ? BATCH_MAX : stepAt(objectsPerSecond),
+    async step(objectCount, act) {
+      await rate.take(objectCount, run.signal)
       tally.tellSometimes()
       return await patiently(act, tally, run.signal)
     },
@@ -30,9 +34,14 @@ export async function runRewrap(
     failed: (objectCount, what, code) => tally.failed(objects(objectCount), what, code),
   }
   try {
-    const report = await rewrap(mesh, request, watch)
+    const report = await rewrap(mesh, request, { watch, worker })
     return { ...report, ...tally.progress() }
   } finally {
     await tally.tellNow()
   }
+}
+
+/** Eight steps a second, so that a pause and the limit itself are felt at once. */
+function stepAt(objectsPerSecond: number): number {
+  return Math.max(1, Math.min(BATCH_MAX, Math.floor(objectsPerSecond / 8)))
 }

@@ -42,7 +42,9 @@ export const ARGUMENTS = {
   selfTest: [],
   close: [],
 } satisfies {
-  [Name in Exclude<keyof KmsConnector, 'name' | 'destroyKey' | 'importKey'>]: Parameters<KmsConnector[Name]>
+  [Name in Exclude<keyof KmsConnector, 'name' | 'destroyKey' | 'importKey' | 'rewrapMany'>]: Parameters<
+    KmsConnector[Name]
+  >
 }
 
 export type Operation = keyof typeof ARGUMENTS
