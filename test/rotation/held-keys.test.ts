@@ -29,9 +29,9 @@ describe('a key that a locked version and an upload in progress need', { timeout
     const upload = { Bucket, Key: 'upload', UploadId: '' }
     const begun = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'upload', ...sealing }))
     upload.UploadId = begun.UploadId ?? ''
-    const bodies = [randomBytes(PART_BYTES), randomBytes(1000)]
+    const bodies = [randomBytes(PART_BYTES), randomBytes(1000)] as const
     const first = await s3.send(new UploadPartCommand({ ...upload, PartNumber: 1, Body: bodies[0] }))
-    const { stderr, code } = await coffer(['key', 'delete', 'held', '--yes'], server.env)
+    const { stderr, code } = await coffer(['key', 'delete', 'held'], server.env)
     expect([code, stderr]).toEqual([1, expect.stringContaining('KMS_KEY_IN_USE')])
 
     const lock = { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: new Date(Date.now() + DAY_MS) } as const
@@ -48,7 +48,7 @@ describe('a key that a locked version and an upload in progress need', { timeout
 
     await cofferJson(server, ['key', 'rewrap', 'held', '--to', 'other'])
     expect(await use('held')).toEqual([])
-    await cofferJson(server, ['key', 'delete', 'held', '--yes'])
+    await cofferJson(server, ['key', 'delete', 'held'])
     const Parts = [first, second].map(({ ETag }, index) => ({ ETag, PartNumber: index + 1 }))
     await s3.send(new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts } }))
     const got = await s3.send(new GetObjectCommand({ Bucket, Key: 'upload' }))
