@@ -10,7 +10,7 @@ import { S3_ERRORS } from '@coffer/s3-protocol'
 import { DATA_DIRECTORY_ERRORS } from '@coffer/service-coffer/data-directory'
 import { COFFER_ERRORS } from '@coffer/service-coffer/errors'
 import { ENGINE_ERRORS } from '@coffer/service-crypto'
-import { KMS_API_ERRORS } from '@coffer/service-gateway'
+import { KMS_API_ERRORS, QUERY_API_ERRORS } from '@coffer/service-gateway'
 import { IAM_ERRORS } from '@coffer/service-iam'
 import { ROTATION_ERRORS } from '@coffer/service-rotation'
 
@@ -23,7 +23,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Jobs', JOB_ERRORS],
   ['Audit trail', AUDIT_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
-  ['Accounts', IAM_ERRORS],
+  ['Accounts and identities', IAM_ERRORS],
   ['Metadata store', METADATA_ERRORS],
   ['Blob store', BLOB_ERRORS],
   ['Mesh', MESH_ERRORS],
@@ -33,6 +33,9 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
 export function errorsPage(): string {
   const s3 = Object.entries(S3_ERRORS).map(([code, [status, message]]) => `| ${code} | ${status} | ${message} |`)
   const kms = Object.entries(KMS_API_ERRORS).map(([code, [status, message]]) => `| ${code} | ${status} | ${message} |`)
+  const iam = Object.entries(QUERY_API_ERRORS).map(
+    ([code, [status, message]]) => `| ${code} | ${status} | ${message} |`,
+  )
   const internal = INTERNAL.flatMap(([title, table]) => [
     `## ${title}`,
     '',
@@ -62,6 +65,14 @@ export function errorsPage(): string {
     '| code | status | message |',
     '| --- | --- | --- |',
     ...kms,
+    '',
+    '## What a client of the IAM API sees',
+    '',
+    "AWS's codes. While a service cannot be reached the answer is `ServiceUnavailable` with `Retry-After`.",
+    '',
+    '| code | status | message |',
+    '| --- | --- | --- |',
+    ...iam,
     '',
     ...internal,
   ].join('\n')

@@ -32,6 +32,75 @@ export interface SigningScope extends CredentialIds {
   readonly service: string
 }
 
+/** Parameters of a request to the IAM API, unchecked: texts, lists and structures of them. */
+export type FormTree = string | readonly FormTree[] | { readonly [name: string]: FormTree }
+
+/** An action of the AWS IAM API, and who asks for it. */
+export interface IamActionRequest {
+  /** `CreateUser`. */
+  readonly action: string
+  readonly parameters: { readonly [name: string]: FormTree }
+  /** Parameters that are secret (passwords), packed for `actionRecipient` and the purpose `iam-parameter` and their name. */
+  readonly secrets: Readonly<Record<string, KeyParcel>>
+  readonly credentials: CredentialIds
+  readonly principal: Principal
+  /** Values of condition keys of the request itself, by lower case names. */
+  readonly values: Readonly<Record<string, readonly string[]>>
+}
+
+/** What an answer is made of: elements by name, lists of them, texts. Times are texts of ISO 8601. */
+export type AnswerTree =
+  | string
+  | number
+  | boolean
+  | undefined
+  | readonly AnswerTree[]
+  | { readonly [name: string]: AnswerTree }
+
+/** Why a request was allowed. Where it is refused, `action`, `resource` and `reason` are in the error's details. */
+export interface ActionDecision {
+  readonly action: string
+  readonly resource: string
+  readonly reason: string
+  readonly statement?: DecidingStatement
+}
+
+export interface DecidingStatement {
+  readonly kind: 'identity' | 'boundary' | 'session' | 'resource'
+  readonly policyId: string
+  /** From 0. */
+  readonly index: number
+  readonly sid?: string
+}
+
+export interface IamActionAnswer {
+  readonly decision: ActionDecision
+  readonly result?: { readonly [name: string]: AnswerTree }
+  /** The secret of a new access key, packed for the purpose `secret-access-key` and the key's id: shown this once. */
+  readonly secretAccessKey?: KeyParcel
+}
+
+/** May this user or role do that? */
+export interface ExplainRequest {
+  /** By id or name. */
+  readonly account: string
+  readonly user?: string
+  readonly role?: string
+  readonly action: string
+  readonly resource: string
+  readonly values: Readonly<Record<string, readonly string[]>>
+}
+
+export interface Explanation {
+  readonly principalArn: string
+  readonly effect: 'allow' | 'deny'
+  readonly reason: string
+  /** Absent where no statement spoke. */
+  readonly statement?: DecidingStatement
+  /** Names of all policies that were asked. */
+  readonly policies: readonly string[]
+}
+
 export interface IamService {
   /**
    * The SigV4 signing key of an access key for one day, region and service, and whose it is. The long-term secret stays
@@ -44,6 +113,15 @@ export interface IamService {
   ): Promise<{ principal: Principal; policiesId: string; signingKey: KeyParcel; leaseMs: number } | undefined>
   /** What is attached now to whose access key it is; undefined as above. `policiesId` above is its `id`. */
   findPolicies(credentials: CredentialIds): Promise<AttachedPolicies | undefined>
+  /**
+   * Does an action of the AWS IAM API, if the principal may. IAM_ACCESS_DENIED, IAM_INVALID_ACTION, IAM_VALIDATION_ERROR, and what
+   * the action can refuse with.
+   */
+  perform(request: IamActionRequest, recipient: KeyRecipient): Promise<IamActionAnswer>
+  /** For secrets of a request: the process that opens them, in which `perform` must then be called. */
+  actionRecipient(): Promise<KeyRecipient>
+  /** What the policies of a user or role say, without a word of the resource. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
+  explain(request: ExplainRequest): Promise<Explanation>
   /** For "last used": a request with a right signature. */
   noteKeyUse(use: { accessKeyId: string; service: string; region: string; at: number }): Promise<void>
   /**

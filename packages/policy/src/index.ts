@@ -18,6 +18,7 @@ export {
 } from './language/parse-policy.ts'
 export type { ContextValues } from './language/pattern.ts'
 export type { Policy } from './language/policy.ts'
+export { PolicyReader } from './policy-reader.ts'
 export {
   type KnownPrincipal,
   type PrincipalSession,

@@ -12,6 +12,7 @@ import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
+import { isQueryApiRequest, serveQueryApi } from './query-api/serve.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
 import { newRequestId } from './request-id.ts'
 import { SigningKeys } from './signing-keys.ts'
@@ -56,6 +57,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('server', 'Coffer')
   if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)
+  if (isQueryApiRequest(request)) return serveQueryApi(exchange, context)
   try {
     await sendReply(response, await handle(exchange, context))
   } catch (error) {

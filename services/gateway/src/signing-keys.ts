@@ -1,14 +1,7 @@
-import type {
-  AttachedPolicies,
-  AttachedPolicy,
-  CredentialIds,
-  IamService,
-  Principal,
-  SigningScope,
-} from '@coffer/contracts'
+import type { CredentialIds, IamService, Principal, SigningScope } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
-import { type NamedPolicy, type Policy, type PrincipalPolicies, parseIdentityPolicy } from '@coffer/policy'
+import { PolicyReader, type PrincipalPolicies } from '@coffer/policy'
 import type { SignatureV2 } from '@coffer/s3-protocol'
 
 /** Whose an access key is, the key to check a signature with, and what policies say of whose it is. */
@@ -19,7 +12,6 @@ export interface SigningKey {
 }
 
 const CACHED_KEYS_MAX = 10_000
-const CACHED_POLICIES_MAX = 20_000
 /** A key that is used all the time is told of no more often. */
 const USE_NOTED_EVERY_MS = 10 * 60_000
 
@@ -32,8 +24,7 @@ export class SigningKeys {
   readonly #iam: IamService
   readonly #mesh: Mesh
   readonly #cached = new Map<string, { readonly key: SigningKey; readonly untilMs: number }>()
-  readonly #policies = new Map<string, PrincipalPolicies>()
-  readonly #documents = new Map<string, Policy>()
+  readonly #policies = new PolicyReader()
   readonly #usedAtMs = new Map<string, number>()
 
   constructor(mesh: Mesh) {
@@ -85,31 +76,9 @@ export class SigningKeys {
   }
 
   async #policiesOf(id: string, credentials: CredentialIds): Promise<PrincipalPolicies | undefined> {
-    const known = this.#policies.get(id)
+    const known = this.#policies.known(id)
     if (known !== undefined) return known
     const attached = await this.#iam.findPolicies(credentials)
-    if (attached === undefined) return undefined
-    const policies = this.#compile(attached)
-    if (this.#policies.size >= CACHED_POLICIES_MAX) this.#policies.clear()
-    // Between the two calls they may have become others.
-    this.#policies.set(attached.id, policies)
-    return policies
-  }
-
-  #compile({ identity, boundary, session }: AttachedPolicies): PrincipalPolicies {
-    return {
-      identity: identity.map((attached) => this.#named(attached)),
-      ...(boundary && { boundary: this.#named(boundary) }),
-      ...(session && { session: session.map((attached) => this.#named(attached)) }),
-    }
-  }
-
-  #named({ id, version, document }: AttachedPolicy): NamedPolicy {
-    const known = this.#documents.get(version)
-    if (known !== undefined) return { id, policy: known }
-    const policy = parseIdentityPolicy(document)
-    if (this.#documents.size >= CACHED_POLICIES_MAX) this.#documents.clear()
-    this.#documents.set(version, policy)
-    return { id, policy }
+    return attached && this.#policies.read(attached)
   }
 }

@@ -59,7 +59,12 @@ export function planRemoval(directory: Directory, account: AccountEntity): Plan<
   if (account.name === ROOT_NAME) throw iamError('IAM_ACCOUNT_IS_ROOT')
   const { accountId, rootAccessKeyIds } = account
   const users = directory.list('user', accountId)
-  const keyIds = [...rootAccessKeyIds, ...users.flatMap(({ accessKeys }) => accessKeys.map((key) => key.accessKeyId))]
+  const more = account.moreRootKeys?.map(({ accessKeyId }) => accessKeyId) ?? []
+  const keyIds = [
+    ...rootAccessKeyIds,
+    ...more,
+    ...users.flatMap(({ accessKeys }) => accessKeys.map((key) => key.accessKeyId)),
+  ]
   const remove: Entity[] = [
     account,
     directory.settings(accountId),

@@ -115,7 +115,10 @@ export class Directory {
 
 function keysOf(entity: Entity): (readonly [string, KeyOwner])[] {
   const { accountId } = entity
-  if (entity.kind === 'account') return entity.rootAccessKeyIds.map((accessKeyId) => [accessKeyId, { accountId }])
+  if (entity.kind === 'account') {
+    const more = (entity.moreRootKeys ?? []).map(({ accessKeyId }) => accessKeyId)
+    return [...entity.rootAccessKeyIds, ...more].map((accessKeyId) => [accessKeyId, { accountId }])
+  }
   if (entity.kind !== 'user') return []
   return entity.accessKeys.map(({ accessKeyId }) => [accessKeyId, { accountId, userId: entity.id }])
 }

@@ -120,6 +120,8 @@ export interface AccountSettings {
 
 export interface AccountEntity extends Account {
   readonly kind: 'account'
+  /** Root access keys beside the one that is configured, made by the IAM API. */
+  readonly moreRootKeys?: readonly UserAccessKey[]
 }
 
 export type Entity = AccountEntity | AccountSettings | Group | ManagedPolicy | OidcProvider | Role | User

@@ -9,6 +9,17 @@ export const IAM_ERRORS = {
   IAM_ACCOUNT_IS_ROOT: 'the first account cannot be removed',
   IAM_ACCESS_KEY_EXISTS: 'an access key of this id exists',
   IAM_ACCESS_KEY_INVALID: 'an access key id is 3 to 128 of A-Z a-z 0-9 . _ -, its secret 8 to 128 printable characters',
+  IAM_ACCESS_DENIED: 'the principal may not do this',
+  IAM_DELETE_CONFLICT: 'something still depends on it',
+  IAM_ENTITY_EXISTS: 'there is one of this name',
+  IAM_INVALID_ACTION: 'no action of the IAM API that this server has',
+  IAM_INVALID_INPUT: 'the input is not valid',
+  IAM_LIMIT_EXCEEDED: 'a quota is exceeded',
+  IAM_MALFORMED_POLICY: 'a policy document cannot be meant',
+  IAM_NO_SUCH_ENTITY: 'there is none of this name',
+  IAM_PASSWORD_POLICY: 'the password does not comply with the password policy',
+  IAM_UNMODIFIABLE_ENTITY: 'it is not to be changed here',
+  IAM_VALIDATION_ERROR: 'a parameter is not valid',
   IAM_RECORD_DAMAGED: 'a stored identity record cannot be opened',
 } as const
 
@@ -18,4 +29,13 @@ export function iamError(
   options?: { cause?: unknown },
 ): CofferError {
   return new CofferError({ code, message: IAM_ERRORS[code], ...(details && { details }) }, options)
+}
+
+/** The same, in the words that a client of the IAM API is to read. */
+export function refusal(
+  code: keyof typeof IAM_ERRORS,
+  message: string,
+  details?: CofferErrorShape['details'],
+): CofferError {
+  return new CofferError({ code, message, ...(details && { details }) })
 }

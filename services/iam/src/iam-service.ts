@@ -1,10 +1,13 @@
 import type { IamService } from '@coffer/contracts'
-import { Secret } from '@coffer/crypto-core'
+import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
+import { PolicyReader } from '@coffer/policy'
 import { accessKeyOf, accessKeyRecord, type KeyUse, keyUseRecord, type StoredAccessKey } from './access-keys.ts'
 import { planAccount, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
+import { IAM_ACTIONS } from './actions/index.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
-import { iamError } from './errors.ts'
+import { iamError, refusal } from './errors.ts'
+import { explain } from './explain.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
@@ -27,6 +30,7 @@ export function createIamService(options: IamServiceOptions): IamService {
   const metadata = mesh.use('metadata')
   const records = new IamRecords(mesh)
   const dayKeys = new DayKeys()
+  const reader = new PolicyReader()
   const store = new IamStore(records, (recordIds) => {
     if (recordIds.length === 0) dayKeys.forgetAll()
     for (const recordId of recordIds) {
@@ -59,6 +63,26 @@ export function createIamService(options: IamServiceOptions): IamService {
       if (sessionToken !== undefined) return undefined
       return policiesOfKey(await store.current(), accessKeyId)
     },
+    async perform({ action: name, parameters, secrets, credentials, principal, values }, recipient) {
+      const action = IAM_ACTIONS.get(name)
+      if (action === undefined)
+        throw refusal('IAM_INVALID_ACTION', `Could not find operation ${name} for version 2010-05-08`)
+      const directory = await store.current()
+      const attached = policiesOfKey(directory, credentials.accessKeyId)
+      if (attached === undefined) throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
+      const opened = Object.entries(secrets).map(([parameter, parcel]) => {
+        const secret = mesh.unparcel(parcel, 'iam-parameter', parameter)
+        const text = Buffer.from(insecureExportKeyBytes(secret)).toString()
+        secret.wipe()
+        return [parameter, text] as const
+      })
+      const { accountId } = principal
+      const policies = reader.read(attached)
+      const call = { store, records, mesh, recipient, directory, principal, policies, accountId, values }
+      return action.answer({ ...parameters, ...Object.fromEntries(opened) }, call)
+    },
+    actionRecipient: async () => mesh.recipient(),
+    explain: async (request) => explain(await store.current(), reader, request),
     async noteKeyUse({ accessKeyId, service, region, at }) {
       if ((await store.current()).keyOwner(accessKeyId) === undefined) return
       await records.put(keyUseRecord(accessKeyId), { at, service, region } satisfies KeyUse)

@@ -1,13 +1,16 @@
 import type { IamService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 
+export { IAM_ACTION_NAMES } from './actions/index.ts'
 export { IAM_ERRORS } from './errors.ts'
 export { createIamService, type IamServiceOptions } from './iam-service.ts'
 
 /** Not `ensureRootAccount`: who replaces the root access key is the process that keeps it, never a call over NATS. */
 const METHODS = [
+  'actionRecipient',
   'createAccount',
   'describeSealingKey',
+  'explain',
   'findAccount',
   'findPolicies',
   'findSigningKey',
@@ -15,6 +18,7 @@ const METHODS = [
   'hasRootAccount',
   'listAccounts',
   'noteKeyUse',
+  'perform',
   'removeAccount',
   'rewrapSealingKey',
 ] as const satisfies readonly (keyof IamService)[]

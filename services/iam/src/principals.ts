@@ -19,10 +19,43 @@ export function principalOfKey(directory: Directory, accessKeyId: string): Princ
   if (owner === undefined || account === undefined) return undefined
   const { accountId, name: accountName, canonicalId } = account
   const facts = { accountId, accountName, canonicalId, accessKeyId }
-  if (owner.userId === undefined)
+  if (owner.userId === undefined) {
+    if (account.moreRootKeys?.some((key) => key.accessKeyId === accessKeyId && !key.isActive)) return undefined
     return { kind: 'account-root', ...facts, arn: rootArnOf(accountId), userId: accountId }
+  }
   const user = activeUser(directory, accessKeyId, owner)
   return user && principalOfUser(user, facts)
+}
+
+/** As whom a simulation asks: the user, a session of the role, or of nobody in particular. */
+export function principalOfHolder(
+  directory: Directory,
+  accountId: string,
+  holder: PolicyHolder | undefined,
+): Principal {
+  const account = directory.account(accountId)
+  const facts = {
+    accountId,
+    accountName: account?.name ?? '',
+    canonicalId: account?.canonicalId ?? '',
+    accessKeyId: '',
+  }
+  if (holder?.kind === 'user') return principalOfUser(holder, facts)
+  if (holder?.kind === 'role') {
+    const now = Date.now()
+    const arn = `arn:aws:sts::${accountId}:assumed-role/${holder.name}/explained`
+    const userId = `${holder.id}:explained`
+    const session = { issuedAt: now, expiresAt: now }
+    const role = {
+      roleName: holder.name,
+      sessionName: 'explained',
+      issuerArn: arnOf(holder),
+      tags: tagsOf(holder.tags),
+    }
+    return { kind: 'assumed-role', ...facts, arn, userId, session, ...role }
+  }
+  const arn = holder === undefined ? `arn:aws:iam::${accountId}:user/nobody` : arnOf(holder)
+  return { kind: 'iam-user', ...facts, arn, userId: '', userName: '', path: '/' }
 }
 
 export function principalOfUser(

@@ -1,6 +1,7 @@
 import { keyNameOf } from '@coffer/kms'
 import { decide, principalValue } from '@coffer/policy'
 import type { Exchange } from '../exchange.ts'
+import { globalValues } from '../global-values.ts'
 import type { SigningKey } from '../signing-keys.ts'
 import { decodeBlob } from './ciphertext-blob.ts'
 import { kmsApiError } from './errors.ts'
@@ -32,13 +33,14 @@ export async function authorize(
     return
   }
   const needs = isOfAccount ? await needsOf(operation, body, call) : [{ action: `kms:${operation}`, resource: '*' }]
+  const values = globalValues(exchange, call.region)
   for (const { action, resource } of needs) {
     const decision = decide({
       principal,
       policies,
       action,
       resource,
-      values: (key) => asList(globalValue(exchange, key) ?? principalValue(principal, key)),
+      values: (key) => values[key] ?? asList(principalValue(principal, key)),
       resourceAccountId: isOfAccount ? principal.accountId : undefined,
     })
     exchange.trail.decided(action, decision)
@@ -83,23 +85,6 @@ async function arnOf(keyId: string | undefined, blob: string | undefined, call: 
       ? keyNameOf(decodeBlob(Buffer.from(blob ?? '', 'base64')).wrapped)
       : parseKeyOrAlias(keyId, call)
   return keyArnOf(await call.kms.describeKey(name), call)
-}
-
-function globalValue({ request, secure, receivedAtMs }: Exchange, key: string): string | undefined {
-  switch (key) {
-    case 'aws:sourceip':
-      return request.socket.remoteAddress
-    case 'aws:securetransport':
-      return String(secure)
-    case 'aws:currenttime':
-      return new Date(receivedAtMs).toISOString()
-    case 'aws:epochtime':
-      return String(Math.floor(receivedAtMs / 1000))
-    case 'aws:useragent':
-      return request.headers['user-agent']
-    default:
-      return undefined
-  }
 }
 
 function asList(value: string | undefined): readonly string[] | undefined {
