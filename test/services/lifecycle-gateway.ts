@@ -59,6 +59,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     blocksPublicAccess: true,
     objectOwnership: 'BucketOwnerEnforced',
     allowsSignatureVersion2: false,
+    accessLogSeconds: 300,
     inlineSizeBytesMax: 128 * 1024,
     bucketLeaseMs: 0,
     logger: createLogger({ level: 'silent', name: 'test', json: true }),

@@ -184,6 +184,15 @@ export const OPTIONS = {
     default: 'refused',
     text: 'Requests signed with Signature Version 2, for clients that know no other: HMAC-SHA1 under the long-term secret, without the body, the region or most headers. Refused, as in the newer regions of AWS, unless allowed.',
   } satisfies WithDefault<'refused' | 'allowed'>,
+  accessLogSeconds: {
+    value: integer({ min: 1, max: 86_400 }),
+    environment: 'COFFER_ACCESS_LOG_SECONDS',
+    flag: 'access-log-seconds',
+    flagValue: 'seconds',
+    default: '300',
+    unit: 'seconds',
+    text: 'How often the access logs of buckets (PutBucketLogging) are delivered. What waits in a process that is killed is lost.',
+  } satisfies WithDefault<number>,
   inlineSizeBytesMax: {
     value: integer({ min: 0, max: 1_048_576 }),
     environment: 'COFFER_INLINE_SIZE_BYTES_MAX',

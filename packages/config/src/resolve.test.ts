@@ -38,6 +38,7 @@ describe('precedence', () => {
       publicAccess: 'blocked',
       objectOwnership: 'BucketOwnerEnforced',
       signatureVersion2: 'refused',
+      accessLogSeconds: 300,
       inlineSizeBytesMax: 131_072,
       workers: undefined,
       rootKey: undefined,

@@ -25,6 +25,7 @@ export type GatewaySettings = Pick<
   | 'auditFile'
   | 'objectOwnership'
   | 'signatureVersion2'
+  | 'accessLogSeconds'
   | 'inlineSizeBytesMax'
   | 'logLevel'
   | 'logFormat'
@@ -33,7 +34,7 @@ export type GatewaySettings = Pick<
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
   const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips } = configuration
-  const { objectOwnership, signatureVersion2 } = configuration
+  const { objectOwnership, signatureVersion2, accessLogSeconds } = configuration
   return {
     address,
     allowHttp,
@@ -47,6 +48,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     auditFile,
     objectOwnership,
     signatureVersion2,
+    accessLogSeconds,
     inlineSizeBytesMax,
     logLevel,
     logFormat,
@@ -83,6 +85,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
     blocksPublicAccess: settings.publicAccess === 'blocked',
     objectOwnership: settings.objectOwnership,
+    accessLogSeconds: settings.accessLogSeconds,
     allowsSignatureVersion2: settings.signatureVersion2 === 'allowed',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
     audit,

@@ -9,6 +9,8 @@ export interface Exchange {
   readonly receivedAtMs: number
   /** Came over TLS. */
   readonly secure: boolean
+  /** What the client is told, where that is an error. */
+  errorCode?: string
   /** What the audit trail will tell of it. */
   readonly trail: Trail
 }

@@ -1,4 +1,5 @@
 import type { MetadataService } from '@coffer/contracts'
+import type { AccessLog } from './access-log/access-log.ts'
 import type { KmsKeys } from './audit/kms-keys.ts'
 import type { BucketCache } from './bucket/bucket-cache.ts'
 import type { GatewayAudit, GatewayOptions } from './gateway-options.ts'
@@ -12,5 +13,6 @@ export interface GatewayContext {
   readonly buckets: BucketCache
   readonly objectKeys: ObjectKeys
   readonly signingKeys: SigningKeys
+  readonly accessLog: AccessLog
   readonly auditing: { readonly audit: GatewayAudit | undefined; readonly kmsKeys: KmsKeys }
 }

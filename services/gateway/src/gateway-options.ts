@@ -28,6 +28,8 @@ export interface GatewayOptions {
   readonly blocksPublicAccess: boolean
   /** Whose objects in new buckets are, and whether ACLs count there. */
   readonly objectOwnership: ObjectOwnership
+  /** How often access logs are delivered. */
+  readonly accessLogSeconds: number
   /** Signature Version 2, which AWS refuses in its newer regions. */
   readonly allowsSignatureVersion2: boolean
   /** Objects up to this size live beside their metadata; larger ones are blobs. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import { renderError, type S3Error } from '@coffer/s3-protocol'
+import { AccessLog } from './access-log/access-log.ts'
 import { beginTrail } from './audit/begin-trail.ts'
 import { KmsKeys } from './audit/kms-keys.ts'
 import { BucketCache } from './bucket/bucket-cache.ts'
@@ -29,6 +30,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     buckets: new BucketCache(mesh, options.bucketLeaseMs),
     objectKeys: new ObjectKeys(mesh),
     signingKeys: new SigningKeys(mesh),
+    accessLog: new AccessLog(() => context, { everyMs: options.accessLogSeconds * 1000 }),
     auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },
   }
   const inFlight = new Set<Promise<void>>()
@@ -39,6 +41,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     },
     async close() {
       await Promise.allSettled(inFlight)
+      await context.accessLog.close()
     },
   }
 }
@@ -67,6 +70,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
 
 function fail(exchange: Exchange, error: S3Error): void {
   exchange.trail.failed(error.code)
+  exchange.errorCode = error.code
   const { request, requestId } = exchange
   const hasBody = request.method !== 'HEAD' && error.status !== 304
   const resource = (request.url ?? '').split('?', 1)[0] ?? ''

@@ -30,6 +30,7 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   const authenticated = await authenticate(understood, context)
   try {
     const located = await findBucket(authenticated, context)
+    if (located.bucket?.config.logging) context.accessLog.follow(located, exchange, () => exchange.errorCode)
     const authorized = await authorize(located, context)
     const operation = operations[authorized.parsed.operation]
     if (operation === undefined) {

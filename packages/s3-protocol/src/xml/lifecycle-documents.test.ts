@@ -97,6 +97,7 @@ describe('a lifecycle configuration', () => {
     [rule(ABORT, '<Filter><ObjectSizeLessThan>5</ObjectSizeLessThan></Filter>'), 'InvalidRequest'],
     [rule(MARKER, `<Filter>${TAG}</Filter>`), 'InvalidRequest'],
     [rule('<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>'), 'NotImplemented'],
+    [rule('<Transition><Date>20220927</Date><StorageClass>GLACIER</StorageClass></Transition>'), 'MalformedXML'],
     [rule(DAYS, `<Filter>${TAG}<Prefix>a</Prefix></Filter>`), 'MalformedXML'],
     [rule(DAYS, `<Filter><And>${TAG}</And></Filter>`), 'MalformedXML'],
     [rule(DAYS, `<Filter><And>${TAG}${TAG}</And></Filter>`), 'InvalidRequest'],

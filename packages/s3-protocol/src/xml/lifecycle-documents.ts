@@ -27,7 +27,11 @@ export function parseLifecycleConfiguration(bytes: Uint8Array): LifecycleConfigu
 
 function parseRule(rule: XmlElement): LifecycleRule {
   knownChildren(rule, ['ID', 'Status', 'Filter', 'Prefix', ...ACTIONS, ...TRANSITIONS])
-  if (rule.children.some(({ name }) => TRANSITIONS.includes(name))) {
+  const transitions = rule.children.filter(({ name }) => TRANSITIONS.includes(name))
+  if (transitions.length > 0) {
+    for (const date of transitions.map((transition) => findText(transition, 'Date'))) {
+      if (date !== undefined) parseMidnight(date.trim())
+    }
     throw s3Error('NotImplemented', { message: 'Transitions to other storage classes are not available.' })
   }
   const filter = findChild(rule, 'Filter')

@@ -248,7 +248,9 @@ export function renderPostResponse(result: {
 /** The documents of configurations that a bucket has not: what AWS answers for a bucket on which nobody set them. */
 export const UNSET_CONFIGURATIONS = {
   accelerate: xmlDocument('AccelerateConfiguration', ''),
-  logging: xmlDocument('BucketLoggingStatus', ''),
   notification: xmlDocument('NotificationConfiguration', ''),
-  requestPayment: xmlDocument('RequestPaymentConfiguration', element('Payer', 'BucketOwner')),
+  analytics: xmlDocument('ListBucketAnalyticsConfigurationsResult', element('IsTruncated', false)),
+  intelligentTiering: xmlDocument('ListBucketIntelligentTieringConfigurationsOutput', element('IsTruncated', false)),
+  inventory: xmlDocument('ListInventoryConfigurationsResult', element('IsTruncated', false)),
+  metrics: xmlDocument('ListMetricsConfigurationsResult', element('IsTruncated', false)),
 } as const

@@ -17,6 +17,7 @@ export function serverCommand(): Command {
     'auditFile',
     'objectOwnership',
     'signatureVersion2',
+    'accessLogSeconds',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

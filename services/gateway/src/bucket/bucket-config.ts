@@ -1,7 +1,15 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
-import type { BucketEncryption, CorsRule, Grant, ObjectOwnership, PublicAccessBlock, Tags } from '@coffer/s3-protocol'
+import type {
+  BucketEncryption,
+  BucketLogging,
+  CorsRule,
+  Grant,
+  ObjectOwnership,
+  PublicAccessBlock,
+  Tags,
+} from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig extends BucketRules {
@@ -18,6 +26,10 @@ export interface BucketConfig extends BucketRules {
   readonly ownership?: ObjectOwnership | 'none'
   /** PutBucketAcl; absent: the owner's alone. */
   readonly acl?: readonly Grant[]
+  /** PutBucketLogging; absent: no access logs. */
+  readonly logging?: BucketLogging
+  /** PutBucketRequestPayment; absent: the owner. */
+  readonly requestPayer?: 'Requester'
   /** PutBucketCors; absent: no requests across origins. */
   readonly cors?: readonly CorsRule[]
 }

@@ -4,12 +4,14 @@ import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from './bucket-lifecycle.ts'
+import { getBucketLogging, putBucketLogging } from './bucket-logging.ts'
 import {
   deleteBucketOwnershipControls,
   getBucketOwnershipControls,
   putBucketOwnershipControls,
 } from './bucket-ownership-controls.ts'
 import { deleteBucketPolicy, getBucketPolicy, getBucketPolicyStatus, putBucketPolicy } from './bucket-policy.ts'
+import { getBucketRequestPayment, putBucketRequestPayment } from './bucket-request-payment.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
@@ -42,11 +44,14 @@ import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
   getBucketAccelerate,
-  getBucketLogging,
   getBucketNotification,
   getBucketReplication,
-  getBucketRequestPayment,
   getBucketWebsite,
+  getListedConfiguration,
+  listBucketAnalytics,
+  listBucketIntelligentTiering,
+  listBucketInventory,
+  listBucketMetrics,
 } from './unset-configurations.ts'
 import { updateObjectEncryption } from './update-object-encryption.ts'
 import { uploadPart } from './upload-part.ts'
@@ -96,6 +101,14 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetPublicAccessBlock: getPublicAccessBlock,
   HeadBucket: headBucket,
   HeadObject: headObject,
+  GetBucketAnalyticsConfiguration: getListedConfiguration,
+  GetBucketIntelligentTieringConfiguration: getListedConfiguration,
+  GetBucketInventoryConfiguration: getListedConfiguration,
+  GetBucketMetricsConfiguration: getListedConfiguration,
+  ListBucketAnalyticsConfigurations: listBucketAnalytics,
+  ListBucketIntelligentTieringConfigurations: listBucketIntelligentTiering,
+  ListBucketInventoryConfigurations: listBucketInventory,
+  ListBucketMetricsConfigurations: listBucketMetrics,
   ListBuckets: listBuckets,
   ListMultipartUploads: listMultipartUploads,
   ListObjectVersions: listObjectVersions,
@@ -109,6 +122,8 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketCors: putBucketCors,
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
+  PutBucketLogging: putBucketLogging,
+  PutBucketRequestPayment: putBucketRequestPayment,
   PutBucketPolicy: putBucketPolicy,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,

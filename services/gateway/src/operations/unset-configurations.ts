@@ -19,8 +19,11 @@ const absent =
   }
 
 export const getBucketAccelerate = unset('accelerate')
-export const getBucketLogging = unset('logging')
 export const getBucketNotification = unset('notification')
 export const getBucketReplication = absent('ReplicationConfigurationNotFoundError')
-export const getBucketRequestPayment = unset('requestPayment')
+export const listBucketAnalytics = unset('analytics')
+export const listBucketIntelligentTiering = unset('intelligentTiering')
+export const listBucketInventory = unset('inventory')
+export const listBucketMetrics = unset('metrics')
+export const getListedConfiguration = absent('NoSuchConfiguration')
 export const getBucketWebsite = absent('NoSuchWebsiteConfiguration')

@@ -22,6 +22,7 @@ export async function authorize(request: LocatedRequest, context: GatewayContext
   if (!isAskedLater) request.trail.decided(asked.action, decision)
   if (!isAskedLater && decision.effect === 'deny') throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
   assertExpectedOwner(request, bucket?.record.ownerAccountId)
+  assertRequesterPays(request)
   return { ...request, existing, decision } as AuthorizedRequest
 }
 
@@ -32,6 +33,15 @@ function tellsKeysApart(bucket: OpenBucket): boolean {
 /** Of whom only the bucket's policy can tell one key from another. */
 function isRoot({ principal }: LocatedRequest): boolean {
   return principal === 'anonymous' || principal.kind === 'account-root'
+}
+
+/** S3 User Guide, "Using Requester Pays general purpose buckets": who is not of the owner's account has to say so. */
+function assertRequesterPays({ bucket, principal, parsed }: LocatedRequest): void {
+  if (bucket?.config.requestPayer !== 'Requester') return
+  if (principal === 'anonymous') throw s3Error('AccessDenied')
+  if (principal.accountId === bucket.record.ownerAccountId) return
+  const said = parsed.headers['x-amz-request-payer'] ?? parsed.query.get('x-amz-request-payer')
+  if (said?.toLowerCase() !== 'requester') throw s3Error('AccessDenied')
 }
 
 /** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403. */
