@@ -33,6 +33,8 @@ export interface CofferServer {
   readonly accessKeyId: string
   readonly secretAccessKey: string
   readonly dataDir: string
+  /** Of the supervisor. */
+  readonly pid: number
   /** The environment that the server got: what a `coffer` command for the same data directory needs. */
   readonly env: NodeJS.ProcessEnv
   logs(): string
@@ -123,6 +125,9 @@ export async function startServer(options: StartOptions = {}): Promise<CofferSer
     accessKeyId,
     secretAccessKey,
     dataDir,
+    get pid() {
+      return group?.pid ?? 0
+    },
     env,
     logs: () => earlierLogs + (group?.logs() ?? ''),
     stop: async () => (await group?.stop())?.code ?? null,

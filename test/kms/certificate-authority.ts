@@ -18,7 +18,7 @@ export class CertificateAuthority {
 
   constructor(openssl: string) {
     this.#openssl = openssl
-    const files = this.#selfSigned('authority', ['-addext', 'keyUsage=critical,keyCertSign'])
+    const files = this.#selfSigned('authority', ['-addext', 'keyUsage=critical,keyCertSign,cRLSign'])
     this.caFile = files.certFile
     this.#caKeyFile = files.keyFile
   }
@@ -33,6 +33,19 @@ export class CertificateAuthority {
     const signing = ['-CA', this.caFile, '-CAkey', this.#caKeyFile, '-CAcreateserial', '-days', '2']
     this.#run('x509', '-req', '-in', request, ...signing, '-extfile', extensions, '-out', certFile)
     return { certFile, keyFile }
+  }
+
+  /** A list that revokes these certificates, in a file (openssl-ca(1)). */
+  revoke(certFiles: readonly string[], days = 2): string {
+    const [database, crlFile] = [this.fileWith(''), join(this.#directory, `list-${this.#count++}.pem`)]
+    writeFileSync(database, '')
+    const configuration = this.fileWith(
+      `[ca]\ndefault_ca=it\n[it]\ndatabase=${database}\ndefault_md=sha256\ndefault_crl_days=${days}`,
+    )
+    const ca = ['ca', '-config', configuration, '-cert', this.caFile, '-keyfile', this.#caKeyFile]
+    for (const certFile of certFiles) this.#run(...ca, '-revoke', certFile)
+    this.#run(...ca, '-gencrl', '-out', crlFile)
+    return crlFile
   }
 
   /** A file with a secret, for its owner alone. */

@@ -3,6 +3,7 @@ import { CofferError, type CofferErrorShape } from '@coffer/errors'
 /** Every way a start or a command can be refused by the composition itself. Codes are API. */
 export const COFFER_ERRORS = {
   COFFER_CERTIFICATE_INVALID: 'a certificate and its private key cannot be used',
+  COFFER_TLS_INVALID: 'the listener cannot speak TLS as configured',
   COFFER_ADDRESS_UNAVAILABLE: 'the address cannot be listened on',
   COFFER_ROOT_KEY_COMMAND_FAILED: 'the command that prints the root key failed',
   COFFER_ROOT_KEY_ROTATION_REFUSED: 'the root key cannot be rotated so',

@@ -5,6 +5,7 @@ import type { Logger, Mesh } from '@coffer/mesh'
 import { createGateway } from '@coffer/service-gateway'
 import { openAuditTrail } from './audit-trail.ts'
 import { CertificateStore } from './certificates/certificate-store.ts'
+import { type TlsSettings, tlsSettingsOf } from './certificates/tls-settings.ts'
 import { listen } from './listener.ts'
 
 /** How long a target that takes no records may hold up a stop. */
@@ -15,6 +16,7 @@ export type GatewaySettings = Pick<
   Configuration,
   | 'address'
   | 'allowHttp'
+  | keyof TlsSettings
   | 'region'
   | 'domains'
   | 'dataAlgorithm'
@@ -38,6 +40,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
   return {
     address,
     allowHttp,
+    ...tlsSettingsOf(configuration),
     region,
     domains,
     dataAlgorithm,
@@ -68,6 +71,8 @@ export interface GatewayParts {
 
 export interface RunningGateway {
   readonly port: number
+  /** Reads certificates and whom to trust as a client again, at once. */
+  reload(): Promise<void>
   /** Takes no more connections; resolves when the requests in flight have ended, at most `drainMs` later. */
   stop(drainMs: number): Promise<void>
 }
@@ -76,7 +81,7 @@ export interface RunningGateway {
 export async function startGateway(settings: GatewaySettings, parts: GatewayParts): Promise<RunningGateway> {
   const { certsDirectory, auditDirectory, ...gatewayParts } = parts
   const audit = await openAuditTrail(settings, { mesh: parts.mesh, auditDirectory, logger: parts.logger })
-  const certificates = await CertificateStore.open(certsDirectory, parts.logger)
+  const certificates = await CertificateStore.open(certsDirectory, parts.logger, settings)
   const gateway = await createGateway({
     ...gatewayParts,
     region: settings.region,
@@ -95,6 +100,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
   const listener = await listen({ address, allowHttp, certificates, handler })
   return {
     port: listener.port,
+    reload: () => certificates.reload(),
     async stop(drainMs) {
       await listener.close(drainMs)
       await gateway.close()

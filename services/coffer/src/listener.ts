@@ -71,14 +71,16 @@ const HTTP_OPTIONS = {
 function createTlsServer({ certificates, handler }: ListenerOptions): HttpsServer {
   const server = createHttpsServer({
     ...HTTP_OPTIONS,
+    ...certificates.material,
     cert: certificates.fallback.certificatePem,
     key: certificates.fallback.keyPem,
-    minVersion: 'TLSv1.2',
+    requestCert: certificates.clientCertificates !== 'off',
+    rejectUnauthorized: certificates.clientCertificates === 'required',
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
   })
   certificates.onChange(({ certificatePem, keyPem }) => {
-    server.setSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' })
+    server.setSecureContext({ ...certificates.material, cert: certificatePem, key: keyPem })
   })
   return serve(server, handler)
 }

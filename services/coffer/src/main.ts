@@ -4,6 +4,7 @@ import { auditCommand } from './cli/audit-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { configCommand } from './cli/config-command.ts'
 import { customerKeyCommand } from './cli/customer-key-command.ts'
+import { doctorCommand } from './cli/doctor-command.ts'
 import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
@@ -32,6 +33,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(scrubCommand())
     .addCommand(lifecycleCommand())
     .addCommand(configCommand())
+    .addCommand(doctorCommand())
     .addCommand(meshCommand())
     .addCommand(meshKeyCommand())
     .addCommand(benchCommand())

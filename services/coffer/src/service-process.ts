@@ -16,6 +16,7 @@ import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
+import { onHangUp } from './hang-up.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
@@ -189,6 +190,7 @@ async function startGatewayService({ configuration, mesh, logger, cleanup }: Ser
     logger,
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
+  onHangUp(cleanup, logger, () => gateway.reload())
   return `port ${gateway.port}`
 }
 

@@ -17,6 +17,7 @@ import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
+import { onHangUp } from './hang-up.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { JobProcess } from './job-process.ts'
 import { hasSealedKeys } from './kms-records.ts'
@@ -136,6 +137,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory, certsDirectory, auditDirectory } = directory
   parts.cleanup.defer(() => pool.stop(DRAIN_MS))
+  onHangUp(parts.cleanup, logger, () => pool.reload())
   return await pool.start({
     logger,
     startMessage: async (writerId) => {
@@ -177,6 +179,7 @@ async function serveInProcess({ configuration, directory, services, logger, clea
     logger,
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
+  onHangUp(cleanup, logger, () => gateway.reload())
   return gateway.port
 }
 

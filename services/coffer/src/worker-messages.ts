@@ -14,6 +14,7 @@ export type SupervisorMessage =
       readonly kmsFile: string | undefined
       readonly writerId: string
     }
+  | { readonly kind: 'reload' }
   | { readonly kind: 'stop'; readonly drainMs: number }
 
 export type WorkerMessage =

@@ -64,6 +64,12 @@ export class WorkerPool {
     await Promise.all(this.#retiring)
   }
 
+  /** Tells all workers to read their certificates again. */
+  reload(): void {
+    const message: SupervisorMessage = { kind: 'reload' }
+    for (const worker of this.#workers) if (worker.isConnected()) worker.send(message, () => {})
+  }
+
   /** At once: for a start that failed. */
   kill(): void {
     this.#isStopping = true

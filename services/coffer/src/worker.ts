@@ -14,6 +14,7 @@ export const LOCAL_BUCKET_LEASE_MS = 0
 type StartMessage = Extract<SupervisorMessage, { kind: 'start' }>
 
 interface RunningWorker {
+  reload(): Promise<void>
   stop(drainMs: number): Promise<void>
 }
 
@@ -36,6 +37,7 @@ async function start({ settings, directories, domainKey, kmsFile, writerId }: St
   })
   tell({ kind: 'ready', port: gateway.port })
   return {
+    reload: () => gateway.reload(),
     async stop(drainMs) {
       await gateway.stop(drainMs)
       await services.close()
@@ -65,10 +67,15 @@ export function obeySupervisor(): void {
       })
       return
     }
+    if (message.kind === 'reload') {
+      running?.then((worker) => worker.reload()).catch(() => undefined)
+      return
+    }
     const stopped = running?.then((worker) => worker.stop(message.drainMs)) ?? Promise.resolve()
     stopped.catch(() => {}).finally(() => process.exit(0))
   })
   // Ctrl-C and service managers signal the whole group: the supervisor alone decides when a worker stops.
+  process.on('SIGHUP', () => {})
   process.on('SIGINT', () => {})
   process.on('SIGTERM', () => {})
 }

@@ -1,11 +1,12 @@
 import { X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { createSecureContext, type SecureContext } from 'node:tls'
 import { writeNewFile } from '../durable-file.ts'
 import { cofferError } from '../errors.ts'
 import { isCertificateKey, newCertificateKey, selfSign } from './self-signed.ts'
+import type { TlsMaterial } from './tls-settings.ts'
 
 /** Names of MinIO's layout, which its users know: `certs/public.crt`, `certs/private.key`, `certs/<name>/...`, `certs/CAs/`. */
 const CERTIFICATE_FILE = 'public.crt'
@@ -67,12 +68,16 @@ export function selfSignedNames(host: string, domains: readonly string[]): strin
 }
 
 /** COFFER_CERTIFICATE_INVALID: unreadable, not PEM, or the key is not the certificate's. */
-export async function readCertificatePair(certsDirectory: string, folder: string): Promise<CertificatePair> {
+export async function readCertificatePair(
+  certsDirectory: string,
+  folder: string,
+  material: TlsMaterial = { minVersion: 'TLSv1.2' },
+): Promise<CertificatePair> {
   const certificatePath = join(certsDirectory, folder, CERTIFICATE_FILE)
   const keyPath = join(certsDirectory, folder, KEY_FILE)
   try {
     const [certificatePem, keyPem] = await Promise.all([readFile(certificatePath, 'utf8'), readFile(keyPath, 'utf8')])
-    const context = createSecureContext({ cert: certificatePem, key: keyPem, minVersion: 'TLSv1.2' })
+    const context = createSecureContext({ ...material, cert: certificatePem, key: keyPem })
     return { folder, certificatePem, keyPem, x509: new X509Certificate(certificatePem), context }
   } catch (cause) {
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : 'unreadable'
@@ -96,12 +101,17 @@ export async function listCertificateFolders(certsDirectory: string): Promise<st
 }
 
 /** Changes whenever a certificate or key file does: by write, replacement or link. */
-export async function fingerprintOf(certsDirectory: string): Promise<string> {
+export async function fingerprintOf(certsDirectory: string, otherFiles: readonly string[] = []): Promise<string> {
   const folders = await listCertificateFolders(certsDirectory)
-  const paths = folders.flatMap((folder) => [join(folder, CERTIFICATE_FILE), join(folder, KEY_FILE)])
+  const authorities = await readdir(join(certsDirectory, TRUST_DIRECTORY)).catch(() => [])
+  const paths = [
+    ...folders.flatMap((folder) => [join(folder, CERTIFICATE_FILE), join(folder, KEY_FILE)]),
+    ...authorities.map((name) => join(TRUST_DIRECTORY, name)),
+    ...otherFiles.map((path) => resolve(path)),
+  ]
   const states = await Promise.all(
     paths.map(async (path) => {
-      const found = await stat(join(certsDirectory, path), { bigint: true }).catch(() => undefined)
+      const found = await stat(resolve(certsDirectory, path), { bigint: true }).catch(() => undefined)
       return `${path} ${found?.ino} ${found?.size} ${found?.mtimeNs}`
     }),
   )

@@ -6,10 +6,27 @@ import {
   listCertificateFolders,
   readCertificatePair,
 } from './certificate-files.ts'
+import { readTlsMaterial, type TlsMaterial, type TlsSettings, tlsFilesOf } from './tls-settings.ts'
 
 const POLL_INTERVAL_MS = 500
 /** Names are chosen by clients: what is remembered of them is bounded. */
 const REMEMBERED_NAMES_MAX = 1_000
+
+const DEFAULT_SETTINGS: TlsSettings = {
+  tlsMinVersion: 'TLSv1.2',
+  tlsCiphers: undefined,
+  tlsCurves: undefined,
+  clientCertificates: 'off',
+  clientCaFile: undefined,
+  clientCrlFile: undefined,
+}
+
+interface FirstReading {
+  readonly fallback: CertificatePair
+  readonly fingerprint: string
+  readonly settings: TlsSettings
+  readonly material: TlsMaterial
+}
 
 /**
  * The certificates of `certs/`, read again when the files change. A pair that cannot be used is logged, and what it was
@@ -19,6 +36,8 @@ export class CertificateStore {
   readonly #directory: string
   readonly #logger: Logger
   readonly #timer: NodeJS.Timeout
+  readonly #settings: TlsSettings
+  #material: TlsMaterial
   #pairs: ReadonlyMap<string, CertificatePair>
   #fallback: CertificatePair
   #loaded: string
@@ -27,17 +46,25 @@ export class CertificateStore {
   readonly #chosen = new Map<string, SecureContext>()
   readonly #listeners: ((fallback: CertificatePair) => void)[] = []
 
-  static async open(certsDirectory: string, logger: Logger): Promise<CertificateStore> {
-    const fingerprint = await fingerprintOf(certsDirectory)
-    const fallback = await readCertificatePair(certsDirectory, '')
-    const store = new CertificateStore(certsDirectory, logger, fallback, fingerprint)
+  static async open(
+    certsDirectory: string,
+    logger: Logger,
+    settings: TlsSettings = DEFAULT_SETTINGS,
+  ): Promise<CertificateStore> {
+    const fingerprint = await fingerprintOf(certsDirectory, tlsFilesOf(settings))
+    const material = await readTlsMaterial(settings, certsDirectory)
+    const fallback = await readCertificatePair(certsDirectory, '', material)
+    const store = new CertificateStore(certsDirectory, logger, { fallback, fingerprint, settings, material })
     await store.#load()
     return store
   }
 
-  private constructor(directory: string, logger: Logger, fallback: CertificatePair, fingerprint: string) {
+  private constructor(directory: string, logger: Logger, first: FirstReading) {
+    const { fallback, fingerprint, settings, material } = first
     this.#directory = directory
     this.#logger = logger
+    this.#settings = settings
+    this.#material = material
     this.#fallback = fallback
     this.#pairs = new Map([['', fallback]])
     this.#loaded = fingerprint
@@ -61,6 +88,21 @@ export class CertificateStore {
     return context
   }
 
+  /** What a server is given beside its certificate. */
+  get material(): TlsMaterial {
+    return this.#material
+  }
+
+  get clientCertificates(): TlsSettings['clientCertificates'] {
+    return this.#settings.clientCertificates
+  }
+
+  /** Reads everything again now, whether or not it has changed. */
+  async reload(): Promise<void> {
+    await this.#load()
+    for (const listener of this.#listeners) listener(this.#fallback)
+  }
+
   /** `listener` is called with the default pair after each reload. */
   onChange(listener: (fallback: CertificatePair) => void): void {
     this.#listeners.push(listener)
@@ -82,13 +124,12 @@ export class CertificateStore {
     if (this.#isPolling) return
     this.#isPolling = true
     try {
-      const fingerprint = await fingerprintOf(this.#directory)
+      const fingerprint = await fingerprintOf(this.#directory, tlsFilesOf(this.#settings))
       const isAtRest = fingerprint === this.#seen
       this.#seen = fingerprint
       if (!isAtRest || fingerprint === this.#loaded) return
       this.#loaded = fingerprint
-      await this.#load()
-      for (const listener of this.#listeners) listener(this.#fallback)
+      await this.reload()
     } catch (error) {
       this.#logger.error({ err: error }, 'the certificates cannot be looked at; those in use stay')
     } finally {
@@ -97,6 +138,11 @@ export class CertificateStore {
   }
 
   async #load(): Promise<void> {
+    try {
+      this.#material = await readTlsMaterial(this.#settings, this.#directory)
+    } catch (error) {
+      this.#logger.error({ err: error }, 'whom to trust as a client cannot be read; what was read before stays')
+    }
     const pairs = new Map<string, CertificatePair>()
     for (const folder of await listCertificateFolders(this.#directory)) {
       const pair = await this.#readOrKeep(folder)
@@ -110,7 +156,7 @@ export class CertificateStore {
   async #readOrKeep(folder: string): Promise<CertificatePair | undefined> {
     const before = this.#pairs.get(folder.toLowerCase())
     try {
-      const pair = await readCertificatePair(this.#directory, folder)
+      const pair = await readCertificatePair(this.#directory, folder, this.#material)
       if (pair.x509.fingerprint256 !== before?.x509.fingerprint256) {
         this.#logger.info({ folder, subject: pair.x509.subject, validTo: pair.x509.validTo }, 'certificate in use')
       }

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { AuditDecision, AuditKmsKey, AuditPrincipal, RequestFacts } from '@coffer/audit'
+import type { AuditDecision, AuditKmsKey, AuditPrincipal, AuditSource, RequestFacts } from '@coffer/audit'
 import type { Principal } from '@coffer/contracts'
 import type { GatewayAudit } from '../gateway-options.ts'
 import type { KmsKeys } from './kms-keys.ts'
@@ -20,6 +20,8 @@ export class RequestTrail implements Trail {
   readonly #receivedAtMs: number
   readonly #startedAt = performance.now()
   readonly #bytesWrittenBefore: number
+  /** Asked for while the connection is there. */
+  #source: AuditSource | undefined
   #facts: UnderstoodFacts | undefined
   #named: NamedFacts = {}
   #principal: Principal | undefined
@@ -42,7 +44,7 @@ export class RequestTrail implements Trail {
     this.#requestId = requestId
     this.#receivedAtMs = receivedAtMs
     this.#bytesWrittenBefore = audit.mode === 'all' ? request.socket.bytesWritten : 0
-    if (audit.mode === 'all') response.once('close', () => this.#end())
+    if (audit.mode === 'all') this.#begin()
   }
 
   admit(): Promise<void> | undefined {
@@ -52,7 +54,7 @@ export class RequestTrail implements Trail {
   understood(facts: UnderstoodFacts): Promise<void> | undefined {
     this.#facts = facts
     if (this.#audit.mode === 'all' || !facts.isChange) return undefined
-    this.#response.once('close', () => this.#end())
+    this.#begin()
     return this.#audit.log.admit()
   }
 
@@ -86,6 +88,11 @@ export class RequestTrail implements Trail {
     this.#error = code
   }
 
+  #begin(): void {
+    this.#source = sourceOf(this.#request)
+    this.#response.once('close', () => this.#end())
+  }
+
   #end(): void {
     // Who is nobody changes nothing: a flood of such requests must not fill the disk of those who asked for changes only.
     if (this.#audit.mode === 'changes' && !this.#isVerified) return
@@ -113,7 +120,7 @@ export class RequestTrail implements Trail {
       service: facts?.service ?? 's3',
       operation: facts?.operation,
       principal: this.#principal && describePrincipal(this.#principal, this.#isVerified),
-      source: sourceOf(this.#request),
+      source: this.#source ?? sourceOf(this.#request),
       bucket: facts?.bucket || undefined,
       key: this.#named.key ?? (facts?.key || undefined),
       versionId: facts?.versionId ?? headerOf(response, 'x-amz-version-id'),

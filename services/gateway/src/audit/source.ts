@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
 import type { AuditSource } from '@coffer/audit'
+import { clientCertificateOf } from '../client-certificate.ts'
 
 const USER_AGENT_CHARACTERS_MAX = 256
 
@@ -9,10 +10,11 @@ type Connection = Omit<AuditSource, 'userAgent'>
 const connections = new WeakMap<IncomingMessage['socket'], Connection>()
 
 /** Where a request comes from: what is the same for its whole connection is asked for once. */
-export function sourceOf({ socket, headers }: IncomingMessage): AuditSource {
+export function sourceOf(request: IncomingMessage): AuditSource {
+  const { socket, headers } = request
   let connection = connections.get(socket)
   if (connection === undefined) {
-    connection = describeConnection(socket)
+    connection = describeConnection(request)
     connections.set(socket, connection)
   }
   const userAgent = headers['user-agent']
@@ -21,14 +23,15 @@ export function sourceOf({ socket, headers }: IncomingMessage): AuditSource {
     : { ...connection, userAgent: userAgent.slice(0, USER_AGENT_CHARACTERS_MAX) }
 }
 
-function describeConnection(socket: IncomingMessage['socket']): Connection {
+function describeConnection(request: IncomingMessage): Connection {
+  const { socket } = request
   const address = socket.remoteAddress ?? ''
   if (!(socket instanceof TLSSocket)) return { address }
-  const subject = socket.authorized ? socket.getPeerX509Certificate()?.subject : undefined
+  const certificate = clientCertificateOf(request)
   return {
     address,
     tls: socket.getProtocol() ?? '',
     cipher: socket.getCipher()?.standardName ?? '',
-    ...(subject !== undefined && { certificate: subject }),
+    ...(certificate !== undefined && { certificate: certificate.subject.replaceAll('\n', ', ') }),
   }
 }
