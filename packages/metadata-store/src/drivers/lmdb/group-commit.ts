@@ -2,10 +2,14 @@ import { invariant } from '@coffer/errors'
 import { RowWriter } from '../rows/row.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Environment } from './environment.ts'
+import { Gathering } from './gathering.ts'
 import { LmdbBatch } from './lmdb-batch.ts'
 import { asCommitError, asMetadataError, BATCH_BYTES_MAX } from './lmdb-errors.ts'
 
 const BATCH_CHANGES_MAX = 1_000
+/** How long a batch waits for more: half of what the last commit took, within what a timer can do and what nobody feels. */
+const GATHER_MS_MIN = 1
+const GATHER_MS_MAX = 5
 
 /** Checks and applies one change. It throws before its first write, or not at all. */
 export type Change<Result> = (batch: WriteBatch) => Result
@@ -29,9 +33,13 @@ interface Pending {
 export class GroupCommit {
   readonly #environment: Environment
   readonly #rows = new RowWriter()
+  readonly #gathering = new Gathering()
+  #gatherMs = GATHER_MS_MIN
   #queue: Pending[] = []
   #running: Promise<void> | undefined
   #closed = false
+  /** Waited for: so many changes. */
+  #awaited: { readonly count: number; readonly reached: () => void } | undefined
 
   constructor(environment: Environment) {
     this.#environment = environment
@@ -50,6 +58,7 @@ export class GroupCommit {
         },
       })
       this.#running ??= this.#drain()
+      if (this.#awaited !== undefined && this.#queue.length >= this.#awaited.count) this.#awaited.reached()
     })
   }
 
@@ -63,9 +72,32 @@ export class GroupCommit {
     while (this.#queue.length > 0) {
       // Whatever has come from the network is handled first: what it submits shares the transaction.
       await new Promise((resolve) => setImmediate(resolve))
-      this.#commit(this.#takeBatch())
+      const wanted = Math.min(this.#gathering.wanted(this.#queue.length), BATCH_CHANGES_MAX)
+      const isInVain = this.#queue.length < wanted && !(await this.#gather(wanted))
+      const batch = this.#takeBatch()
+      const startedAt = performance.now()
+      this.#commit(batch)
+      this.#gatherMs = Math.min(GATHER_MS_MAX, Math.max(GATHER_MS_MIN, (performance.now() - startedAt) / 2))
+      this.#gathering.committed(batch.length, isInVain)
     }
     this.#running = undefined
+  }
+
+  /** Whether so many changes have come before the time was over. */
+  #gather(count: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        this.#awaited = undefined
+        resolve(false)
+      }, this.#gatherMs)
+      const reached = () => {
+        clearTimeout(timer)
+        this.#awaited = undefined
+        // Whoever comes in the same turn shares the transaction too.
+        setImmediate(() => resolve(true))
+      }
+      this.#awaited = { count, reached }
+    })
   }
 
   #takeBatch(): readonly Pending[] {
