@@ -10,6 +10,7 @@ import { freePort } from '../harness/free-port.ts'
 const CHECKOUT = resolve(import.meta.dirname, '../..')
 const ACCESS_KEY_ID = 'bench'
 const SECRET_ACCESS_KEY = 'bench-secret'
+export const benchKeys = { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY }
 
 export interface BenchServer {
   readonly endpoint: LoadEndpoint
@@ -59,16 +60,24 @@ export async function startCoffer(
   }
 }
 
-/** What node:http can do on this machine with the same bodies and as many processes: the measure for the overhead. */
-export async function startBareServer(processCount: number, bodyBytes: number): Promise<BenchServer> {
+/**
+ * What node:http can do on this machine with the same bodies and as many processes: the measure for the overhead. With the
+ * directory of a certificate it is node:https.
+ */
+export async function startBareServer(
+  processCount: number,
+  bodyBytes: number,
+  certsDirectory?: string,
+): Promise<BenchServer> {
   const port = await freePort()
   const script = join(import.meta.dirname, 'bare-server.ts')
-  const server = spawn(process.execPath, [script, String(port), String(processCount), String(bodyBytes)], {
+  const options = [port, processCount, bodyBytes].map(String)
+  const server = spawn(process.execPath, [script, ...options, ...(certsDirectory ? [certsDirectory] : [])], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   await once(server.stdout, 'data')
   return {
-    endpoint: endpointOf(port),
+    endpoint: certsDirectory ? overTls(endpointOf(port)) : endpointOf(port),
     dataDir: '',
     residentBytes: () => residentOf(server.pid ?? 0),
     cpuMs: () => cpuMsOf(server.pid ?? 0),
@@ -88,6 +97,16 @@ export async function makeBenchBucket({ endpoint }: Pick<BenchServer, 'endpoint'
   await client.send(new CreateBucketCommand({ Bucket: 'bench' }))
   client.destroy()
   return 'bench'
+}
+
+/** The same server over TLS, its own certificate taken as it comes. */
+export function overTls(endpoint: LoadEndpoint): LoadEndpoint {
+  return { ...endpoint, url: endpoint.url.replace('http:', 'https:'), insecure: true }
+}
+
+/** The certificate that a server made for itself at its first start. */
+export function certsDirectoryOf({ dataDir }: Pick<BenchServer, 'dataDir'>): string {
+  return join(dataDir, 'data/certs')
 }
 
 function endpointOf(port: number): LoadEndpoint {

@@ -1,6 +1,7 @@
 /**
- * 32 MiB puts and gets against a loop that only hashes and seals (put) or opens (get) the same bytes, one process per core.
- * `node test/bench/large-objects.ts [seconds for each]`
+ * 32 MiB puts and gets against a loop that only hashes and seals (put) or opens (get) the same bytes, one process per core; and
+ * against a bare node:http server that takes or sends the same bytes for the same load, in turns: what is left to be had. With
+ * `tls`, over TLS against node:https. `node test/bench/large-objects.ts [seconds for each] [tls]`
  */
 import { fork } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -8,38 +9,58 @@ import { once } from 'node:events'
 import { availableParallelism } from 'node:os'
 import { generateObjectKey, newStreamHeader, StreamOpener, StreamSealer } from '@coffer/crypto-core'
 import { runLoad } from '@coffer/service-coffer/bench'
-import { startCoffer } from './bench-server.ts'
+import {
+  type BenchServer,
+  certsDirectoryOf,
+  makeBenchBucket,
+  overTls,
+  startBareServer,
+  startCoffer,
+} from './bench-server.ts'
 
 const OBJECT_BYTES = 32 * 1024 * 1024
 const CHUNK_BYTES = 65_536
 const MIB = 1024 * 1024
 const seconds = Number(process.argv[2] ?? 10)
+const isTls = process.argv[3] === 'tls'
 
 if (process.argv[3] === 'loop') await runLoop(process.argv[4] === 'get' ? 'get' : 'put')
 else await compare()
 
 async function compare(): Promise<void> {
   const coffer = await startCoffer()
+  const certsDirectory = isTls ? certsDirectoryOf(coffer) : undefined
+  const bare = await startBareServer(availableParallelism(), OBJECT_BYTES, certsDirectory)
   try {
-    for (const operation of ['put', 'get'] as const) {
-      const loop = await measureLoops(operation)
-      const report = await runLoad({
-        endpoints: [coffer.endpoint],
-        operations: operation === 'put' ? ['put'] : ['put', 'get'],
-        sizesBytes: [OBJECT_BYTES],
-        durationMs: seconds * 1000,
-        sliceMs: 2000,
-        sse: 'none',
-      })
-      const result = report.results.find((one) => one.operation === operation)
-      const served = ((result?.operationsPerSecond ?? 0) * OBJECT_BYTES) / MIB
-      console.log(
-        `${operation}: coffer ${served.toFixed(0)} MiB/s, loop ${loop.toFixed(0)} MiB/s, ratio ${(served / loop).toFixed(2)}`,
-      )
-    }
+    await makeBenchBucket(coffer)
+    for (const operation of ['put', 'get'] as const) await compareOne(operation, coffer, bare)
   } finally {
+    await bare.stop()
     await coffer.stop()
   }
+}
+
+async function compareOne(operation: 'put' | 'get', coffer: BenchServer, bare: BenchServer): Promise<void> {
+  const loop = await measureLoops(operation)
+  const endpoint = isTls ? overTls(coffer.endpoint) : coffer.endpoint
+  const { results } = await runLoad({
+    endpoints: [endpoint, bare.endpoint],
+    operations: [operation],
+    sizesBytes: [OBJECT_BYTES],
+    bucket: 'bench',
+    durationMs: seconds * 1000,
+    sliceMs: 2000,
+    sse: 'none',
+  })
+  const rateOf = ({ url }: { readonly url: string }) =>
+    results.find((result) => result.endpoint === url)?.mebibytesPerSecond ?? 0
+  const [served, ceiling] = [rateOf(endpoint), rateOf(bare.endpoint)]
+  // What is left if all that a bare server and the loop cost is spent, and nothing else.
+  const both = 1 / (1 / ceiling + 1 / loop)
+  console.log(
+    `${operation}: coffer ${served.toFixed(0)} MiB/s, loop ${loop.toFixed(0)} MiB/s, ratio ${(served / loop).toFixed(2)}; ` +
+      `bare server ${ceiling.toFixed(0)} MiB/s, so at best ${both.toFixed(0)} MiB/s (${(both / loop).toFixed(2)}), of which ${(served / both).toFixed(2)}`,
+  )
 }
 
 async function measureLoops(operation: 'put' | 'get'): Promise<number> {

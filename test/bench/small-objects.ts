@@ -1,19 +1,21 @@
 /**
- * 4 KiB puts and gets against a bare node:http server with the same bodies, connections and number of processes, in turns.
- * `node test/bench/small-objects.ts [seconds for each]`
+ * 4 KiB puts and gets against a bare node:http server with the same bodies, connections and number of processes, in turns; with
+ * `tls`, over TLS against node:https. `node test/bench/small-objects.ts [seconds for each] [tls]`
  */
 import { availableParallelism } from 'node:os'
 import { runLoad } from '@coffer/service-coffer/bench'
-import { makeBenchBucket, startBareServer, startCoffer } from './bench-server.ts'
+import { certsDirectoryOf, makeBenchBucket, overTls, startBareServer, startCoffer } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
 const durationMs = Number(process.argv[2] ?? 10) * 1000
+const isTls = process.argv[3] === 'tls'
 
 const coffer = await startCoffer()
-const bare = await startBareServer(availableParallelism(), SIZE_BYTES)
+const endpoint = isTls ? overTls(coffer.endpoint) : coffer.endpoint
+const bare = await startBareServer(availableParallelism(), SIZE_BYTES, isTls ? certsDirectoryOf(coffer) : undefined)
 try {
   const report = await runLoad({
-    endpoints: [coffer.endpoint, bare.endpoint],
+    endpoints: [endpoint, bare.endpoint],
     operations: ['put', 'get'],
     sizesBytes: [SIZE_BYTES],
     bucket: await makeBenchBucket(coffer),
@@ -21,8 +23,8 @@ try {
     sliceMs: 2000,
     sse: 'none',
   })
-  for (const { endpoint, operation, operationsPerSecond } of report.results) {
-    const name = endpoint === coffer.endpoint.url ? 'coffer' : 'bare node:http'
+  for (const { endpoint: url, operation, operationsPerSecond } of report.results) {
+    const name = url === endpoint.url ? 'coffer' : `bare node:${isTls ? 'https' : 'http'}`
     console.log(`${operation} ${name}: ${operationsPerSecond.toFixed(0)}/s`)
   }
   for (const operation of ['put', 'get']) {
