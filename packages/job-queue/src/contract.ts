@@ -116,6 +116,34 @@ export function jobQueueContract(name: string, start: () => Promise<JobQueueFixt
       expect(handler).not.toHaveBeenCalled()
     })
 
+    it('a cancellation holds, whatever else is asked for at once by other processes', async () => {
+      const ids = await Promise.all(Array.from({ length: 4 }, async () => (await queue.submit(SUBMISSION)).id))
+      const begins: (JsonObject | undefined)[] = []
+      queue.work(counting(begins), { concurrency: 2 })
+      const others = [queue, fixture.open(), fixture.open()]
+      await vi.waitFor(() => expect(begins.length).toBeGreaterThanOrEqual(2), PATIENCE)
+      for (const id of ids) {
+        const controls = others.flatMap((other, index) =>
+          (['pause', 'resume', 'pause', index === 1 ? 'cancel' : 'resume', 'pause', 'resume'] as const).map(
+            (control) => {
+              return other[control](id).then(
+                () => control,
+                (error: unknown) => (error instanceof CofferError ? error.code : String(error)),
+              )
+            },
+          ),
+        )
+        const answers = await Promise.all(controls)
+        expect(answers.filter((answer) => answer === 'cancel')).toHaveLength(1)
+        const allowed = ['pause', 'resume', 'cancel', 'JOB_STATE_INVALID']
+        expect(answers.filter((answer) => !allowed.includes(answer))).toEqual([])
+      }
+      for (const id of ids) await ended(id, 'cancelled')
+      const begun = begins.length
+      await sleep(1_000)
+      expect(begins).toHaveLength(begun)
+    })
+
     it('names what cannot be done', async () => {
       const { id } = await queue.submit(SUBMISSION)
       queue.work(async () => ({}))

@@ -83,7 +83,10 @@ export interface JobQueue {
   find(id: string): Promise<Job | undefined>
   /** Newest first; the last 1,000 that have ended are kept. */
   list(query: { limit: number }): Promise<readonly Job[]>
-  /** JOB_NOT_FOUND; JOB_STATE_INVALID for one that has ended, likewise below. */
+  /**
+   * JOB_NOT_FOUND; JOB_STATE_INVALID for one that has ended or is cancelled, likewise below. Whatever is asked for at once, by
+   * whatever number of processes: a cancellation that was accepted holds, and of the others the last does.
+   */
   pause(id: string): Promise<Job>
   resume(id: string): Promise<Job>
   cancel(id: string): Promise<Job>

@@ -31,6 +31,19 @@ const PAUSED_MS = 100 * 365 * 24 * 3600 * 1000
 const STALLS_MAX = 1_000_000
 const ENDED_STATES = ['completed', 'failed'] as const
 const OPEN_STATES = ['active', 'waiting', 'prioritized', 'delayed'] as const
+/** Attempts of a change that others make changes beside. */
+const CONTROLS_MAX = 64
+/**
+ * KEYS[1]: the hash of a job; ARGV: its data as they were read, and as they are to be. 1: changed; 0: others were first;
+ * -1: it has ended.
+ */
+const REPLACE_DATA = `
+if redis.call('HEXISTS', KEYS[1], 'finishedOn') == 1 then return -1 end
+if redis.call('HGET', KEYS[1], 'data') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], 'data', ARGV[2])
+return 1`
+const CHANGED = 1
+const ENDED = -1
 const KEEP = { removeOnComplete: { count: ENDED_MAX }, removeOnFail: { count: ENDED_MAX } }
 
 /** Jobs in Redis (BullMQ): for a mesh, where several processes of the rotation service share the work. */
@@ -39,6 +52,7 @@ export class BullJobQueue implements JobQueue {
   readonly #connections: Redis[] = []
   readonly #name: string
   readonly #takeoverMs: number
+  readonly #redis: Redis
   readonly #queue: Queue<JobData>
   readonly #running = new Set<AbortController>()
   #worker: Worker<JobData> | undefined
@@ -47,7 +61,8 @@ export class BullJobQueue implements JobQueue {
     this.#connect = redisConnector(options.redis)
     this.#name = options.name
     this.#takeoverMs = options.takeoverMs ?? TAKEOVER_MS
-    this.#queue = new Queue<JobData>(this.#name, { connection: this.#connection(RETRIES), defaultJobOptions: KEEP })
+    this.#redis = this.#connection(RETRIES)
+    this.#queue = new Queue<JobData>(this.#name, { connection: this.#redis, defaultJobOptions: KEEP })
     // A lost connection is told to whoever calls next; without a listener it would end the process.
     this.#queue.on('error', () => undefined)
   }
@@ -165,6 +180,7 @@ export class BullJobQueue implements JobQueue {
       if (outcome.kind === 'failed') throw new UnrecoverableError(`${outcome.failure.code}: ${outcome.failure.message}`)
       if (outcome.reason === 'cancelled') return { cancelled: true }
       await job.moveToDelayed(Date.now() + (outcome.reason === 'paused' ? PAUSED_MS : 0), token)
+      if (outcome.reason === 'paused') await this.#promoteUnlessPaused(job.id ?? '')
       throw new DelayedError()
     } finally {
       clearInterval(timer)
@@ -172,16 +188,39 @@ export class BullJobQueue implements JobQueue {
     }
   }
 
-  /** What is wanted of a job is written into it: who runs it, or takes it up next, acts on it. */
+  /**
+   * What is wanted of a job is written into it: who runs it, or takes it up next, acts on it. It is compared with what was read,
+   * so that of controls at once each sees what the one before it has done.
+   */
   async #control(id: string, wanted: JobData['wanted']): Promise<Job> {
+    for (let attempt = 1; attempt <= CONTROLS_MAX; attempt++) {
+      const job = await reached(() => this.#queue.getJob(id))
+      if (job === undefined) throw jobError('JOB_NOT_FOUND', { id: id.slice(0, 100) })
+      const { wanted: before, ...data } = job.data
+      const changed = wanted === undefined ? data : { ...data, wanted }
+      const outcome = before === 'cancelled' ? ENDED : await this.#replaceData(id, job.data, changed)
+      if (outcome === ENDED) throw jobError('JOB_STATE_INVALID', { id, state: await reached(() => job.getState()) })
+      if (outcome === CHANGED) {
+        if (wanted !== 'paused') await this.#promoteUnlessPaused(id)
+        return (await this.find(id)) ?? jobOf(job, 'waiting')
+      }
+    }
+    throw jobError('JOB_QUEUE_UNAVAILABLE', { id })
+  }
+
+  async #replaceData(id: string, before: JobData, after: JobData): Promise<unknown> {
+    const values = [JSON.stringify(before), JSON.stringify(after)]
+    return await reached(() => this.#redis.eval(REPLACE_DATA, 1, this.#queue.toKey(id), ...values))
+  }
+
+  /**
+   * A job that rests goes on, or comes to its end. Asked by who changes what is wanted, after that, and by the run that lays the
+   * job to rest, after that: so that one of them sees both.
+   */
+  async #promoteUnlessPaused(id: string): Promise<void> {
     const job = await reached(() => this.#queue.getJob(id))
-    if (job === undefined) throw jobError('JOB_NOT_FOUND', { id: id.slice(0, 100) })
-    const state = await reached(() => job.getState())
-    if (state === 'completed' || state === 'failed') throw jobError('JOB_STATE_INVALID', { id, state })
-    const { wanted: _, ...data } = job.data
-    await reached(() => job.updateData(wanted === undefined ? data : { ...data, wanted }))
-    if (state === 'delayed' && wanted !== 'paused') await reached(() => job.promote()).catch(() => undefined)
-    return (await this.find(id)) ?? jobOf(job, state)
+    if (job === undefined || job.data.wanted === 'paused') return
+    if ((await reached(() => job.getState())) === 'delayed') await reached(() => job.promote()).catch(() => undefined)
   }
 }
 

@@ -178,7 +178,9 @@ export class EmbeddedJobQueue implements JobQueue {
   }
 
   async #control(id: string, change: (job: StoredJob) => StoredJob): Promise<Job> {
-    const changed = await this.#jobs.change(id, (job) => (job.endedAt === undefined ? change(job) : undefined))
+    // A cancellation is final, also before the run has noticed it.
+    const isOpen = ({ endedAt, wanted }: StoredJob) => endedAt === undefined && wanted !== 'cancelled'
+    const changed = await this.#jobs.change(id, (job) => (isOpen(job) ? change(job) : undefined))
     if (changed !== undefined) return shown(changed)
     const job = await this.#jobs.find(id)
     if (job === undefined) throw jobError('JOB_NOT_FOUND', { id: id.slice(0, 100) })

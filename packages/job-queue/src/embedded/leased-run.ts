@@ -66,11 +66,12 @@ export class LeasedRun implements JobRun {
   }
 }
 
-function concluded({ wanted: _, ...job }: StoredJob, outcome: RunOutcome): StoredJob {
+/** What is wanted of the job by now counts, not what the run was told when it stopped. */
+function concluded({ wanted, ...job }: StoredJob, outcome: RunOutcome): StoredJob {
   if (outcome.kind === 'completed') return { ...job, state: 'completed', result: outcome.result, endedAt: Date.now() }
   if (outcome.kind === 'failed') return { ...job, state: 'failed', failure: outcome.failure, endedAt: Date.now() }
-  if (outcome.reason === 'cancelled') return { ...job, state: 'cancelled', endedAt: Date.now() }
-  return { ...job, state: outcome.reason === 'paused' ? 'paused' : 'waiting' }
+  if (wanted === 'cancelled') return { ...job, state: 'cancelled', endedAt: Date.now() }
+  return { ...job, state: wanted === 'paused' ? 'paused' : 'waiting' }
 }
 
 function withoutRunner({ runner: _, leaseUntil: __, ...job }: StoredJob): StoredJob {
