@@ -1,5 +1,5 @@
 import type { JsonObject } from '@coffer/job-queue'
-import { Command, Option } from 'commander'
+import { Command, InvalidArgumentError, Option } from 'commander'
 import { duration, positiveInteger, sizeOf } from './quantities.ts'
 
 /** What a kind of job is asked for with: the command line of `coffer job start <kind>` and `coffer job schedule add <kind>`. */
@@ -11,7 +11,7 @@ interface JobKindOptions {
 }
 
 /** Options as commander has parsed them. */
-type Values = Readonly<Record<string, string | number | boolean | undefined>>
+type Values = Readonly<Record<string, string | number | boolean | Readonly<Record<string, string>> | undefined>>
 
 const KEY_ARGUMENT = 'key, or connector/key'
 
@@ -103,6 +103,7 @@ function withObjects(command: Command): Command {
     .option('--key-older-than <age>', 'only versions whose object key has this age', duration)
     .option('--min-size <size>', 'only versions of this size or more, such as 64KiB', sizeOf)
     .option('--max-size <size>', 'only versions up to this size', sizeOf)
+    .option('--tag <key=value>', 'only versions with this tag; may be given again', tagGiven)
     .addOption(
       new Option('--encrypted-with <cipher>', 'only versions encrypted with it').choices([
         ...CIPHERS,
@@ -122,6 +123,7 @@ function objectsRequest(options: Values): JsonObject {
     minSizeBytes: options.minSize,
     maxSizeBytes: options.maxSize,
     algorithm: options.encryptedWith,
+    tags: options.tag,
     keyName: options.underKey,
     keyVersion: options.underVersion,
   })
@@ -131,6 +133,12 @@ function objectsRequest(options: Values): JsonObject {
     ...(Object.keys(filter).length > 0 && { filter }),
     ...targetOf(options),
   }
+}
+
+function tagGiven(text: string, before: Readonly<Record<string, string>> = {}): Readonly<Record<string, string>> {
+  const equalsAt = text.indexOf('=')
+  if (equalsAt < 1) throw new InvalidArgumentError('A tag is given as key=value.')
+  return { ...before, [text.slice(0, equalsAt)]: text.slice(equalsAt + 1) }
 }
 
 function targetOf({ toSseS3, toKey, bucketKey }: Values): JsonObject {

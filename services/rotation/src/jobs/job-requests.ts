@@ -8,6 +8,12 @@ const KEY_BYTES_MAX = 1024
 const DAY_MS = 24 * 3600 * 1000
 const AGE_MS_MAX = 100 * 366 * DAY_MS
 
+/** S3 User Guide, "Object tagging": ten tags, keys of 128 and values of 256 characters. */
+const TAGS_MAX = 10
+const TAG_KEY_MAX = 128
+const TAG_VALUE_MAX = 256
+const tooManyTags = { message: 'an object has at most ten tags' }
+
 const keyName = z.string().regex(KEY_NAME, 'a key is named `key` or `connector/key`')
 const algorithm = z.enum(DATA_ALGORITHMS.map(({ name }) => name))
 /** Objects with two layers keep theirs. */
@@ -30,6 +36,11 @@ const filter = z.strictObject({
   minSizeBytes: sizeBytes.optional(),
   maxSizeBytes: sizeBytes.optional(),
   algorithm: algorithm.optional(),
+  /** Objects that have all of these tags. */
+  tags: z
+    .record(z.string().min(1).max(TAG_KEY_MAX), z.string().max(TAG_VALUE_MAX))
+    .refine(isTagCount, tooManyTags)
+    .optional(),
   /** The master key that they depend on... */
   keyName: keyName.optional(),
   /** ...and which version of it. */
@@ -79,6 +90,10 @@ export function parseJobRequest<Kind extends JobKind>(kind: Kind, request: unkno
   if (parsed.success) return parsed.data as JobRequest<Kind>
   const [issue] = parsed.error.issues
   throw rotationError('ROTATION_REQUEST_INVALID', { kind, at: issue?.path.join('.') ?? '', why: issue?.message ?? '' })
+}
+
+function isTagCount(tags: Readonly<Record<string, string>>): boolean {
+  return Object.keys(tags).length <= TAGS_MAX
 }
 
 function isPlaced({ bucket, prefix }: { bucket?: string | undefined; prefix?: string | undefined }): boolean {

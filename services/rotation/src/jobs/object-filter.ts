@@ -31,7 +31,8 @@ export class ObjectFilter {
   }
 
   async fits(version: VersionRecord, attributes: ObjectAttributes): Promise<boolean> {
-    const { algorithm, minKeyAgeMs = 0 } = this.#wanted
+    const { algorithm, minKeyAgeMs = 0, tags = {} } = this.#wanted
+    if (!hasTags(attributes, tags)) return false
     if (algorithm !== undefined && attributes.algorithm !== algorithm) return false
     if (minKeyAgeMs > 0 && this.#at - objectKeyTime(version, attributes) < minKeyAgeMs) return false
     return await this.#fitsKey(version.keyRef)
@@ -62,6 +63,11 @@ export class ObjectFilter {
     for await (const bucketKey of allBucketKeys(this.#mesh)) found.set(bucketKey.id, bucketKey)
     return found
   }
+}
+
+function hasTags({ headers }: ObjectAttributes, wanted: Readonly<Record<string, string>>): boolean {
+  const { tags = {} } = headers
+  return Object.entries(wanted).every(([name, value]) => Object.hasOwn(tags, name) && tags[name] === value)
 }
 
 /** When the object key of a version was made, milliseconds since 1970. */
