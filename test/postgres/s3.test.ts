@@ -1,5 +1,6 @@
 import { afterAll, describe } from 'vitest'
-import { describeWithPostgres, startPostgres } from '../harness/postgres-server.ts'
+import { describeWithPostgres } from '../harness/describe-with-postgres.ts'
+import { startPostgres } from '../harness/postgres-server.ts'
 import { shareWithSuites, startServer } from '../harness/start-server.ts'
 
 /** What a client sees of listings, conditions, versions, uploads and deletion: where the two drivers could differ. */

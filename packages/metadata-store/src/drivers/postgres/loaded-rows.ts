@@ -17,7 +17,12 @@ export class LoadedRows {
 
   /** Undefined: not known. */
   get(key: Buffer): Buffer | null | undefined {
-    return this.#rows.get(key.toString('latin1'))
+    const row = this.#rows.get(key.toString('latin1'))
+    if (row !== undefined) return row
+    const segment = this.segmentAt(key)
+    if (!segment) return undefined
+    const found = segment.rows[firstAtOrAfter(segment.rows, key)]
+    return found?.key.equals(key) ? found.value : null
   }
 
   setRows(asked: Iterable<Buffer>, found: readonly Row[]): void {
@@ -31,7 +36,6 @@ export class LoadedRows {
   }
 
   addSegment(start: Buffer, coveredTo: Buffer | undefined, rows: readonly Row[]): void {
-    for (const { key, value } of rows) this.#rows.set(key.toString('latin1'), value)
     this.#segments.push({ start, coveredTo, rows })
   }
 
@@ -42,6 +46,17 @@ export class LoadedRows {
         Buffer.compare(start, position) <= 0 && (!coveredTo || Buffer.compare(position, coveredTo) < 0),
     )
   }
+}
+
+/** Index of the first row, in order, that is not before `key`. */
+export function firstAtOrAfter(rows: readonly Row[], key: Buffer): number {
+  let [low, high] = [0, rows.length]
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (Buffer.compare((rows[middle] as Row).key, key) < 0) low = middle + 1
+    else high = middle
+  }
+  return low
 }
 
 export type LoadedTables = Readonly<Record<DatabaseName, LoadedRows>>

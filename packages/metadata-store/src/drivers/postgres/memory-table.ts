@@ -1,7 +1,7 @@
 import { invariant } from '@coffer/errors'
 import { DATABASE_NAMES, type DatabaseName, type Databases } from '../rows/databases.ts'
 import type { Row, Table } from '../rows/table.ts'
-import { LoadedRows, type LoadedTables } from './loaded-rows.ts'
+import { firstAtOrAfter, LoadedRows, type LoadedTables } from './loaded-rows.ts'
 import { Needs, NotLoaded } from './needs.ts'
 
 /** Rows of a range that is read without a limit of its own come in portions of so many. */
@@ -40,8 +40,6 @@ export class MemoryTable implements Table {
     if (written) return written.value ?? undefined
     const loaded = this.loaded.get(key)
     if (loaded !== undefined) return loaded ?? undefined
-    const segment = this.loaded.segmentAt(key)
-    if (segment) return undefined
     throw new NotLoaded(new Needs().row(this.name, key))
   }
 
@@ -92,10 +90,12 @@ export class MemoryTable implements Table {
 
   /** The rows of a stretch from `from` on, before `to` and `end`, as this batch leaves them. */
   #merged(rows: readonly Row[], from: Buffer, to: Buffer | undefined, end: Buffer | undefined): readonly Row[] {
+    const first = firstAtOrAfter(rows, from)
+    const last = end ? firstAtOrAfter(rows, end) : rows.length
+    if (this.written.size === 0) return rows.slice(first, last)
     const isWithin = (key: Buffer) =>
       Buffer.compare(key, from) >= 0 && (!to || Buffer.compare(key, to) < 0) && (!end || Buffer.compare(key, end) < 0)
-    const kept = rows.filter(({ key }) => isWithin(key) && !this.written.has(key.toString('latin1')))
-    if (this.written.size === 0) return kept
+    const kept = rows.slice(first, last).filter(({ key }) => !this.written.has(key.toString('latin1')))
     const added: Row[] = []
     for (const { key, value } of this.written.values()) if (value && isWithin(key)) added.push({ key, value })
     return [...kept, ...added].sort((a, b) => Buffer.compare(a.key, b.key))

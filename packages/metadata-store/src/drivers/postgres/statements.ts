@@ -118,17 +118,15 @@ export class Statements {
   looseScan(table: DatabaseName): Statement {
     return this.#named(`loose-${table}`, (at) => {
       const nul = "'\\x00'::bytea"
-      const step = (row: string, from: string) => {
-        const name = `substring(${row}.key FROM 1 FOR position(${nul} IN substring(${row}.key || ${nul} FROM 17)) + 15)`
-        const found = `position($4::bytea IN substring(${name} FROM $6::int))`
-        const behind = `substring(${row}.key FROM 1 FOR $6::int + ${found} + length($4::bytea) - 3) || $5::bytea`
-        return `SELECT ${row}.key, ${row}.value, CASE WHEN ${found} > 0 THEN ${behind} END AS skip FROM ${at(table)} AS ${row} WHERE ${row}.key >= ${from} AND ${row}.key < $2::bytea ORDER BY ${row}.key LIMIT 1`
-      }
+      const step = (row: string, from: string) =>
+        `SELECT ${row}.key, ${row}.value, substring(${row}.key FROM 1 FOR position(${nul} IN substring(${row}.key || ${nul} FROM 17)) + 15) AS name FROM ${at(table)} AS ${row} WHERE ${row}.key >= ${from} AND ${row}.key < $2::bytea ORDER BY ${row}.key LIMIT 1`
+      const skipOf = (found: string) =>
+        `SELECT s.key, CASE WHEN s.found > 0 THEN ''::bytea ELSE s.value END AS value, CASE WHEN s.found > 0 THEN substring(s.key FROM 1 FOR $6::int + s.found + length($4::bytea) - 3) || $5::bytea END AS skip FROM (SELECT key, value, position($4::bytea IN substring(name FROM $6::int)) AS found FROM (${found}) AS r OFFSET 0) AS s`
       return `WITH RECURSIVE page (step, key, value, skip) AS (
-        SELECT 1, a.key, a.value, a.skip FROM (${step('f', '$1::bytea')}) AS a
+        SELECT 1, a.key, a.value, a.skip FROM (${skipOf(step('f', '$1::bytea'))}) AS a
         UNION ALL
         SELECT page.step + 1, b.key, b.value, b.skip FROM page
-          CROSS JOIN LATERAL (${step('n', `coalesce(page.skip, page.key || ${nul})`)}) AS b
+          CROSS JOIN LATERAL (${skipOf(step('n', `coalesce(page.skip, page.key || ${nul})`))}) AS b
           WHERE page.step < $3::int
       ) SELECT key, value, skip FROM page ORDER BY step`
     })
