@@ -19,7 +19,7 @@ export interface PostgresServer {
   options(schema?: string): PostgresStoreOptions & { readonly schema: string }
   /** Runs SQL as the administrator. */
   run(text: string): Promise<readonly Record<string, unknown>[]>
-  /** SIGKILL to every process of the server. */
+  /** SIGKILL to the server, as a crash would: its processes end without another word to disk or client. */
   kill(): Promise<void>
   /** On the data that a killed server left. */
   restart(): Promise<void>
@@ -87,8 +87,17 @@ export async function startPostgres(settings: Readonly<Record<string, string>> =
       await group.kill('SIGKILL')
     },
     async restart() {
-      group = start()
-      await untilReady(group, { ...server, password })
+      const deadline = Date.now() + PATIENCE_MS
+      for (;;) {
+        group = start()
+        try {
+          return await untilReady(group, { ...server, password })
+        } catch (error) {
+          // Processes of the killed server hold its shared memory until they notice.
+          if (Date.now() > deadline || !/shared memory|lock file/i.test(group.logs())) throw error
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }
+      }
     },
     async stop() {
       await group.kill('SIGKILL')

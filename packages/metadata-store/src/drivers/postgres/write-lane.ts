@@ -30,7 +30,7 @@ type Outcome = { readonly result: unknown } | { readonly refused: unknown }
  *
  * A session is a row of its own that each transaction locks first and counts last. When a connection is lost after COMMIT was
  * sent, the row tells whether it was made: whoever holds its lock knows that the transaction has ended, and the count says how
- * (docs/decisions/0010).
+ * (docs/decisions/0009).
  */
 export class WriteLane {
   readonly #open: () => Promise<Connection>
