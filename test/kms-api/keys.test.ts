@@ -187,7 +187,7 @@ describe('what is kept of a key', () => {
     }
   })
 
-  it('is the default policy, and no other is taken, as none is enforced', async () => {
+  it('is the default policy until another is put, which must be one and leave its author in', async () => {
     const { KeyId } = await newKey()
     const { Policy = '' } = await kms.send(new GetKeyPolicyCommand({ KeyId }))
     expect(JSON.parse(Policy).Statement).toHaveLength(1)
@@ -195,10 +195,12 @@ describe('what is kept of a key', () => {
     await kms.send(new PutKeyPolicyCommand({ KeyId, Policy }))
     const denying = JSON.stringify({ ...JSON.parse(Policy), Statement: [] })
     const put = (text: string) => failureOf(kms.send(new PutKeyPolicyCommand({ KeyId, Policy: text })))
-    expect((await put(denying)).code).toBe('UnsupportedOperationException')
+    expect((await put(denying)).code).toBe('MalformedPolicyDocumentException')
+    const others = Policy.replace(/arn:aws:iam::\d{12}:root/, 'arn:aws:iam::000000000000:root')
+    expect((await put(others)).code).toBe('MalformedPolicyDocumentException')
     expect((await put('{')).code).toBe('MalformedPolicyDocumentException')
     expect((await put(`"${'x'.repeat(40_000)}"`)).code).toBe('LimitExceededException')
     const made = await failureOf(kms.send(new CreateKeyCommand({ Policy: denying })))
-    expect(made.code).toBe('UnsupportedOperationException')
+    expect(made.code).toBe('MalformedPolicyDocumentException')
   })
 })

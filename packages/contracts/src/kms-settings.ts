@@ -16,16 +16,30 @@ export interface KeySettings {
   /** In the order of their keys. */
   readonly tags: readonly KeyTag[]
   readonly rotation?: KeyRotationSchedule
+  /** Its key policy as it was given; absent: the default one. Who evaluates it checks it. */
+  readonly policy?: string
   /** The versions that the schedule made; every other one was asked for. Ascending. */
   readonly automaticVersions: readonly number[]
 }
 
-/** Description, tags and rotation schedule of master keys. Each rejects with KMS_KEY_NOT_FOUND where there is no such key. */
+/** A key and its policy, from Coffer's own records: whether its KMS has it is not asked. */
+export interface KeyPolicy {
+  readonly connector: string
+  readonly keyId: string
+  readonly defaultConnector: string
+  /** Absent: the default one. */
+  readonly policy?: string
+}
+
+/** Description, tags, policy and rotation schedule of master keys. Each rejects with KMS_KEY_NOT_FOUND where there is no such key. */
 export interface KeySettingsActions {
   /** Everything empty for a key that nobody has described. */
   describeSettings(keyId: string): Promise<KeySettings>
   setDescription(keyId: string, description: string): Promise<KeySettings>
   /** Adds tags, or gives those that are there another value. KMS_LIMIT_EXCEEDED past 50. */
+  setKeyPolicy(keyId: string, policy: string): Promise<KeySettings>
+  /** Also of a key whose KMS is away. KMS_ALIAS_NOT_FOUND, KMS_CONNECTOR_NOT_FOUND. */
+  findKeyPolicy(keyId: string): Promise<KeyPolicy>
   tagKey(keyId: string, tags: readonly KeyTag[]): Promise<KeySettings>
   untagKey(keyId: string, tagKeys: readonly string[]): Promise<KeySettings>
   /**

@@ -3,6 +3,7 @@ import type { AccessLog } from './access-log/access-log.ts'
 import type { KmsKeys } from './audit/kms-keys.ts'
 import type { BucketCache } from './bucket/bucket-cache.ts'
 import type { GatewayAudit, GatewayOptions } from './gateway-options.ts'
+import type { KeyGuards } from './keys/key-guards.ts'
 import type { ObjectKeys } from './object/object-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -12,6 +13,7 @@ export interface GatewayContext {
   readonly metadata: MetadataService
   readonly buckets: BucketCache
   readonly objectKeys: ObjectKeys
+  readonly keyGuards: KeyGuards
   readonly signingKeys: SigningKeys
   readonly accessLog: AccessLog
   readonly auditing: { readonly audit: GatewayAudit | undefined; readonly kmsKeys: KmsKeys }

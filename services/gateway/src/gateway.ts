@@ -10,6 +10,7 @@ import type { Exchange } from './exchange.ts'
 import { sendFailure } from './failure.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
+import { KeyGuards } from './keys/key-guards.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
@@ -29,6 +30,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     metadata: mesh.use('metadata'),
     buckets: new BucketCache(mesh, options.bucketLeaseMs),
     objectKeys: new ObjectKeys(mesh),
+    keyGuards: new KeyGuards(mesh, options.region),
     signingKeys: new SigningKeys(mesh),
     accessLog: new AccessLog(() => context, { everyMs: options.accessLogSeconds * 1000 }),
     auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },

@@ -6,7 +6,7 @@ import { SettingsRecords } from './settings-records.ts'
 /** AWS KMS, "Resource quotas": tags per KMS key. */
 const TAGS_MAX = 50
 
-type SettingsActions = Omit<KeySettingsActions, 'rotateDueKeys'>
+type SettingsActions = Omit<KeySettingsActions, 'rotateDueKeys' | 'findKeyPolicy'>
 
 /** What is kept of keys beside their connectors. Each change is made on top of what others change meanwhile. */
 export function createKeySettings(
@@ -34,6 +34,9 @@ export function createKeySettings(
     },
     async setDescription(keyId, description) {
       return change(await nameOf(keyId), (before) => ({ ...before, description }))
+    },
+    async setKeyPolicy(keyId, policy) {
+      return change(await nameOf(keyId), (before) => ({ ...before, policy }))
     },
     async tagKey(keyId, added) {
       return change(await nameOf(keyId), (before) => {

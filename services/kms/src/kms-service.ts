@@ -68,6 +68,12 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     ...aliases,
     ...createKeySettings(records, describeKey),
     ...createAuditSigning(records),
+    async findKeyPolicy(keyId) {
+      const { connector, key } = await locate(keyId)
+      const found = { connector: connector.name, keyId: key, defaultConnector }
+      const { policy } = (await new SettingsRecords(records).find(keyNameOf(found))).settings
+      return policy === undefined ? found : { ...found, policy }
+    },
     rotateDueKeys: () => rotateDueKeys(records, { describeKey, rotateKey }),
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {
       const { connector, key } = await locate(keyId)

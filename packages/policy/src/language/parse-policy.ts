@@ -8,6 +8,8 @@ export interface PolicyPlace {
   readonly service: string
   /** Whether it may name this resource, wildcards and all. */
   readonly isOwnResource: (resource: string) => boolean
+  /** Absent: that of a bucket policy. */
+  readonly bytesMax?: number
 }
 
 /** The policy can't be what its author meant; the message is for them. */
@@ -51,7 +53,7 @@ const PLAIN_SID = /^[A-Za-z0-9]{0,256}$/
 /** Reads a policy that is attached to a resource, and so says of whom it speaks. PolicyMalformed. */
 export function parseResourcePolicy(text: string, place: PolicyPlace): Policy {
   return parsePolicy(text, {
-    bytesMax: POLICY_BYTES_MAX,
+    bytesMax: place.bytesMax ?? POLICY_BYTES_MAX,
     principal: 'required',
     resource: 'required',
     sid: ANY_SID,

@@ -1,6 +1,8 @@
 import type { KmsService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 import type { z } from 'zod'
+import type { KeyGuards } from '../keys/key-guards.ts'
+import type { SigningKey } from '../signing-keys.ts'
 import { kmsApiError } from './errors.ts'
 
 /** What an operation may use: the services, and what its answers are made of. Of one request. */
@@ -8,10 +10,12 @@ export interface KmsApiCall {
   readonly mesh: Mesh
   readonly kms: KmsService
   readonly region: string
-  /** Of the account that calls: its keys are the server's. */
+  /** Of the account that the server's keys belong to. */
   readonly accountId: string
   /** Keys of this connector are named without it. */
   readonly defaultConnector: string
+  readonly caller: Pick<SigningKey, 'principal' | 'policies'>
+  readonly guards: KeyGuards
 }
 
 export interface KmsApiOperation {

@@ -6,7 +6,6 @@ import { MemoryRecords } from '@coffer/kms/testing'
 import type { Mesh } from '@coffer/mesh'
 import { describe, expect, it } from 'vitest'
 import { decodeBlob, encodeBlob, encodeHeader } from './ciphertext-blob.ts'
-import type { KmsApiCall } from './operation.ts'
 import { openCiphertext, sealPlaintext } from './seal-plaintext.ts'
 
 const REFUSED = { code: expect.stringMatching(/^(InvalidCiphertextException|KMS_CIPHERTEXT_REFUSED)$/) }
@@ -34,8 +33,7 @@ async function localCall() {
     recipient: () => ({ processId: 'p', publicKey: new Uint8Array(32) }),
     unparcel: (sealed: KeyParcel) => (sealed as Extract<KeyParcel, { kind: 'local' }>).secret,
   } as unknown as Mesh
-  const call: KmsApiCall = { kms, mesh, region: 'r', accountId: '1'.repeat(12), defaultConnector: 'local' }
-  return { call, connector, handed }
+  return { call: { kms, mesh }, connector, handed }
 }
 
 const textOf = (secret: Secret) => Buffer.from(insecureExportKeyBytes(secret)).toString()

@@ -12,7 +12,7 @@ const PURPOSE = 'kms api ciphertext'
  * a parcel. So the plaintext goes to no other process, and any KMS will do, whatever it can encrypt itself.
  */
 export async function sealPlaintext(
-  { kms, mesh }: KmsApiCall,
+  { kms, mesh }: Pick<KmsApiCall, 'kms' | 'mesh'>,
   keyName: string,
   plaintext: Secret,
   context: EncryptionContext,
@@ -30,7 +30,7 @@ export async function sealPlaintext(
 
 /** The caller wipes the plaintext. InvalidCiphertextException; AccessDeniedException for a key that is not there. */
 export async function openCiphertext(
-  { kms, mesh }: KmsApiCall,
+  { kms, mesh }: Pick<KmsApiCall, 'kms' | 'mesh'>,
   blob: Buffer,
   context: EncryptionContext,
 ): Promise<Secret> {

@@ -4,6 +4,7 @@ import type { Exchange } from '../exchange.ts'
 import { sendFailure } from '../failure.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { type Reply, sendReply } from '../reply.ts'
+import type { SigningKey } from '../signing-keys.ts'
 import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { type KmsApiError, kmsApiError } from './errors.ts'
@@ -46,10 +47,10 @@ async function handle(exchange: Exchange, context: GatewayContext): Promise<Repl
   const { caller, body } = await authenticate(exchange, context)
   const { principal } = caller
   try {
-    const call = await callOf(principal, context)
+    const call = await callOf(caller, context)
     const input = parseBody(body)
     exchange.trail.names({ resource: keyNamedBy(input) })
-    await authorize(caller, name, input, call, exchange)
+    await authorize(name, input, call, exchange)
     if (operation === undefined) throw kmsApiError('UnknownOperationException', { message: `Unknown: ${name}` })
     const answer = await operation.answer(input, call)
     if (operation.changesKeys) audit(exchange, context, principal, name)
@@ -83,11 +84,12 @@ function keyNamedBy(input: unknown): string | undefined {
   return typeof name === 'string' ? name.slice(0, KEY_NAME_CHARACTERS_MAX) : undefined
 }
 
-async function callOf(principal: Principal, { options }: GatewayContext): Promise<KmsApiCall> {
+async function callOf(caller: SigningKey, { options, keyGuards }: GatewayContext): Promise<KmsApiCall> {
   const { mesh, region } = options
   const kms = mesh.use('kms')
   const [defaultConnector = ''] = await kms.listConnectors()
-  return { mesh, kms, region, accountId: principal.accountId, defaultConnector }
+  const accountId = await keyGuards.ownerAccountId()
+  return { mesh, kms, region, accountId, defaultConnector, caller, guards: keyGuards }
 }
 
 function audit({ requestId }: Exchange, { options }: GatewayContext, principal: Principal, operation: string): void {

@@ -11,6 +11,7 @@ import {
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import type { Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { isPermittedOnObject } from '../steps/permission.ts'
@@ -42,6 +43,9 @@ export async function openCopySource(
     const source = await findCopySource(request, context)
     const range = plan(source)
     request.trail.usedKey(source.object.objectKey)
+    const { version, attributes } = source.object
+    const kms = { bucket: source.bucket, key: version.key, kms: attributes.kms }
+    await assertMayUseKey(request, context, 'kms:Decrypt', kms)
     const objectKey = await openKeyOf(context, source.bucket, source.object, source.sse)
     try {
       const plain = await readRange(context, source.bucket, source.object, objectKey, source.sse, range)

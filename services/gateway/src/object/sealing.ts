@@ -57,6 +57,11 @@ function kmsSealing(kind: 'SSE-KMS' | 'DSSE-KMS', kms: KmsAttributes): Sealing {
   return { kind, kms: { ...kms, bucketKeyEnabled: kms.bucketKeyEnabled && kind === 'SSE-KMS' } }
 }
 
+/** The master key that it is to be under, with SSE-KMS and DSSE-KMS. */
+export function kmsOf(sealing: Sealing): KmsAttributes | undefined {
+  return 'kms' in sealing ? sealing.kms : undefined
+}
+
 /** What the data of a new object is sealed with. */
 export function dataAlgorithmOf(sealing: Sealing, { options }: Pick<GatewayContext, 'options'>): DataAlgorithm {
   return sealing.kind === 'DSSE-KMS' ? DUAL_LAYER_ALGORITHM : options.dataAlgorithm

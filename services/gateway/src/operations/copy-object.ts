@@ -3,6 +3,7 @@ import { etagOf } from '@coffer/object-record'
 import { parseChecksumAlgorithm, parseCopiedHeaders, renderCopyObjectResult, s3Error } from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
 import { storeBody } from '../body/store-body.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
@@ -10,7 +11,7 @@ import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
-import { dataAlgorithmOf, type Sealing, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/sealing.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -37,6 +38,7 @@ export const copyObject: Operation = async (request, context) => {
   if (copied.replacesTags) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
+  await assertMayUseKey(request, context, 'kms:GenerateDataKey', { bucket, key, kms: kmsOf(sealing) })
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   request.trail.usedKey(issued.stored)
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {

@@ -7,10 +7,11 @@ import {
   renderInitiateMultipartUpload,
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
-import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
@@ -35,6 +36,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   }
   const uploadId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
+  await assertMayUseKey(request, context, 'kms:GenerateDataKey', { bucket, key, kms: kmsOf(sealing) })
   const issued = await context.objectKeys.issue(sealing, {
     bucketId: bucket.record.id,
     key,

@@ -2,6 +2,7 @@ import { isCofferError } from '@coffer/errors'
 import { parseSseRequest, responseOverrides, type SseRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { type FoundObject, findObject } from '../object/find-object.ts'
 import { openKeyOf, readRange } from '../object/read-object.ts'
 import type { Reply } from '../reply.ts'
@@ -37,6 +38,11 @@ async function replyWith(
   sse: SseRequest,
 ): Promise<Reply> {
   request.trail.usedKey(object.objectKey)
+  await assertMayUseKey(request, context, 'kms:Decrypt', {
+    bucket,
+    key: object.version.key,
+    kms: object.attributes.kms,
+  })
   const objectKey = await openKeyOf(context, bucket, object, sse)
   const described = objectHeaders(request.parsed, bucket, object, sse)
   assertReadConditions(request.parsed.headers, object, described)

@@ -3,12 +3,13 @@ import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
-import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply, type Reply } from '../reply.ts'
@@ -43,6 +44,7 @@ export async function putPayload(
 
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
+  await assertMayUseKey(request, context, 'kms:GenerateDataKey', { bucket, key, kms: kmsOf(sealing) })
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   request.trail.usedKey(issued.stored)
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {

@@ -4,6 +4,7 @@ import { masterKeyNameOf, type ObjectEncryption, parseObjectEncryption, s3Error 
 import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { type FoundObject, findObject } from '../object/find-object.ts'
 import { withKeyNamed } from '../object/key-named.ts'
 import { emptyReply } from '../reply.ts'
@@ -30,6 +31,10 @@ export const updateObjectEncryption: Operation = async (request, context) => {
           "The UpdateObjectEncryption operation doesn't support source objects with the encryption type DSSE-KMS or SSE-C. Only source objects encrypted with SSE-S3 or SSE-KMS are supported.",
       })
     }
+    const before = { bucket, key, kms: object.attributes.kms }
+    await assertMayUseKey(request, context, 'kms:Decrypt', before)
+    const after = { keyId: wanted.kmsKeyId, bucketKeyEnabled: wanted.bucketKeyEnabled }
+    await assertMayUseKey(request, context, 'kms:GenerateDataKey', { ...before, kms: { ...before.kms, ...after } })
     if (await reseal(context, bucket, object, wanted)) return emptyReply(200, versionHeader(bucket, object.version))
   }
   throw s3Error('OperationAborted')

@@ -1,5 +1,6 @@
 import { parseCopySourceRange, parseSseRequest, renderCopyPartResult, s3Error } from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { openCopySource } from '../object/copy-source.ts'
 import { findUpload } from '../object/upload.ts'
 import { xmlReply } from '../reply.ts'
@@ -17,6 +18,7 @@ export const uploadPartCopy: Operation = async (request, context) => {
   const sse = parseSseRequest(headers, secure, 'read')
   const partNumber = partNumberOf(request)
   const upload = await findUpload(context, bucket, key, query.get('uploadId'))
+  await assertMayUseKey(request, context, 'kms:Decrypt', { bucket, key, kms: upload.attributes.kms })
   const { source, range, plain } = await openCopySource(request, context, ({ object }) => {
     const wanted = parseCopySourceRange(headers['x-amz-copy-source-range'], object.version.sizeBytes)
     if (wanted.lengthBytes > PART_BYTES_MAX) throw s3Error('EntityTooLarge')

@@ -4,6 +4,7 @@ import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { discardGarbage, discardUncommitted } from '../object/discard-garbage.ts'
 import { etagHexOf } from '../object/object-body.ts'
 import { type FoundUpload, findUpload, openUploadKey, type PartAttributes, sealPart } from '../object/upload.ts'
@@ -22,6 +23,7 @@ export const uploadPart: Operation = async (request, context) => {
   const sse = parseSseRequest(headers, secure, 'read')
   const partNumber = partNumberOf(request)
   const upload = await findUpload(context, bucket, key, query.get('uploadId'))
+  await assertMayUseKey(request, context, 'kms:Decrypt', { bucket, key, kms: upload.attributes.kms })
   const payload = uploadPayload(request, {
     md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,

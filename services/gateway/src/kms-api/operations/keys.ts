@@ -4,9 +4,9 @@ import { z } from 'zod'
 import { assertOnly, description, keyId } from '../fields.ts'
 import { assertNotServerKey, keyMetadata } from '../key-metadata.ts'
 import { describeLiveKey, parseKey, parseKeyOrAlias } from '../key-names.ts'
-import { assertDefaultPolicy } from '../key-policy.ts'
 import { kmsApiOperation } from '../operation.ts'
 import { assertTags, keyTagsOf, tags } from '../tags.ts'
+import { assertKeyPolicy } from './policies.ts'
 
 const CreateKey = z.strictObject({
   BypassPolicyLockoutSafetyCheck: z.boolean().optional(),
@@ -32,10 +32,12 @@ export const createKey = kmsApiOperation(
     assertOnly('MultiRegion', input.MultiRegion, false)
     assertOnly('CustomKeyStoreId', input.CustomKeyStoreId, undefined)
     assertOnly('XksKeyId', input.XksKeyId, undefined)
-    if (input.Policy !== undefined) assertDefaultPolicy(input.Policy, call.accountId)
+    const isUnchecked = input.BypassPolicyLockoutSafetyCheck === true
+    if (input.Policy !== undefined) await assertKeyPolicy(input.Policy, isUnchecked, call)
     assertTags(input.Tags)
     const key = await call.kms.createKey(randomUUID())
     const name = keyNameOf(key)
+    if (input.Policy !== undefined) await call.kms.setKeyPolicy(name, input.Policy)
     if (input.Description) await call.kms.setDescription(name, input.Description)
     if (input.Tags?.length) await call.kms.tagKey(name, keyTagsOf(input.Tags))
     return { KeyMetadata: keyMetadata(key, input.Description ?? '', call) }

@@ -1,21 +1,27 @@
+import { keyNameOf } from '@coffer/kms'
+import { PolicyMalformed, principalValue } from '@coffer/policy'
 import { z } from 'zod'
+import { decideOnKey } from '../../keys/key-decision.ts'
+import { defaultPolicyText, KEY_POLICY_BYTES_MAX, keyPolicyOf } from '../../keys/key-policy.ts'
 import { kmsApiError } from '../errors.ts'
 import { keyId, marker } from '../fields.ts'
+import { assertNotServerKey } from '../key-metadata.ts'
 import { describeLiveKey, parseKey } from '../key-names.ts'
-import { assertDefaultPolicy, DEFAULT_POLICY_NAME, defaultPolicy } from '../key-policy.ts'
-import { kmsApiOperation } from '../operation.ts'
+import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { limitOf, pageOf } from '../pages.ts'
 
-const PolicyName = z.string().min(1).max(128).default(DEFAULT_POLICY_NAME)
+/** AWS KMS API Reference, PutKeyPolicy: there is one policy for a key, of this name. */
+const POLICY_NAME = 'default'
+const PolicyName = z.string().min(1).max(128).default(POLICY_NAME)
 
-/** The default policy, which every key has. */
 export const getKeyPolicy = kmsApiOperation(z.strictObject({ KeyId: keyId, PolicyName }), async (input, call) => {
-  await describeLiveKey(call, parseKey(input.KeyId, call))
+  const key = await describeLiveKey(call, parseKey(input.KeyId, call))
   assertPolicyName(input.PolicyName)
-  return { Policy: JSON.stringify(defaultPolicy(call.accountId), undefined, 2), PolicyName: DEFAULT_POLICY_NAME }
+  const { policy } = await call.kms.describeSettings(keyNameOf(key))
+  return { Policy: policy ?? defaultPolicyText(call.accountId), PolicyName: POLICY_NAME }
 })
 
-/** Takes the default policy only, which changes nothing. UnsupportedOperationException for any other: it is not enforced. */
+/** In force at once in this process, and within two seconds in every other. */
 export const putKeyPolicy = kmsApiOperation(
   z.strictObject({
     KeyId: keyId,
@@ -24,23 +30,62 @@ export const putKeyPolicy = kmsApiOperation(
     BypassPolicyLockoutSafetyCheck: z.boolean().optional(),
   }),
   async (input, call) => {
-    await describeLiveKey(call, parseKey(input.KeyId, call))
+    const key = await describeLiveKey(call, parseKey(input.KeyId, call))
     assertPolicyName(input.PolicyName)
-    assertDefaultPolicy(input.Policy, call.accountId)
+    assertNotServerKey(key, call)
+    await assertKeyPolicy(input.Policy, input.BypassPolicyLockoutSafetyCheck === true, call)
+    await call.kms.setKeyPolicy(keyNameOf(key), input.Policy)
+    call.guards.forget()
     return undefined
   },
+  { changesKeys: true },
 )
 
 export const listKeyPolicies = kmsApiOperation(
   z.strictObject({ KeyId: keyId, Limit: limitOf(1000, 100), Marker: marker.optional() }),
   async ({ KeyId, Limit, Marker }, call) => {
     await describeLiveKey(call, parseKey(KeyId, call))
-    const { page, more } = pageOf([DEFAULT_POLICY_NAME], Marker, Limit)
+    const { page, more } = pageOf([POLICY_NAME], Marker, Limit)
     return { PolicyNames: page, ...more }
   },
 )
 
+/**
+ * A policy that can be kept: understood as a whole, and (AWS KMS Developer Guide, "The key policy lockout safety check") one that
+ * lets the caller replace it again. LimitExceededException, MalformedPolicyDocumentException.
+ */
+export async function assertKeyPolicy(text: string, bypass: boolean, call: KmsApiCall): Promise<void> {
+  if (Buffer.byteLength(text) > KEY_POLICY_BYTES_MAX) throw kmsApiError('LimitExceededException')
+  const policy = parsed(text)
+  const { principal, policies } = call.caller
+  const arn = `arn:aws:kms:${call.region}:${call.accountId}:key/*`
+  const guard = { arn, ownerAccountId: call.accountId, isServerKey: false, policy: { id: arn, policy } }
+  const decision = decideOnKey(guard, {
+    principal,
+    policies,
+    action: 'kms:PutKeyPolicy',
+    encryptionContext: {},
+    values: (key) => {
+      const value = principalValue(principal, key)
+      return value === undefined ? undefined : [value]
+    },
+  })
+  if (bypass || decision.effect === 'allow') return
+  throw kmsApiError('MalformedPolicyDocumentException', {
+    message: 'The new key policy will not allow you to update the key policy in the future.',
+  })
+}
+
+function parsed(text: string) {
+  try {
+    return keyPolicyOf(text)
+  } catch (error) {
+    if (!(error instanceof PolicyMalformed)) throw error
+    throw kmsApiError('MalformedPolicyDocumentException', { message: error.message, cause: error })
+  }
+}
+
 function assertPolicyName(name: string): void {
-  if (name === DEFAULT_POLICY_NAME) return
+  if (name === POLICY_NAME) return
   throw kmsApiError('NotFoundException', { message: 'No such policy exists' })
 }

@@ -1,0 +1,70 @@
+import {
+  type ContextValues,
+  type Decision,
+  decide,
+  type PrincipalPolicies,
+  type RequestPrincipal,
+} from '@coffer/policy'
+import type { KeyGuard } from './key-guards.ts'
+
+const CONTEXT_KEY = 'kms:encryptioncontext:'
+
+/** What is to be done with a key, and by whom. */
+export interface KeyUseAsked {
+  readonly principal: RequestPrincipal
+  readonly policies: PrincipalPolicies | undefined
+  /** `kms:Decrypt`. */
+  readonly action: string
+  readonly encryptionContext: Readonly<Record<string, string>>
+  /** `s3.<region>.amazonaws.com`: S3 asks for its client. */
+  readonly viaService?: string
+  /** Values of every other condition key. */
+  readonly values: ContextValues
+}
+
+/**
+ * Whether the key's policy and the principal's own let it be done. Source: AWS KMS Developer Guide, "Determining access to AWS KMS
+ * keys": without a word of the key's policy nobody may do anything, its owner's root included.
+ */
+export function decideOnKey(guard: KeyGuard, asked: KeyUseAsked): Decision {
+  const { principal, policies, action } = asked
+  return decide({
+    principal,
+    policies,
+    action,
+    resource: guard.arn,
+    values: (key) => valuesOf(key, asked) ?? asked.values(key),
+    resourceAccountId: guard.ownerAccountId,
+    resourcePolicy: guard.policy,
+    needsResourcePolicy: true,
+  })
+}
+
+/** Service Authorization Reference, AWS KMS, "Condition keys". */
+function valuesOf(
+  key: string,
+  { principal, encryptionContext, viaService }: KeyUseAsked,
+): readonly string[] | undefined {
+  if (key.startsWith(CONTEXT_KEY)) {
+    const wanted = key.slice(CONTEXT_KEY.length)
+    const value = Object.entries(encryptionContext).find(([name]) => name.toLowerCase() === wanted)?.[1]
+    return value === undefined ? undefined : [value]
+  }
+  switch (key) {
+    case 'kms:encryptioncontextkeys':
+      return Object.keys(encryptionContext)
+    case 'kms:viaservice':
+      return viaService === undefined ? undefined : [viaService]
+    case 'kms:calleraccount':
+      return typeof principal === 'object' && 'accountId' in principal ? [principal.accountId] : undefined
+    case 'kms:keyspec':
+    case 'kms:encryptionalgorithm':
+      return ['SYMMETRIC_DEFAULT']
+    case 'kms:keyusage':
+      return ['ENCRYPT_DECRYPT']
+    case 'kms:keyorigin':
+      return ['AWS_KMS']
+    default:
+      return undefined
+  }
+}
