@@ -2,6 +2,7 @@ import { AUDIT_ERRORS } from '@coffer/audit'
 import { BLOB_ERRORS } from '@coffer/blob-store'
 import { CONFIG_ERRORS } from '@coffer/config'
 import { CRYPTO_ERRORS } from '@coffer/crypto-core'
+import { EVENT_TARGET_ERRORS } from '@coffer/event-targets'
 import { JOB_ERRORS } from '@coffer/job-queue'
 import { KMS_ERRORS } from '@coffer/kms'
 import { MESH_ERRORS } from '@coffer/mesh'
@@ -22,6 +23,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Keys', { ...KMS_ERRORS, ...ENGINE_ERRORS, ...ROTATION_ERRORS }],
   ['Jobs', JOB_ERRORS],
   ['Audit trail', AUDIT_ERRORS],
+  ['Event targets', EVENT_TARGET_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
   ['Accounts and identities', IAM_ERRORS],
   ['Metadata store', METADATA_ERRORS],

@@ -56,6 +56,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     domains: [],
     dataAlgorithm: 'AES-256-GCM',
     blockedEncryptionTypes: [],
+    eventTargets: [],
     blocksPublicAccess: true,
     objectOwnership: 'BucketOwnerEnforced',
     allowsSignatureVersion2: false,

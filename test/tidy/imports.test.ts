@@ -13,6 +13,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/metadata-store': ['errors'],
   'packages/blob-store': ['errors'],
   'packages/audit': ['errors'],
+  'packages/event-targets': ['errors'],
   'packages/job-queue': ['errors'],
   'packages/lease': ['errors'],
   'packages/kms': ['crypto-core', 'errors'],

@@ -91,6 +91,13 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'A file (YAML or JSON) that configures KMS connectors beside the built-in one, and which is the default (docs/kms).',
   } satisfies Optional<string>,
+  eventsFile: {
+    value: file,
+    environment: 'COFFER_EVENTS_FILE',
+    flag: 'events-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that configures the targets of event notifications (docs/events.md).',
+  } satisfies Optional<string>,
   workers: {
     value: integer({ min: 1, max: 256 }),
     environment: 'COFFER_WORKERS',

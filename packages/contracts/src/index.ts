@@ -1,4 +1,5 @@
 import type { CryptoService } from './crypto.ts'
+import type { EventsService } from './events.ts'
 import type { IamService } from './iam.ts'
 import type { KmsService } from './kms.ts'
 import type { MetadataService } from './metadata.ts'
@@ -6,6 +7,7 @@ import type { RotationService } from './rotation.ts'
 
 export type * from './audit.ts'
 export type * from './crypto.ts'
+export type * from './events.ts'
 export type * from './iam.ts'
 export type * from './key-parcel.ts'
 export type * from './kms.ts'
@@ -23,6 +25,7 @@ export interface Services {
   crypto: CryptoService
   iam: IamService
   rotation: RotationService
+  events: EventsService
 }
 
 export type ServiceName = keyof Services

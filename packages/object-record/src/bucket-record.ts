@@ -1,12 +1,18 @@
 import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
-import type { LifecycleConfiguration, ObjectLockConfiguration } from '@coffer/s3-protocol'
+import type { LifecycleConfiguration, NotificationConfiguration, ObjectLockConfiguration } from '@coffer/s3-protocol'
+import type { BucketListener } from './object-event.ts'
 
 /** What of a bucket's configuration background work goes by. */
 export interface BucketRules {
+  readonly region?: string
   /** Once there, it stays: only the default retention in it changes. Versioning is enabled then, and stays so. */
   readonly objectLock?: ObjectLockConfiguration
   readonly lifecycle?: LifecycleConfiguration
+  /** PutBucketNotificationConfiguration; absent: none. */
+  readonly notifications?: NotificationConfiguration
+  /** Those of them that have not run out; absent: nobody has listened lately. */
+  readonly listeners?: readonly BucketListener[]
 }
 
 export type SealedBucketFields = Pick<

@@ -1,6 +1,17 @@
 export { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from './bucket-record.ts'
 export { deleteMarkerOver } from './delete-marker.ts'
 export * from './object-attributes.ts'
+export {
+  type BucketListener,
+  type BucketMessage,
+  type BucketMessageEnvelope,
+  isListenerQueue,
+  objectEvents,
+  openBucketMessage,
+  parseBucketMessage,
+  queueOfListener,
+  sealBucketMessage,
+} from './object-event.ts'
 export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
 export { openSummaries, sealSummary } from './summary.ts'

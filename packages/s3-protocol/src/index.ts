@@ -33,6 +33,10 @@ export { createEtagHash, type EtagHash, hasMd5 } from './etag-hash.ts'
 export * from './lifecycle/due-times.ts'
 export * from './lifecycle/lifecycle-rules.ts'
 export * from './metadata.ts'
+export * from './notifications/event-names.ts'
+export * from './notifications/event-record.ts'
+export * from './notifications/notification-documents.ts'
+export * from './notifications/notification-rules.ts'
 export * from './object-attributes.ts'
 export {
   asksForBypass,

@@ -74,6 +74,8 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', target: 'bucket', query: ['session'], operation: 'CreateSession' },
   { method: 'GET', target: 'bucket', query: ['versions'], operation: 'ListObjectVersions' },
   { method: 'GET', target: 'bucket', query: ['uploads'], operation: 'ListMultipartUploads' },
+  // An extension of MinIO.
+  { method: 'GET', target: 'bucket', query: ['events'], operation: 'ListenBucketNotification' },
   { method: 'GET', target: 'bucket', queryValue: ['list-type', '2'], operation: 'ListObjectsV2' },
   { method: 'GET', target: 'bucket', operation: 'ListObjects' },
   { method: 'HEAD', target: 'bucket', operation: 'HeadBucket' },

@@ -6,6 +6,7 @@ import { createGateway } from '@coffer/service-gateway'
 import { openAuditTrail } from './audit-trail.ts'
 import { CertificateStore } from './certificates/certificate-store.ts'
 import { type TlsSettings, tlsSettingsOf } from './certificates/tls-settings.ts'
+import { eventTargetNames } from './event-targets.ts'
 import { listen } from './listener.ts'
 
 /** How long a target that takes no records may hold up a stop. */
@@ -29,13 +30,14 @@ export type GatewaySettings = Pick<
   | 'signatureVersion2'
   | 'accessLogSeconds'
   | 'inlineSizeBytesMax'
+  | 'eventsFile'
   | 'logLevel'
   | 'logFormat'
 >
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips } = configuration
+  const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips, eventsFile } = configuration
   const { objectOwnership, signatureVersion2, accessLogSeconds } = configuration
   return {
     address,
@@ -53,6 +55,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     signatureVersion2,
     accessLogSeconds,
     inlineSizeBytesMax,
+    eventsFile,
     logLevel,
     logFormat,
   }
@@ -94,6 +97,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     allowsSignatureVersion2: settings.signatureVersion2 === 'allowed',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
     audit,
+    eventTargets: eventTargetNames(settings.eventsFile),
   })
   const { address, allowHttp } = settings
   const handler = gateway.handler.bind(gateway)
@@ -102,6 +106,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     port: listener.port,
     reload: () => certificates.reload(),
     async stop(drainMs) {
+      gateway.endStreams()
       await listener.close(drainMs)
       await gateway.close()
       await audit?.log.close(AUDIT_DRAIN_MS)

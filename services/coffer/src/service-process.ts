@@ -7,6 +7,7 @@ import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
 import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
+import { createEventsService, provideEvents, runRelay } from '@coffer/service-events'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
@@ -14,6 +15,7 @@ import { createJobHandler, createRotationService, provideRotation } from '@coffe
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { openDataDirectory } from './data-directory.ts'
+import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { onHangUp } from './hang-up.ts'
@@ -56,6 +58,7 @@ export const SERVICES = {
   crypto: { needs: ['metadata', 'kms'], start: startCrypto },
   iam: { needs: ['metadata', 'kms'], start: startIam },
   rotation: { needs: ['metadata', 'kms', 'crypto'], start: startRotation },
+  events: { needs: ['metadata', 'crypto'], start: startEvents },
   gateway: { needs: ['metadata', 'kms', 'crypto', 'iam'], start: startGatewayService },
 } as const satisfies Record<string, ServiceStart>
 
@@ -167,6 +170,20 @@ async function keepHouseWhile(held: AbortSignal, mesh: Mesh, logger: Logger): Pr
   const housekeeping = startHousekeeping(mesh, logger)
   await once(held, 'abort')
   await housekeeping.stop()
+}
+
+/** Several may run: one of them delivers, the others stand by. */
+async function startEvents({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+  const { targets, close, ...limits } = await openEventTargets(configuration.eventsFile)
+  cleanup.defer(close)
+  await provideEvents(mesh, createEventsService({ mesh }))
+  const relay = holdLease({
+    store: mesh.use('metadata'),
+    name: 'events-relay',
+    work: (held) => runRelay(held, { mesh, logger, targets, ...limits }),
+  })
+  cleanup.defer(() => relay.stop())
+  return [...targets.keys()].join(', ')
 }
 
 async function startGatewayService({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {

@@ -4,6 +4,7 @@ import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
+import { createEventsService, provideEvents } from '@coffer/service-events'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
@@ -44,6 +45,7 @@ export async function openStoreServices(
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     await provideIam(mesh, createIamService({ mesh }))
+    await provideEvents(mesh, createEventsService({ mesh }))
     await provideRotation(mesh, createRotationService({ mesh, blobs, queue: jobs }))
     return {
       mesh,

@@ -6,6 +6,7 @@ import type { Configuration } from '@coffer/config'
 import type { MetadataService } from '@coffer/contracts'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Logger } from '@coffer/mesh'
+import { startRelay } from '@coffer/service-events'
 import { renderBanner } from './banner.ts'
 import {
   defaultCertificatePath,
@@ -15,6 +16,7 @@ import {
 } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { onHangUp } from './hang-up.ts'
@@ -80,6 +82,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const housekeeping = startHousekeeping(services.mesh, logger)
   cleanup.defer(() => housekeeping.stop())
   const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup }
+  await startEventRelay(parts)
   const jobs = startJobProcess({ configuration, directory, services, housekeeping, logger, cleanup })
   cleanup.defer(() => jobs.stop())
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
@@ -122,6 +125,14 @@ function startJobProcess({ configuration, directory, services, housekeeping, log
       if (hasDied) housekeeping.scrubSoon()
     },
   })
+}
+
+/** The lock of the data directory says that there is no other. */
+async function startEventRelay({ configuration, services, logger, cleanup }: ServerParts): Promise<void> {
+  const { targets, close, ...limits } = await openEventTargets(configuration.eventsFile)
+  cleanup.defer(close)
+  const relay = startRelay({ mesh: services.mesh, logger, targets, ...limits })
+  cleanup.defer(() => relay.stop())
 }
 
 /** Before the store is opened, so that both load at the same time. */

@@ -17,4 +17,6 @@ export interface GatewayContext {
   readonly signingKeys: SigningKeys
   readonly accessLog: AccessLog
   readonly auditing: { readonly audit: GatewayAudit | undefined; readonly kmsKeys: KmsKeys }
+  /** Answers that have no end of their own end then: the server stops. */
+  readonly stopping: AbortSignal
 }

@@ -38,12 +38,16 @@ export interface GatewayOptions {
   readonly bucketLeaseMs: number
   /** Absent: no trail is kept. */
   readonly audit?: GatewayAudit | undefined
+  /** Names of the configured event targets: what a notification configuration may name. */
+  readonly eventTargets: readonly string[]
   readonly logger: Logger
 }
 
 export interface Gateway {
   /** For the server's `request` and `checkContinue` events alike: `100 Continue` is sent when the body is wanted. */
   handler(request: IncomingMessage, response: ServerResponse): void
+  /** Ends the answers that would go on for ever (live tails of events): the server is about to stop. */
+  endStreams(): void
   /** Resolves when the requests in flight have ended. */
   close(): Promise<void>
 }

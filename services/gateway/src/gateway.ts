@@ -25,6 +25,7 @@ import { SigningKeys } from './signing-keys.ts'
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { mesh } = options
+  const stopping = new AbortController()
   const context: GatewayContext = {
     options,
     metadata: mesh.use('metadata'),
@@ -34,6 +35,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     signingKeys: new SigningKeys(mesh),
     accessLog: new AccessLog(() => context, { everyMs: options.accessLogSeconds * 1000 }),
     auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },
+    stopping: stopping.signal,
   }
   const inFlight = new Set<Promise<void>>()
   return {
@@ -41,7 +43,11 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
       const served = serve(request, response, context).finally(() => inFlight.delete(served))
       inFlight.add(served)
     },
+    endStreams() {
+      stopping.abort()
+    },
     async close() {
+      stopping.abort()
       await Promise.allSettled(inFlight)
       await context.accessLog.close()
     },

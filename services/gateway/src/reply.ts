@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { PlainStream } from '@coffer/object-body'
 
-/** What an operation answers. A `stream` must yield exactly `content-length` bytes. */
+/** What an operation answers. A `stream` must yield exactly `content-length` bytes, where that is given. */
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>

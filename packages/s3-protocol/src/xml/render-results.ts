@@ -248,7 +248,6 @@ export function renderPostResponse(result: {
 /** The documents of configurations that a bucket has not: what AWS answers for a bucket on which nobody set them. */
 export const UNSET_CONFIGURATIONS = {
   accelerate: xmlDocument('AccelerateConfiguration', ''),
-  notification: xmlDocument('NotificationConfiguration', ''),
   analytics: xmlDocument('ListBucketAnalyticsConfigurationsResult', element('IsTruncated', false)),
   intelligentTiering: xmlDocument('ListBucketIntelligentTieringConfigurationsOutput', element('IsTruncated', false)),
   inventory: xmlDocument('ListInventoryConfigurationsResult', element('IsTruncated', false)),

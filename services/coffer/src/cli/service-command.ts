@@ -3,7 +3,7 @@ import { Argument, Command } from 'commander'
 import type { RunnableService } from '../service-process.ts'
 import { addOptionFlags, configurationValues } from './option-flags.ts'
 
-const NAMES: readonly RunnableService[] = ['gateway', 'iam', 'crypto', 'kms', 'metadata', 'rotation']
+const NAMES: readonly RunnableService[] = ['gateway', 'iam', 'crypto', 'kms', 'metadata', 'rotation', 'events']
 
 export function serviceCommand(): Command {
   const command = new Command('service')

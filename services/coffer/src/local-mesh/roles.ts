@@ -1,5 +1,5 @@
 /** Who is on the mesh: its services, and `operator`, which stands for the commands that an administrator runs. */
-export const MESH_ROLES = ['gateway', 'metadata', 'kms', 'crypto', 'iam', 'rotation', 'operator'] as const
+export const MESH_ROLES = ['gateway', 'metadata', 'kms', 'crypto', 'iam', 'rotation', 'events', 'operator'] as const
 
 export type MeshRole = (typeof MESH_ROLES)[number]
 
@@ -11,5 +11,6 @@ export const CALLS: Readonly<Record<MeshRole, readonly MeshRole[]>> = {
   crypto: ['metadata', 'kms'],
   iam: ['metadata', 'kms'],
   rotation: ['metadata', 'kms', 'crypto', 'iam', 'rotation'],
-  operator: ['metadata', 'kms', 'crypto', 'iam', 'rotation'],
+  events: ['metadata', 'crypto'],
+  operator: ['metadata', 'kms', 'crypto', 'iam', 'rotation', 'events'],
 }

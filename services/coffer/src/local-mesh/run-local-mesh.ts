@@ -57,7 +57,7 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
     [service('metadata')],
     [service('kms')],
     [service('crypto'), service('iam')],
-    [service('rotation'), ...gateways],
+    [service('rotation'), service('events'), ...gateways],
   ]
   const processes = new MeshProcesses(logger)
   cleanup.defer(() => processes.stop(stages))

@@ -41,7 +41,8 @@ export async function deliverLog(
   const held = { ...issued.held, algorithm, keyContextId: versionId, headers }
   const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, held)
   try {
-    await commitObject(context, bucket, { key, versionId, sizeBytes, attributes, objectKey: issued.stored, bodyOf })
+    const draft = { key, versionId, sizeBytes, attributes, objectKey: issued.stored, bodyOf }
+    await commitObject(context, bucket, { ...draft, eventName: 's3:ObjectCreated:Put' })
   } catch (error) {
     discardUncommitted(context, blobIds, error)
     throw error

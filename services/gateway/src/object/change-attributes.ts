@@ -1,8 +1,9 @@
 import { isCofferError } from '@coffer/errors'
-import { type ObjectAttributes, replaceObjectKey } from '@coffer/object-record'
-import { s3Error } from '@coffer/s3-protocol'
+import { etagOf, type ObjectAttributes, objectEvents, replaceObjectKey } from '@coffer/object-record'
+import { type ObjectEventName, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { type EventOrigin, eventOf } from './event-origin.ts'
 import { type FoundObject, findObject } from './find-object.ts'
 
 /** Of changes by others to the same version at the same time. */
@@ -17,11 +18,22 @@ export async function changeAttributes(
   bucket: OpenBucket,
   name: { readonly key: string; readonly versionId: string | undefined },
   change: (attributes: ObjectAttributes) => ObjectAttributes,
+  event?: { readonly name: ObjectEventName; readonly origin: EventOrigin },
 ): Promise<FoundObject> {
   const { record, metadataKey } = bucket
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, name.key, name.versionId, { withBody: false })
     const { version, objectKey } = object
+    const events =
+      event &&
+      objectEvents(bucket, bucket.config, () =>
+        eventOf(bucket, event.origin, event.name, {
+          key: version.key,
+          version,
+          sizeBytes: version.sizeBytes,
+          etag: etagOf(object.attributes).slice(1, -1),
+        }),
+      )
     try {
       await context.metadata.replaceObjectKey({
         bucketId: record.id,
@@ -30,6 +42,7 @@ export async function changeAttributes(
         expectedSealed: version.sealed,
         keyRef: version.keyRef,
         sealed: replaceObjectKey(metadataKey, record.id, version, change(object.attributes), objectKey),
+        ...(events && { events }),
       })
       return object
     } catch (error) {

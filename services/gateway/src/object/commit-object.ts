@@ -1,11 +1,12 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type CofferError, invariant, isCofferError } from '@coffer/errors'
 import type { CommitVersion, VersionBody, VersionId } from '@coffer/metadata-store'
-import { type ObjectAttributes, sealAttributes, sealSummary } from '@coffer/object-record'
-import { s3Error } from '@coffer/s3-protocol'
+import { etagOf, type ObjectAttributes, objectEvents, sealAttributes, sealSummary } from '@coffer/object-record'
+import { type ObjectEventName, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { discardGarbage } from './discard-garbage.ts'
+import { type EventOrigin, eventOf } from './event-origin.ts'
 import { withDefaultRetention } from './object-lock.ts'
 import { newVersionId } from './version-id.ts'
 import { resolveCondition, type WriteCondition } from './write-condition.ts'
@@ -22,6 +23,9 @@ export interface VersionDraft {
   readonly bodyOf: (versionId: VersionId) => VersionBody
   readonly condition?: WriteCondition | undefined
   readonly completesUpload?: CommitVersion['completesUpload']
+  readonly eventName: ObjectEventName
+  /** Absent: Coffer itself. */
+  readonly origin?: EventOrigin
 }
 
 export interface CommittedObject {
@@ -32,6 +36,8 @@ export interface CommittedObject {
 }
 
 const ATTEMPTS_MAX = 16
+/** MD5 of nothing: what S3 tells of a delete marker. */
+const EMPTY_ETAG = 'd41d8cd98f00b204e9800998ecf8427e'
 const NO_KEY: StoredObjectKey = { keyRef: '', sealed: new Uint8Array(0) }
 
 /**
@@ -95,6 +101,14 @@ async function sealCommit(
     keyRef: objectKey.keyRef,
   }
   const { bodyKind: _, ...version } = fields
+  const events = objectEvents(bucket, bucket.config, () =>
+    eventOf(bucket, draft.origin, draft.eventName, {
+      key: draft.key,
+      version: place,
+      sizeBytes: draft.sizeBytes,
+      etag: attributes ? etagOf(attributes).slice(1, -1) : EMPTY_ETAG,
+    }),
+  )
   return {
     bucketId: record.id,
     bucketRevision: record.revision,
@@ -106,6 +120,7 @@ async function sealCommit(
     body,
     ...(expectedCurrent !== undefined && { expectedCurrent }),
     ...(draft.completesUpload && { completesUpload: draft.completesUpload }),
+    ...(events && { events }),
   }
 }
 

@@ -1,9 +1,11 @@
 import { isCofferError } from '@coffer/errors'
+import { objectEvents } from '@coffer/object-record'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { commitObject, findSameBucket } from './commit-object.ts'
 import { discardGarbage } from './discard-garbage.ts'
+import { type EventOrigin, eventOf } from './event-origin.ts'
 import { versionSelectorOf } from './find-object.ts'
 import { assertRemovable } from './object-lock.ts'
 import { externalVersionId, newVersionId } from './version-id.ts'
@@ -15,6 +17,7 @@ export interface Deletion {
   readonly condition?: WriteCondition | undefined
   /** Passes over governance retention: the request says so, and may. */
   readonly bypassGovernance: boolean
+  readonly origin: EventOrigin
 }
 
 export interface Deleted {
@@ -43,6 +46,13 @@ export async function deleteObject(context: GatewayContext, planned: OpenBucket,
   let bucket = planned
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const expectedCurrent = deletion.condition && (await resolveCondition(context, bucket, key, deletion.condition))
+    const events = objectEvents(bucket, bucket.config, () =>
+      eventOf(bucket, deletion.origin, 's3:ObjectRemoved:Delete', {
+        key,
+        ...(typeof which === 'object' && { version: { versionId: which.versionId, isNull: false } }),
+        ...(which === 'null' && { version: { versionId: '', isNull: true } }),
+      }),
+    )
     const expectedSealed = await assertRemovable(context, bucket, key, which, deletion.bypassGovernance)
     try {
       const { removed, garbage } = await context.metadata.removeVersion({
@@ -52,6 +62,7 @@ export async function deleteObject(context: GatewayContext, planned: OpenBucket,
         which,
         ...(expectedCurrent !== undefined && { expectedCurrent }),
         ...(expectedSealed && { expectedSealed }),
+        ...(events && { events }),
       })
       discardGarbage(context, garbage)
       return {
@@ -80,6 +91,8 @@ async function putDeleteMarker(context: GatewayContext, bucket: OpenBucket, dele
     sizeBytes: 0,
     bodyOf: () => ({ kind: 'none' }),
     condition: deletion.condition,
+    eventName: 's3:ObjectRemoved:DeleteMarkerCreated',
+    origin: deletion.origin,
   })
   return { versionId: externalVersionId(marker), deleteMarker: true, madeMarker: true }
 }

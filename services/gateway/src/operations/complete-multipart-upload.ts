@@ -18,6 +18,7 @@ import {
   multipartEtagHex,
   totalSizeOf,
 } from '../object/complete-upload.ts'
+import { originOf } from '../object/event-origin.ts'
 import { findCurrentObject } from '../object/find-object.ts'
 import { type FoundUpload, findUpload } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -61,6 +62,8 @@ export const completeMultipartUpload: Operation = async (request, context) => {
       manifest: sealManifest(bucket.metadataKey, bucket.record.id, key, versionId, parts.map(manifestPartOf)),
     }),
     condition: writeConditionOf(headers),
+    eventName: 's3:ObjectCreated:CompleteMultipartUpload',
+    origin: originOf(request),
     completesUpload: {
       uploadId: upload.record.uploadId,
       parts: parts.map(({ record }) => ({ partNumber: record.partNumber, blobId: record.blob.blobId })),

@@ -7,6 +7,7 @@ import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { type CopySource, openCopySource } from '../object/copy-source.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
+import { originOf } from '../object/event-origin.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
@@ -71,6 +72,8 @@ export const copyObject: Operation = async (request, context) => {
       objectKey: issued.stored,
       bodyOf,
       condition: writeConditionOf(headers),
+      eventName: 's3:ObjectCreated:Copy',
+      origin: originOf(request),
     })
     const result = renderCopyObjectResult({
       etag: etagOf(attributes),

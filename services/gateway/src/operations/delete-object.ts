@@ -1,4 +1,5 @@
 import { deleteObject as deleteNamed } from '../object/delete-object.ts'
+import { originOf } from '../object/event-origin.ts'
 import { bypassesGovernance } from '../object/object-lock.ts'
 import { deleteConditionOf } from '../object/write-condition.ts'
 import { emptyReply } from '../reply.ts'
@@ -12,6 +13,7 @@ export const deleteObject: Operation = async (request, context) => {
     versionId: query.get('versionId'),
     condition: deleteConditionOf(headers),
     bypassGovernance: bypassesGovernance(request),
+    origin: originOf(request),
   })
   return emptyReply(204, {
     ...(deleted.versionId !== undefined && { 'x-amz-version-id': deleted.versionId }),

@@ -3,6 +3,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import { toS3Error } from '../errors-to-s3.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { deleteObject } from '../object/delete-object.ts'
+import { originOf } from '../object/event-origin.ts'
 import { bypassesGovernance } from '../object/object-lock.ts'
 import type { WriteCondition } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -43,6 +44,7 @@ async function deleteOne(request: AuthorizedRequest, context: GatewayContext, en
       versionId,
       condition: conditionOf(entry),
       bypassGovernance: bypassesGovernance(request, key),
+      origin: originOf(request),
     })
     return {
       kind: 'deleted',

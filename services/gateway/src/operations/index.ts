@@ -5,6 +5,7 @@ import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
 import { deleteBucketLifecycle, getBucketLifecycle, putBucketLifecycle } from './bucket-lifecycle.ts'
 import { getBucketLogging, putBucketLogging } from './bucket-logging.ts'
+import { getBucketNotification, putBucketNotification } from './bucket-notification.ts'
 import {
   deleteBucketOwnershipControls,
   getBucketOwnershipControls,
@@ -32,6 +33,7 @@ import { listObjectVersions } from './list-object-versions.ts'
 import { listObjects } from './list-objects.ts'
 import { listObjectsV2 } from './list-objects-v2.ts'
 import { listParts } from './list-parts.ts'
+import { listenBucketNotification } from './listen-bucket-notification.ts'
 import { getObjectAcl, putObjectAcl } from './object-acl.ts'
 import { getObjectLegalHold, putObjectLegalHold } from './object-legal-hold.ts'
 import { getObjectLockConfiguration, putObjectLockConfiguration } from './object-lock-configuration.ts'
@@ -44,7 +46,6 @@ import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
   getBucketAccelerate,
-  getBucketNotification,
   getBucketReplication,
   getBucketWebsite,
   getListedConfiguration,
@@ -110,6 +111,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListBucketInventoryConfigurations: listBucketInventory,
   ListBucketMetricsConfigurations: listBucketMetrics,
   ListBuckets: listBuckets,
+  ListenBucketNotification: listenBucketNotification,
   ListMultipartUploads: listMultipartUploads,
   ListObjectVersions: listObjectVersions,
   ListObjects: listObjects,
@@ -124,6 +126,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketLogging: putBucketLogging,
   PutBucketRequestPayment: putBucketRequestPayment,
+  PutBucketNotificationConfiguration: putBucketNotification,
   PutBucketPolicy: putBucketPolicy,
   PutBucketTagging: putBucketTagging,
   PutBucketVersioning: putBucketVersioning,

@@ -2,6 +2,7 @@ import { renderAcl } from '@coffer/s3-protocol'
 import { assertMayBePublic, hasAcls, readAcl, refuseAcl } from '../bucket/bucket-acl.ts'
 import { ownerOf } from '../bucket/bucket-owner.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
+import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
 import { effectiveAcl } from '../object/object-acl.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
@@ -31,9 +32,15 @@ export const putObjectAcl: Operation = async (request, context) => {
   const { owner } = effectiveAcl(bucket, found.attributes.acl, bucketOwner)
   const grants = await readAcl(request, context, { owner, bucketOwner })
   assertMayBePublic(bucket, grants)
-  const { version } = await changeAttributes(context, bucket, { key, versionId }, (attributes) => ({
-    ...attributes,
-    acl: { ownerAccountId: attributes.acl?.ownerAccountId ?? bucket.record.ownerAccountId, owner, grants },
-  }))
+  const { version } = await changeAttributes(
+    context,
+    bucket,
+    { key, versionId },
+    (attributes) => ({
+      ...attributes,
+      acl: { ownerAccountId: attributes.acl?.ownerAccountId ?? bucket.record.ownerAccountId, owner, grants },
+    }),
+    { name: 's3:ObjectAcl:Put', origin: originOf(request) },
+  )
   return emptyReply(200, versionHeader(bucket, version))
 }

@@ -1,6 +1,7 @@
-import { parseTaggingDocument, renderTagging, type Tags, withTags } from '@coffer/s3-protocol'
+import { type ObjectEventName, parseTaggingDocument, renderTagging, type Tags, withTags } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
+import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
 import { emptyReply, type Reply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -19,20 +20,25 @@ export const getObjectTagging: Operation = async (request, context) => {
 /** PutObjectTagging: replaces all tags of a version; its data and its date stay. */
 export const putObjectTagging: Operation = async (request, context) => {
   const tags = parseTaggingDocument(await collectDocument(request, DOCUMENT_BYTES_MAX), 'object')
-  return emptyReply(200, await setTags(request, context, tags))
+  return emptyReply(200, await setTags(request, context, tags, 's3:ObjectTagging:Put'))
 }
 
 /** DeleteObjectTagging. */
 export const deleteObjectTagging: Operation = async (request, context) =>
-  emptyReply(204, await setTags(request, context, {}))
+  emptyReply(204, await setTags(request, context, {}, 's3:ObjectTagging:Delete'))
 
-async function setTags(...[request, context, tags]: [...Parameters<Operation>, Tags]): Promise<Reply['headers']> {
+async function setTags(
+  ...[request, context, tags, eventName]: [...Parameters<Operation>, Tags, ObjectEventName]
+): Promise<Reply['headers']> {
   const bucket = bucketOf(request)
   const { key, query } = request.parsed
   const name = { key, versionId: query.get('versionId') }
-  const { version } = await changeAttributes(context, bucket, name, (attributes) => ({
-    ...attributes,
-    headers: withTags(attributes.headers, tags),
-  }))
+  const { version } = await changeAttributes(
+    context,
+    bucket,
+    name,
+    (attributes) => ({ ...attributes, headers: withTags(attributes.headers, tags) }),
+    { name: eventName, origin: originOf(request) },
+  )
   return versionHeader(bucket, version)
 }

@@ -11,7 +11,7 @@ export const postObject: Operation = async (request, context) => {
   const { form } = request
   invariant(form !== undefined, 'the form of a PostObject was read when it was authenticated')
   const { headers } = request.parsed
-  const put = await putPayload(request, context, ({ md5 }) =>
+  const put = await putPayload(request, context, 's3:ObjectCreated:Post', ({ md5 }) =>
     openFormFile(form.reader.file(), { md5, headers, sizeRange: form.sizeRange }),
   )
   return replyTo(request, form, put)

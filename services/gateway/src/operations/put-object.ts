@@ -1,4 +1,4 @@
-import { assertHasDigest, parseObjectHeaders } from '@coffer/s3-protocol'
+import { assertHasDigest, type ObjectEventName, parseObjectHeaders } from '@coffer/s3-protocol'
 import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
@@ -6,6 +6,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
+import { originOf } from '../object/event-origin.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
@@ -21,12 +22,13 @@ import { checksumHeaders, etagHeader, sseHeaders, writtenVersionHeader } from '.
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = (request, context) =>
-  putPayload(request, context, async (options) => uploadPayload(request, options))
+  putPayload(request, context, 's3:ObjectCreated:Put', async (options) => uploadPayload(request, options))
 
 /** The same with a body that came in another way. */
 export async function putPayload(
   request: AuthorizedRequest,
   context: GatewayContext,
+  eventName: ObjectEventName,
   payloadOf: (options: { readonly md5: boolean }) => Promise<Payload>,
 ): Promise<Reply> {
   const bucket = bucketOf(request)
@@ -68,6 +70,8 @@ export async function putPayload(
       objectKey: issued.stored,
       bodyOf,
       condition,
+      eventName,
+      origin: originOf(request),
     })
     return emptyReply(200, {
       ...etagHeader(attributes),

@@ -19,7 +19,6 @@ const absent =
   }
 
 export const getBucketAccelerate = unset('accelerate')
-export const getBucketNotification = unset('notification')
 export const getBucketReplication = absent('ReplicationConfigurationNotFoundError')
 export const listBucketAnalytics = unset('analytics')
 export const listBucketIntelligentTiering = unset('intelligentTiering')

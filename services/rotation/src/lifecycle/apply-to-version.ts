@@ -1,12 +1,14 @@
 import type { MetadataService } from '@coffer/contracts'
 import type { VersionRecord } from '@coffer/metadata-store'
-import { deleteMarkerOver, isLocked, type ObjectAttributes, openAttributes } from '@coffer/object-record'
+import { deleteMarkerOver, isLocked, type ObjectAttributes, objectEvents, openAttributes } from '@coffer/object-record'
 import {
   expirationOf,
   type LifecycleObject,
   type LifecycleRule,
   loneMarkerExpirationOf,
   noncurrentExpirationOf,
+  type ObjectEvent,
+  type ObjectEventName,
 } from '@coffer/s3-protocol'
 import type { DueVersion, Reason } from './plan-versions.ts'
 import type { RuledBucket } from './ruled-buckets.ts'
@@ -40,12 +42,18 @@ export async function applyToVersion(bucket: RuledBucket, due: DueVersion, work:
   return 'done'
 }
 
-async function change({ record, metadataKey }: RuledBucket, reason: Reason, version: VersionRecord, work: Work) {
+async function change(bucket: RuledBucket, reason: Reason, version: VersionRecord, work: Work) {
+  const { record, metadataKey, config } = bucket
   const { key, versionId, sealed } = version
   if (reason.kind === 'expired' && record.versioning !== 'unversioned') {
-    await work.metadata.commitVersion(deleteMarkerOver(metadataKey, record, version, work.nowMs))
+    const marker = deleteMarkerOver(metadataKey, record, version, work.nowMs)
+    const events = objectEvents(bucket, config, () =>
+      expirationEvent(bucket, 's3:LifecycleExpiration:DeleteMarkerCreated', marker.version),
+    )
+    await work.metadata.commitVersion({ ...marker, ...(events && { events }) })
     return
   }
+  const events = objectEvents(bucket, config, () => expirationEvent(bucket, 's3:LifecycleExpiration:Delete', version))
   await work.metadata.removeVersion({
     bucketId: record.id,
     bucketRevision: record.revision,
@@ -53,7 +61,22 @@ async function change({ record, metadataKey }: RuledBucket, reason: Reason, vers
     which: { versionId },
     expectedSealed: sealed,
     ...(reason.kind === 'expired' && { expectedCurrent: versionId }),
+    ...(events && { events }),
   })
+}
+
+function expirationEvent(
+  { record, config }: RuledBucket,
+  name: ObjectEventName,
+  { key, versionId, isNull }: Pick<VersionRecord, 'key' | 'versionId' | 'isNull'>,
+): ObjectEvent {
+  return {
+    at: Date.now(),
+    name,
+    region: config.region ?? '',
+    bucket: { name: record.name, ownerId: record.ownerAccountId },
+    object: { key, ...(record.versioning !== 'unversioned' && { versionId: isNull ? 'null' : versionId }) },
+  }
 }
 
 /** Asks the rules again, with the dates and sizes of the record, and with its tags. */

@@ -3,7 +3,7 @@ import { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord } from '@coffer/metadata-store'
-import { openBucketRecord } from '@coffer/object-record'
+import { type BucketRules, openBucketRecord } from '@coffer/object-record'
 import type { LifecycleRule } from '@coffer/s3-protocol'
 import { isPassing } from './tally.ts'
 
@@ -12,6 +12,8 @@ export interface RuledBucket {
   readonly record: BucketRecord
   readonly metadataKey: MetadataKey
   readonly rules: readonly LifecycleRule[]
+  /** All that its configuration says. */
+  readonly config: BucketRules
 }
 
 /** What a look for the next bucket with rules came to. */
@@ -83,8 +85,8 @@ export class RuledBuckets {
 
   async #open(record: BucketRecord): Promise<RuledBucket> {
     const metadataKey = this.#metadataKeys.get(record.id) ?? (await this.#openMetadataKey(record))
-    const { lifecycle } = openBucketRecord(metadataKey, record)
-    return { record, metadataKey, rules: lifecycle?.rules.filter(({ isEnabled }) => isEnabled) ?? [] }
+    const config = openBucketRecord(metadataKey, record)
+    return { record, metadataKey, config, rules: config.lifecycle?.rules.filter(({ isEnabled }) => isEnabled) ?? [] }
   }
 
   async #openMetadataKey({ id, wrappedMetadataKey }: BucketRecord): Promise<MetadataKey> {

@@ -1,0 +1,93 @@
+import { readConfigFile } from '@coffer/config'
+import { isCofferError } from '@coffer/errors'
+import type { EventTarget, EventTargetPlugin } from '@coffer/event-targets'
+import { z } from 'zod'
+import { cofferError } from './errors.ts'
+
+/** Loaded when a configuration names them, and not before. */
+const BUILT_IN = {
+  nats: async () => (await import('@coffer/event-targets/targets/nats')).natsTarget as EventTargetPlugin<never>,
+  redis: async () => (await import('@coffer/event-targets/targets/redis')).redisTarget as EventTargetPlugin<never>,
+  webhook: async () =>
+    (await import('@coffer/event-targets/targets/webhook')).webhookTarget as EventTargetPlugin<never>,
+} as const
+
+const HOUR_MS = 3_600_000
+const targetName = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 of a-z 0-9 -')
+
+/** The file that COFFER_EVENTS_FILE names. */
+const EventsConfiguration = z.strictObject({
+  /** Delivered events are kept for this long, to be replayed; 0: not at all. */
+  keepHours: z.number().int().min(0).max(8_760).default(24),
+  /** A message that a target has refused this often is a dead letter... */
+  attemptsMax: z.number().int().min(1).max(100).default(8),
+  /** ...and so is one that could not be delivered for this long. */
+  waitHoursMax: z.number().int().min(1).max(8_760).default(168),
+  targets: z
+    .record(targetName, z.looseObject({ type: z.enum(Object.keys(BUILT_IN) as (keyof typeof BUILT_IN)[]) }))
+    .default({}),
+})
+
+export interface EventTargets {
+  readonly targets: ReadonlyMap<string, EventTarget>
+  readonly keepMs: number
+  readonly attemptsMax: number
+  readonly waitMsMax: number
+  close(): Promise<void>
+}
+
+/** What notification configurations may name. COFFER_EVENTS_CONFIGURATION_INVALID. */
+export function eventTargetNames(eventsFile: string | undefined): readonly string[] {
+  return Object.keys(configurationOf(eventsFile).targets)
+}
+
+/** A target that is away does not stop the start: its events wait. COFFER_EVENTS_CONFIGURATION_INVALID. */
+export async function openEventTargets(eventsFile: string | undefined): Promise<EventTargets> {
+  const { targets: configured, keepHours, attemptsMax, waitHoursMax } = configurationOf(eventsFile)
+  const targets = new Map<string, EventTarget>()
+  const close = async () => {
+    for (const target of targets.values()) await target.close()
+  }
+  try {
+    for (const [name, { type, ...settings }] of Object.entries(configured)) {
+      targets.set(name, await open(eventsFile ?? '', name, type, settings))
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+  return { targets, keepMs: keepHours * HOUR_MS, attemptsMax, waitMsMax: waitHoursMax * HOUR_MS, close }
+}
+
+function configurationOf(eventsFile: string | undefined): z.infer<typeof EventsConfiguration> {
+  const parsed = EventsConfiguration.safeParse(eventsFile === undefined ? {} : readConfigFile(eventsFile))
+  if (!parsed.success) throw invalid(eventsFile ?? '', messagesOf(parsed.error))
+  return parsed.data
+}
+
+async function open(
+  eventsFile: string,
+  name: string,
+  type: keyof typeof BUILT_IN,
+  settings: Readonly<Record<string, unknown>>,
+): Promise<EventTarget> {
+  const plugin: EventTargetPlugin = (await BUILT_IN[type]()) as EventTargetPlugin
+  const options = plugin.options.safeParse(settings)
+  if (!options.success) throw invalid(eventsFile, `targets.${name}: ${messagesOf(options.error)}`)
+  try {
+    return await plugin.open(options.data, { name })
+  } catch (cause) {
+    if (!isCofferError(cause)) throw cause
+    const path = typeof cause.details.path === 'string' ? ` ${cause.details.path}` : ''
+    throw invalid(eventsFile, `targets.${name}: ${cause.message}${path}`, cause)
+  }
+}
+
+/** Where and what, never the value: it may be a secret. */
+function messagesOf(error: z.ZodError): string {
+  return error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; ')
+}
+
+function invalid(path: string, why: string, cause?: unknown) {
+  return cofferError('COFFER_EVENTS_CONFIGURATION_INVALID', `${path}: ${why}`, { path }, { cause })
+}

@@ -1,0 +1,290 @@
+import { randomBytes } from 'node:crypto'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import {
+  CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  DeleteObjectsCommand,
+  DeleteObjectTaggingCommand,
+  GetBucketNotificationConfigurationCommand,
+  type NotificationConfiguration,
+  PutBucketNotificationConfigurationCommand,
+  PutObjectCommand,
+  PutObjectTaggingCommand,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import type { EventDescription, EventTargetStatus } from '@coffer/contracts'
+import { afterAll, describe, expect, it } from 'vitest'
+import { coffer } from '../harness/coffer-command.ts'
+import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { eventually, type S3Record } from './event-reading.ts'
+import { WebhookReceiver } from './webhook-receiver.ts'
+
+const directory = temporaryDirectory('notifications')
+const secret = randomBytes(24).toString('hex')
+writeFileSync(join(directory, 'secret'), secret, { mode: 0o600 })
+const receiver = new WebhookReceiver(secret)
+await receiver.start()
+afterAll(() => receiver.stop())
+const other = { type: 'webhook', url: 'http://127.0.0.1:1/', secretFile: join(directory, 'secret') }
+const eventsFile = join(directory, 'events.json')
+const hook = { ...other, url: receiver.url }
+writeFileSync(eventsFile, JSON.stringify({ attemptsMax: 2, targets: { hook, away: other } }))
+const server = await serverForSuite({ env: { COFFER_EVENTS_FILE: eventsFile } })
+const s3 = s3Client(server)
+const HOOK = 'arn:aws:sqs:us-east-1:000000000000:hook'
+
+async function configure(Bucket: string, configuration: NotificationConfiguration): Promise<void> {
+  await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration: configuration }))
+}
+
+/** Records about a bucket that the receiver got, in order. */
+function recordsOf(bucket: string): S3Record[] {
+  return receiver.received
+    .flatMap(({ body }) => (JSON.parse(body) as { Records?: S3Record[] }).Records ?? [])
+    .filter(({ s3: { bucket: about } }) => about.name === bucket)
+}
+
+async function untilTold(bucket: string, count: number): Promise<S3Record[]> {
+  return await eventually(
+    async () => recordsOf(bucket),
+    (records) => records.length >= count,
+  )
+}
+
+async function events<T>(...args: string[]): Promise<T> {
+  const { stdout, stderr, code } = await coffer(['events', ...args, '--json'], server.env)
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' })
+  return JSON.parse(stdout) as T
+}
+
+describe('a notification configuration', () => {
+  it('is put, shown and taken away, and its target gets a test message', async () => {
+    const bucket = await newBucket(s3)
+    const get = () => s3.send(new GetBucketNotificationConfigurationCommand({ Bucket: bucket }))
+    expect((await get()).QueueConfigurations).toBeUndefined()
+    const filter = (Value: string) => ({ Key: { FilterRules: [{ Name: 'prefix' as const, Value }] } })
+    const configuration: NotificationConfiguration = {
+      QueueConfigurations: [{ Id: 'q', QueueArn: HOOK, Events: ['s3:ObjectCreated:*'], Filter: filter('a/') }],
+      TopicConfigurations: [
+        { Id: 't', TopicArn: 'arn:aws:sns:eu-west-1:1:hook', Events: ['s3:ObjectRemoved:*'], Filter: filter('a/') },
+      ],
+      LambdaFunctionConfigurations: [
+        {
+          Id: 'l',
+          LambdaFunctionArn: 'arn:aws:lambda:us-east-1:1:function:hook',
+          Events: ['s3:ObjectCreated:Put'],
+          Filter: filter('b'),
+        },
+      ],
+    }
+    await configure(bucket, configuration)
+    const { $metadata: _, ...shown } = await get()
+    expect(shown).toEqual(configuration)
+    const test = await eventually(
+      async () => receiver.received.find(({ body }) => body.includes('s3:TestEvent') && body.includes(bucket)),
+      (found) => found !== undefined,
+    )
+    expect(test?.isGenuine).toBe(true)
+    expect(JSON.parse(test?.body ?? '')).toMatchObject({ Service: 'Amazon S3', Event: 's3:TestEvent', Bucket: bucket })
+    await configure(bucket, {})
+    expect((await get()).QueueConfigurations).toBeUndefined()
+  })
+
+  it('that names what there is not, or is ambiguous, is refused as AWS refuses it', async () => {
+    const bucket = await newBucket(s3)
+    const queue = (changes: object) => ({ QueueArn: HOOK, Events: ['s3:ObjectCreated:*' as const], ...changes })
+    const rules = (...FilterRules: { Name: 'prefix' | 'suffix'; Value: string }[]) => ({ Key: { FilterRules } })
+    const wrong = [
+      [queue({ QueueArn: 'arn:aws:sqs:us-east-1:000000000000:nobody' })],
+      [queue({ QueueArn: 'hook' })],
+      [queue({ QueueArn: 'arn:aws:dynamodb:us-east-1:1:hook' })],
+      [queue({ Events: ['s3:ObjectEaten:*'] })],
+      [queue({ Events: ['s3:*'] })],
+      [queue({ Id: 'same' }), queue({ Id: 'same', Events: ['s3:ObjectRemoved:*'] })],
+      [queue({}), queue({ Events: ['s3:ObjectCreated:Put'] })],
+      [
+        queue({ Filter: rules({ Name: 'prefix', Value: 'a' }, { Name: 'suffix', Value: 'g' }) }),
+        queue({ Filter: rules({ Name: 'prefix', Value: 'ab' }, { Name: 'suffix', Value: 'jpg' }) }),
+      ],
+      [queue({ Filter: rules({ Name: 'prefix', Value: 'a' }, { Name: 'prefix', Value: 'b' }) })],
+    ]
+    for (const QueueConfigurations of wrong) {
+      const put = configure(bucket, { QueueConfigurations } as NotificationConfiguration)
+      expect([QueueConfigurations, await failureOf(put)]).toEqual([
+        QueueConfigurations,
+        { code: 'InvalidArgument', status: 400 },
+      ])
+    }
+    const bridge = configure(bucket, { EventBridgeConfiguration: {} })
+    expect(await failureOf(bridge)).toEqual({ code: 'InvalidArgument', status: 400 })
+    const fine = rules({ Name: 'prefix', Value: 'a' }, { Name: 'suffix', Value: 'png' })
+    const beside = rules({ Name: 'prefix', Value: 'ab' }, { Name: 'suffix', Value: 'jpg' })
+    await configure(bucket, {
+      QueueConfigurations: [
+        queue({ QueueArn: 'arn:minio:sqs::hook:webhook', Filter: fine }),
+        queue({ Filter: beside }),
+      ],
+    })
+  })
+})
+
+describe('events', () => {
+  it('tell of everything that happens to an object, in the record of Amazon S3', async () => {
+    const bucket = await newBucket(s3, { versioning: 'Enabled' })
+    await configure(bucket, {
+      QueueConfigurations: [
+        {
+          Id: 'all',
+          QueueArn: HOOK,
+          Events: ['s3:ObjectCreated:*', 's3:ObjectRemoved:*', 's3:ObjectTagging:*'],
+        },
+      ],
+    })
+    const Key = 'pictures/a b+ä.jpg'
+    const object = { Bucket: bucket, Key }
+    const put = await s3.send(new PutObjectCommand({ ...object, Body: 'twelve bytes' }))
+    const copy = await s3.send(
+      new CopyObjectCommand({
+        ...object,
+        CopySource: `${bucket}/${encodeURIComponent(Key)}`,
+        MetadataDirective: 'REPLACE',
+      }),
+    )
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand(object))
+    const part = await s3.send(new UploadPartCommand({ ...object, UploadId, PartNumber: 1, Body: 'part' }))
+    const Parts = [{ PartNumber: 1, ETag: part.ETag, ChecksumCRC32: part.ChecksumCRC32 }]
+    await s3.send(new CompleteMultipartUploadCommand({ ...object, UploadId, MultipartUpload: { Parts } }))
+    await s3.send(new PutObjectTaggingCommand({ ...object, Tagging: { TagSet: [{ Key: 'a', Value: 'hidden tag' }] } }))
+    await s3.send(new DeleteObjectTaggingCommand(object))
+    const marker = await s3.send(new DeleteObjectCommand(object))
+    await s3.send(new DeleteObjectCommand({ ...object, VersionId: String(put.VersionId) }))
+    await s3.send(
+      new DeleteObjectsCommand({ Bucket: bucket, Delete: { Objects: [{ Key, VersionId: String(copy.VersionId) }] } }),
+    )
+    const records = await untilTold(bucket, 8)
+    expect(records.map(({ eventName }) => eventName)).toEqual([
+      'ObjectCreated:Put',
+      'ObjectCreated:Copy',
+      'ObjectCreated:CompleteMultipartUpload',
+      'ObjectTagging:Put',
+      'ObjectTagging:Delete',
+      'ObjectRemoved:DeleteMarkerCreated',
+      'ObjectRemoved:Delete',
+      'ObjectRemoved:Delete',
+    ])
+    const [first, ...later] = records
+    expect(first).toMatchObject({
+      eventVersion: '2.1',
+      eventSource: 'aws:s3',
+      awsRegion: 'us-east-1',
+      requestParameters: { sourceIPAddress: '127.0.0.1' },
+      s3: {
+        configurationId: 'all',
+        bucket: { name: bucket, arn: `arn:aws:s3:::${bucket}` },
+        object: { key: 'pictures/a+b%2B%C3%A4.jpg', size: 12, eTag: put.ETag?.slice(1, -1), versionId: put.VersionId },
+      },
+    })
+    expect(later.at(4)?.s3.object.versionId).toBe(marker.VersionId)
+    const sequencers = records.map(({ s3: { object: told } }) => told.sequencer)
+    expect(sequencers).toEqual([...sequencers].sort())
+    expect(new Set(sequencers).size).toBe(8)
+    expect(JSON.stringify(records)).not.toContain('hidden tag')
+  })
+
+  it('are only of what the filter and the list of events ask for, and of what succeeded', async () => {
+    const bucket = await newBucket(s3)
+    const FilterRules = [
+      { Name: 'prefix' as const, Value: 'in/' },
+      { Name: 'suffix' as const, Value: '.jpg' },
+    ]
+    const Filter = { Key: { FilterRules } }
+    await configure(bucket, {
+      QueueConfigurations: [{ QueueArn: HOOK, Events: ['s3:ObjectCreated:Put'], Filter }],
+    })
+    const put = (Key: string, more: object = {}) =>
+      s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x', ...more }))
+    await put('out/a.jpg')
+    await put('in/a.png')
+    await put('in/first.jpg')
+    expect((await failureOf(put('in/first.jpg', { IfNoneMatch: '*' }))).status).toBe(412)
+    await s3.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'in/first.jpg' }))
+    await put('in/last.jpg')
+    const keys = (await untilTold(bucket, 2)).map(({ s3: { object } }) => object.key)
+    expect(keys).toEqual(['in/first.jpg', 'in/last.jpg'])
+  })
+
+  it('lie sealed in the outbox, of which the command line tells; a refused one is a dead letter, to be tried again', async () => {
+    const bucket = await newBucket(s3)
+    await configure(bucket, { QueueConfigurations: [{ QueueArn: HOOK, Events: ['s3:ObjectCreated:*'] }] })
+    receiver.answer = (body) => (body.includes('poison') ? 400 : 204)
+    const put = (Key: string) => s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+    await put('poison')
+    await put('fine')
+    await untilTold(bucket, 1)
+    const dead = await eventually(
+      () => events<EventDescription[]>('dead-letters', 'hook'),
+      (listed) => listed.length > 0,
+    )
+    expect(dead).toMatchObject([{ bucket, key: 'poison', eventName: 's3:ObjectCreated:Put' }])
+    expect(dead[0]?.note).toContain('HTTP 400')
+    receiver.answer = () => 204
+    expect(await events('redrive', 'hook')).toEqual({ count: 1 })
+    const told = await untilTold(bucket, 2)
+    expect(told.map(({ s3: { object } }) => object.key)).toEqual(['fine', 'poison'])
+  })
+
+  it('are delivered again by a replay, under the same message ids', async () => {
+    const bucket = await newBucket(s3)
+    await configure(bucket, { QueueConfigurations: [{ QueueArn: HOOK, Events: ['s3:ObjectCreated:*'] }] })
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'again', Body: 'x' }))
+    await untilTold(bucket, 1)
+    const before = receiver.received.length
+    const { count } = await events<{ count: number }>('replay', 'hook', '--since', '1h')
+    expect(count).toBeGreaterThan(0)
+    await untilTold(bucket, 2)
+    const ids = (from: number, to?: number) => receiver.received.slice(from, to).map(({ id }) => id)
+    const repeated = await eventually(
+      async () => ids(before),
+      (list) => list.length >= count,
+    )
+    expect(ids(0, before)).toEqual(expect.arrayContaining([...repeated]))
+  })
+
+  it('wait for a target that is away, and its lag is told', async () => {
+    const bucket = await newBucket(s3)
+    const QueueArn = 'arn:aws:sqs:us-east-1:000000000000:away'
+    await configure(bucket, { QueueConfigurations: [{ QueueArn, Events: ['s3:ObjectCreated:*'] }] })
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
+    const status = await eventually(
+      async () => (await events<EventTargetStatus[]>('status')).find(({ target }) => target === 'away'),
+      (away) => away?.relay?.failure !== undefined,
+    )
+    expect(status).toMatchObject({ waitingCount: 2, deadLetterCount: 0, relay: { state: 'waiting' } })
+    expect(status?.lagMs).toBeGreaterThan(0)
+    expect(status?.relay?.failure?.reason).toContain('EVENT_TARGET_UNAVAILABLE')
+    expect(await events<EventDescription[]>('list', 'away')).toMatchObject([
+      { eventName: 's3:TestEvent' },
+      { eventName: 's3:ObjectCreated:Put', bucket, key: 'k' },
+    ])
+  })
+})
+
+it('a file of targets that is wrong stops the start, and says where', async () => {
+  const wrong = join(directory, 'wrong.json')
+  writeFileSync(
+    wrong,
+    JSON.stringify({ targets: { hook: { type: 'webhook', url: 'http://example.org/', secretFile: '/x' } } }),
+  )
+  const started = await coffer(['server'], {
+    ...server.env,
+    COFFER_DATA_DIR: join(directory, 'd'),
+    COFFER_EVENTS_FILE: wrong,
+  })
+  expect(started.code).not.toBe(0)
+  expect(started.stderr).toContain('COFFER_EVENTS_CONFIGURATION_INVALID')
+  expect(started.stderr).toContain('targets.hook: url')
+})
