@@ -115,4 +115,19 @@ describe('the crypto engine', () => {
     const refused = one.mesh.use('crypto').openObjectKey(unknown, contextOf('k'), one.mesh.recipient())
     await expect(refused).rejects.toMatchObject({ code: 'ENGINE_BUCKET_KEY_NOT_FOUND' })
   })
+
+  it('opens nothing with a data key that was wrapped for an object of another bucket', async () => {
+    const { mesh } = one
+    await mesh.use('kms').createKey('moved')
+    const masterKey = { keyName: 'moved', bucketKeyEnabled: false }
+    for (const algorithm of ['AES-256-GCM', 'AES-256-GCM-DUAL'] as const) {
+      const context = { ...contextOf('k'), algorithm }
+      const { stored } = await mesh.use('crypto').issueObjectKey(context, mesh.recipient(), masterKey)
+      await expect(mesh.use('crypto').openObjectKey(stored, context, mesh.recipient())).resolves.toBeDefined()
+      for (const foreign of [{ bucketId: 'c'.repeat(32) }, { key: 'other' }, { versionId: '2'.repeat(32) }]) {
+        const opening = mesh.use('crypto').openObjectKey(stored, { ...context, ...foreign }, mesh.recipient())
+        await expect(opening).rejects.toMatchObject({ code: 'KMS_CIPHERTEXT_REFUSED' })
+      }
+    }
+  })
 })
