@@ -14,6 +14,7 @@ import { ENGINE_ERRORS } from '@coffer/service-crypto'
 import { KMS_API_ERRORS, QUERY_API_ERRORS } from '@coffer/service-gateway'
 import { IAM_ERRORS } from '@coffer/service-iam'
 import { ROTATION_ERRORS } from '@coffer/service-rotation'
+import { WEB_IDENTITY_ERRORS } from '@coffer/web-identity'
 
 export const ERRORS_PAGE = new URL('../../docs/errors.md', import.meta.url)
 
@@ -25,7 +26,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Audit trail', AUDIT_ERRORS],
   ['Event targets', EVENT_TARGET_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
-  ['Accounts and identities', IAM_ERRORS],
+  ['Accounts and identities', { ...IAM_ERRORS, ...WEB_IDENTITY_ERRORS }],
   ['Metadata store', METADATA_ERRORS],
   ['Blob store', BLOB_ERRORS],
   ['Mesh', MESH_ERRORS],

@@ -8,6 +8,8 @@ export interface ClientTarget {
   readonly caFile: string
   readonly accessKeyId: string
   readonly secretAccessKey: string
+  /** Of temporary credentials. */
+  readonly sessionToken?: string
 }
 
 export interface ClientOptions {
@@ -26,7 +28,11 @@ export function s3Client(target: ClientTarget, options: ClientOptions = {}): S3C
   return new S3Client({
     endpoint: target.endpoint,
     region: options.region ?? 'us-east-1',
-    credentials: { accessKeyId: target.accessKeyId, secretAccessKey: target.secretAccessKey },
+    credentials: {
+      accessKeyId: target.accessKeyId,
+      secretAccessKey: target.secretAccessKey,
+      ...(target.sessionToken !== undefined && { sessionToken: target.sessionToken }),
+    },
     forcePathStyle: options.forcePathStyle ?? true,
     maxAttempts: 1,
     requestChecksumCalculation: checksums,

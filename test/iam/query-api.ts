@@ -1,4 +1,4 @@
-import { type RawSigning, sendSigned } from '../harness/raw-request.ts'
+import { type RawResponse, type RawSigning, send, sendSigned } from '../harness/raw-request.ts'
 import type { ClientTarget } from '../harness/s3.ts'
 import type { SigningKeys } from '../harness/sigv4-client.ts'
 
@@ -19,11 +19,50 @@ export async function callIam(
   action: string,
   parameters: Readonly<Record<string, string>> = {},
   signing: RawSigning = {},
+  sessionToken?: string,
 ): Promise<QueryAnswer> {
   const form = new URLSearchParams({ Action: action, Version: '2010-05-08', ...parameters })
-  const headers = { 'content-type': 'application/x-www-form-urlencoded; charset=utf-8' }
+  const headers = headersWith(sessionToken)
   const raw = { method: 'POST', path: '/', headers, body: form.toString() }
-  const { status, code, body } = await sendSigned(target, raw, { service: 'iam', ...signing })
+  return answerOf(await sendSigned(target, raw, { service: 'iam', ...signing }))
+}
+
+/** A request to STS; `keys: 'none'`: without a signature. */
+export async function callSts(
+  target: ClientTarget,
+  action: string,
+  parameters: Readonly<Record<string, string>> = {},
+  keys?: SessionKeys | 'none',
+): Promise<QueryAnswer> {
+  const form = new URLSearchParams({ Action: action, Version: '2011-06-15', ...parameters })
+  const headers = headersWith(keys === 'none' ? undefined : keys?.sessionToken)
+  const raw = { method: 'POST', path: '/', headers, body: form.toString() }
+  const sent = keys === 'none' ? send(target, raw) : sendSigned(target, raw, { service: 'sts', ...(keys && { keys }) })
+  return answerOf(await sent)
+}
+
+function headersWith(sessionToken: string | undefined): Record<string, string> {
+  return {
+    'content-type': 'application/x-www-form-urlencoded; charset=utf-8',
+    ...(sessionToken !== undefined && { 'x-amz-security-token': sessionToken }),
+  }
+}
+
+export interface SessionKeys extends SigningKeys {
+  readonly sessionToken?: string
+}
+
+/** The credentials in an answer of STS. */
+export function sessionIn(answer: QueryAnswer): Required<SessionKeys> {
+  if (answer.status !== 200) throw new Error(`${answer.status} ${answer.body}`)
+  return {
+    accessKeyId: answer.text('AccessKeyId'),
+    secretAccessKey: answer.text('SecretAccessKey'),
+    sessionToken: answer.text('SessionToken'),
+  }
+}
+
+function answerOf({ status, code, body }: RawResponse): QueryAnswer {
   const text = body.toString()
   const texts = (name: string) =>
     [...text.matchAll(new RegExp(`<${name}>([^<]*)</${name}>`, 'g'))].map(([, found = '']) => found)

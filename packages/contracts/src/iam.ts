@@ -80,6 +80,16 @@ export interface IamActionAnswer {
   readonly secretAccessKey?: KeyParcel
 }
 
+/** An action of STS. Who asks for it is not known where the request brings another proof than a signature. */
+export interface StsActionRequest extends Omit<IamActionRequest, 'credentials' | 'principal'> {
+  readonly caller?: Pick<IamActionRequest, 'credentials' | 'principal'>
+}
+
+export interface StsActionAnswer extends Pick<IamActionAnswer, 'result' | 'secretAccessKey'> {
+  /** Absent where no policy was asked. */
+  readonly decision?: ActionDecision
+}
+
 /** May this user or role do that? */
 export interface ExplainRequest {
   /** By id or name. */
@@ -104,7 +114,7 @@ export interface Explanation {
 export interface IamService {
   /**
    * The SigV4 signing key of an access key for one day, region and service, and whose it is. The long-term secret stays
-   * here. Undefined: no such access key, or one that is not active. Callers may keep the answer for `leaseMs`, no longer: that
+   * here. Undefined: no such access key, or one that is not active. IAM_SESSION_EXPIRED, IAM_SESSION_TOKEN_INVALID. Callers may keep the answer for `leaseMs`, no longer: that
    * bounds revocation; 0 where asking is a call within the process.
    */
   findSigningKey(
@@ -118,7 +128,13 @@ export interface IamService {
    * the action can refuse with.
    */
   perform(request: IamActionRequest, recipient: KeyRecipient): Promise<IamActionAnswer>
-  /** For secrets of a request: the process that opens them, in which `perform` must then be called. */
+  /**
+   * Does an action of AWS STS. IAM_ACCESS_DENIED, IAM_INVALID_ACTION, IAM_VALIDATION_ERROR, IAM_MALFORMED_POLICY,
+   * IAM_PACKED_POLICY_TOO_LARGE, IAM_INVALID_IDENTITY_TOKEN, IAM_IDENTITY_TOKEN_EXPIRED, IAM_IDENTITY_PROVIDER_UNREACHABLE. Its
+   * answer's secret is packed as of IAM's.
+   */
+  performSts(request: StsActionRequest, recipient: KeyRecipient): Promise<StsActionAnswer>
+  /** For secrets of a request: the process that opens them, in which `perform` or `performSts` must then be called. */
   actionRecipient(): Promise<KeyRecipient>
   /** What the policies of a user or role say, without a word of the resource. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
   explain(request: ExplainRequest): Promise<Explanation>

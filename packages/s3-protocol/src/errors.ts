@@ -49,6 +49,7 @@ export const S3_ERRORS = {
     400,
     'The target bucket for logging does not exist, is not owned by you, or is not in your Region.',
   ],
+  ExpiredToken: [400, 'The provided token has expired.'],
   InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
   InvalidURI: [400, 'The specified URI could not be parsed.'],
   'KMS.DisabledException': [400, 'The request was rejected because the specified KMS key is not enabled.'],

@@ -22,6 +22,7 @@ export const COFFER_ERRORS = {
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
   COFFER_REQUEST_REFUSED: 'the server refused',
+  COFFER_LOGIN_FAILED: 'the login failed',
   COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',
 } as const
 

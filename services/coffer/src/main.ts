@@ -9,6 +9,7 @@ import { eventsCommand } from './cli/events-command.ts'
 import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
+import { loginCommand } from './cli/login-command.ts'
 import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
@@ -31,6 +32,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(auditCommand())
     .addCommand(eventsCommand())
     .addCommand(customerKeyCommand())
+    .addCommand(loginCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
     .addCommand(lifecycleCommand())

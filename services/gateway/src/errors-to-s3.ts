@@ -5,6 +5,8 @@ import { S3Error, type S3ErrorCode, s3Error } from '@coffer/s3-protocol'
 /** How the refusals of the services look to an S3 client. What is not here is an InternalError. */
 const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   CRYPTO_NOT_APPROVED: 'NotImplemented',
+  IAM_SESSION_EXPIRED: 'ExpiredToken',
+  IAM_SESSION_TOKEN_INVALID: 'InvalidToken',
   META_BUCKET_NOT_FOUND: 'NoSuchBucket',
   META_BUCKET_NOT_EMPTY: 'BucketNotEmpty',
   META_BUCKET_CHANGED: 'OperationAborted',

@@ -69,6 +69,16 @@ export class IamRecords {
     }
   }
 
+  /** For what is handed out and comes back: sealed like a record, for one purpose and name. */
+  async seal(purpose: string, name: string, plain: Uint8Array): Promise<Uint8Array> {
+    return (await this.#openKey()).sealRecord(plain, encodeFields(purpose, name))
+  }
+
+  /** CRYPTO_RECORD_DAMAGED. */
+  async unseal(purpose: string, name: string, sealed: Uint8Array): Promise<Buffer> {
+    return (await this.#openKey()).openRecord(sealed, encodeFields(purpose, name))
+  }
+
   async describeSealingKey(): Promise<WrappingKey | undefined> {
     const known = await this.#metadata.findRecord('iam', IAM_KEY_RECORD)
     return known && wrappingKeyOf(decodeWrapped(known.value))

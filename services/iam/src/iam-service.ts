@@ -1,7 +1,8 @@
-import type { IamService } from '@coffer/contracts'
+import type { AttachedPolicies, CredentialIds, IamService, KeyParcel, Principal } from '@coffer/contracts'
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { PolicyReader } from '@coffer/policy'
+import { WebIdentityVerifier } from '@coffer/web-identity'
 import { accessKeyOf, accessKeyRecord, type KeyUse, keyUseRecord, type StoredAccessKey } from './access-keys.ts'
 import { planAccount, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
 import { IAM_ACTIONS } from './actions/index.ts'
@@ -12,9 +13,19 @@ import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
+import { performSts } from './sts/perform-sts.ts'
+import { isSessionKeyId, type Session, SessionTokens } from './sts/session.ts'
+import { policiesOfSession, principalOfSession } from './sts/session-principal.ts'
 
 export interface IamServiceOptions {
   readonly mesh: Mesh
+}
+
+interface Identified {
+  readonly principal: Principal
+  readonly policies: AttachedPolicies
+  /** Of temporary credentials. */
+  readonly session: Session | undefined
 }
 
 const ACCOUNT_NAME = /^[A-Za-z0-9._@+-]{1,64}$/
@@ -38,18 +49,40 @@ export function createIamService(options: IamServiceOptions): IamService {
       if (accessKeyId !== undefined) dayKeys.forget(accessKeyId)
     }
   })
+  const tokens = new SessionTokens(records)
+  const verifier = new WebIdentityVerifier()
   const secretOf = async (accessKeyId: string) =>
     (await records.find<StoredAccessKey>(accessKeyRecord(accessKeyId)))?.secretAccessKey
+
+  /** Whose credentials these are, as things are now. Undefined: nobody's. IAM_SESSION_EXPIRED, IAM_SESSION_TOKEN_INVALID. */
+  const identify = async ({ accessKeyId, sessionToken }: CredentialIds): Promise<Identified | undefined> => {
+    if (!isAccessKeyId(accessKeyId) || isSessionKeyId(accessKeyId) !== (sessionToken !== undefined)) return undefined
+    const session = sessionToken === undefined ? undefined : await tokens.open(sessionToken, accessKeyId, Date.now())
+    const directory = await store.current()
+    const principal = session ? principalOfSession(directory, session) : principalOfKey(directory, accessKeyId)
+    const policies = session ? policiesOfSession(directory, session) : policiesOfKey(directory, accessKeyId)
+    return principal && policies && { principal, policies, session }
+  }
+  const opened = (secrets: Readonly<Record<string, KeyParcel>>): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries(secrets).map(([parameter, parcel]) => {
+        const secret = mesh.unparcel(parcel, 'iam-parameter', parameter)
+        const text = Buffer.from(insecureExportKeyBytes(secret)).toString()
+        secret.wipe()
+        return [parameter, text] as const
+      }),
+    )
 
   return {
     async findSigningKey(scope, recipient) {
       const { accessKeyId, date, region, service } = scope
-      if (!isAccessKeyId(accessKeyId) || scope.sessionToken !== undefined) return undefined
-      const directory = await store.current()
-      const principal = principalOfKey(directory, accessKeyId)
-      const policies = principal && policiesOfKey(directory, accessKeyId)
-      if (principal === undefined || policies === undefined) return undefined
-      const signingKey = await dayKeys.find(scope, () => secretOf(accessKeyId))
+      const identified = await identify(scope)
+      if (identified === undefined) return undefined
+      const { principal, policies, session } = identified
+      const signingKey = await dayKeys.find(
+        scope,
+        async () => session?.secretAccessKey ?? (await secretOf(accessKeyId)),
+      )
       return (
         signingKey && {
           principal,
@@ -59,27 +92,32 @@ export function createIamService(options: IamServiceOptions): IamService {
         }
       )
     },
-    async findPolicies({ accessKeyId, sessionToken }) {
-      if (sessionToken !== undefined) return undefined
-      return policiesOfKey(await store.current(), accessKeyId)
-    },
+    findPolicies: async (credentials) => (await identify(credentials))?.policies,
     async perform({ action: name, parameters, secrets, credentials, principal, values }, recipient) {
       const action = IAM_ACTIONS.get(name)
       if (action === undefined)
         throw refusal('IAM_INVALID_ACTION', `Could not find operation ${name} for version 2010-05-08`)
+      const identified = await identify(credentials)
+      if (identified === undefined) throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
+      // Otherwise who has taken a user's session for an hour could make an access key of it.
+      if (identified.session !== undefined && identified.session.holder.kind !== 'role') {
+        throw refusal('IAM_ACCESS_DENIED', 'Temporary credentials of users cannot call the IAM API.')
+      }
       const directory = await store.current()
-      const attached = policiesOfKey(directory, credentials.accessKeyId)
-      if (attached === undefined) throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
-      const opened = Object.entries(secrets).map(([parameter, parcel]) => {
-        const secret = mesh.unparcel(parcel, 'iam-parameter', parameter)
-        const text = Buffer.from(insecureExportKeyBytes(secret)).toString()
-        secret.wipe()
-        return [parameter, text] as const
-      })
       const { accountId } = principal
-      const policies = reader.read(attached)
+      const policies = reader.read(identified.policies)
       const call = { store, records, mesh, recipient, directory, principal, policies, accountId, values }
-      return action.answer({ ...parameters, ...Object.fromEntries(opened) }, call)
+      return action.answer({ ...parameters, ...opened(secrets) }, call)
+    },
+    async performSts({ action, parameters, secrets, caller, values }, recipient) {
+      const identified = caller && (await identify(caller.credentials))
+      if (caller !== undefined && identified === undefined) {
+        throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
+      }
+      const directory = await store.current()
+      const known = identified && { ...identified, policies: reader.read(identified.policies) }
+      const parts = { mesh, recipient, directory, tokens, verifier, caller: known, values, secrets: opened(secrets) }
+      return await performSts(action, parameters, parts)
     },
     actionRecipient: async () => mesh.recipient(),
     explain: async (request) => explain(await store.current(), reader, request),

@@ -88,7 +88,8 @@ export function policiesOfHolder(directory: Directory, holder: PolicyHolder): At
     const holders = holder.kind === 'user' ? [holder, ...groupsOf(directory, holder)] : [holder]
     const identity = holders.flatMap((each) => attachedTo(directory, each))
     const boundaryArn = 'boundaryArn' in holder ? holder.boundaryArn : undefined
-    const boundary = boundaryArn === undefined ? undefined : (managed(directory, boundaryArn) ?? nothing(boundaryArn))
+    const boundary =
+      boundaryArn === undefined ? undefined : (managedPolicy(directory, boundaryArn) ?? nothing(boundaryArn))
     const ids = [...identity, ...(boundary ? [boundary] : [])].map(({ version }) => version)
     return { id: fingerprint(JSON.stringify([ids, boundary !== undefined])), identity, ...(boundary && { boundary }) }
   })
@@ -112,10 +113,11 @@ function attachedTo(directory: Directory, holder: PolicyHolder): AttachedPolicy[
     version: fingerprint(document),
     document,
   }))
-  return [...inline, ...holder.attached.flatMap((arn) => managed(directory, arn) ?? [])]
+  return [...inline, ...holder.attached.flatMap((arn) => managedPolicy(directory, arn) ?? [])]
 }
 
-function managed(directory: Directory, arn: string): AttachedPolicy | undefined {
+/** The default version of a managed policy, ours or the account's. Undefined: there is none. */
+export function managedPolicy(directory: Directory, arn: string): AttachedPolicy | undefined {
   const policy = findManagedPolicy(directory, arn)
   const version = policy?.versions.find(({ id }) => id === policy.defaultVersionId)
   return policy && version && { id: arn, version: `${policy.id}/${version.id}`, document: version.document }

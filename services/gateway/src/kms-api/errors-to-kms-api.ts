@@ -5,6 +5,8 @@ import { KmsApiError, type KmsApiErrorCode, kmsApiError } from './errors.ts'
 
 /** How the refusals of the services look to a client of the KMS API. What is not here is a KMSInternalException. */
 const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
+  IAM_SESSION_EXPIRED: 'ExpiredTokenException',
+  IAM_SESSION_TOKEN_INVALID: 'UnrecognizedClientException',
   KMS_KEY_NOT_FOUND: 'NotFoundException',
   KMS_KEY_ID_INVALID: 'NotFoundException',
   KMS_ALIAS_NOT_FOUND: 'NotFoundException',

@@ -38,6 +38,7 @@ export const KMS_API_ERRORS = {
   SerializationException: [400, 'The body of the request is not a JSON object.'],
   TagException: [400, 'A tag is not valid.'],
   UnknownOperationException: [400, 'The action is unknown, or not one that this server has.'],
+  ExpiredTokenException: [400, 'The security token included in the request is expired'],
   UnrecognizedClientException: [400, 'The security token included in the request is invalid.'],
   UnsupportedOperationException: [400, 'A specified parameter is not supported.'],
   ValidationException: [400, 'The input does not satisfy the constraints of the API.'],

@@ -3,17 +3,23 @@ import type { Logger } from '@coffer/mesh'
 import { S3Error, type S3ErrorCode } from '@coffer/s3-protocol'
 import { QueryApiError, type QueryApiErrorCode, queryApiError } from './errors.ts'
 
-/** How the refusals of the services look to a client of the IAM API. What is not here is a ServiceFailure. */
+/** How the refusals of the services look to a client of the IAM or STS API. What is not here is a ServiceFailure. */
 const CODES: Readonly<Record<string, QueryApiErrorCode>> = {
   IAM_ACCESS_DENIED: 'AccessDenied',
   IAM_DELETE_CONFLICT: 'DeleteConflict',
   IAM_ENTITY_EXISTS: 'EntityAlreadyExists',
+  IAM_IDENTITY_PROVIDER_UNREACHABLE: 'IDPCommunicationError',
+  IAM_IDENTITY_TOKEN_EXPIRED: 'ExpiredTokenException',
   IAM_INVALID_ACTION: 'InvalidAction',
+  IAM_INVALID_IDENTITY_TOKEN: 'InvalidIdentityToken',
   IAM_INVALID_INPUT: 'InvalidInput',
   IAM_LIMIT_EXCEEDED: 'LimitExceeded',
   IAM_MALFORMED_POLICY: 'MalformedPolicyDocument',
   IAM_NO_SUCH_ENTITY: 'NoSuchEntity',
+  IAM_PACKED_POLICY_TOO_LARGE: 'PackedPolicyTooLarge',
   IAM_PASSWORD_POLICY: 'PasswordPolicyViolation',
+  IAM_SESSION_EXPIRED: 'ExpiredToken',
+  IAM_SESSION_TOKEN_INVALID: 'InvalidClientTokenId',
   IAM_UNMODIFIABLE_ENTITY: 'UnmodifiableEntity',
   IAM_VALIDATION_ERROR: 'ValidationError',
   KMS_UNAVAILABLE: 'ServiceUnavailable',
@@ -45,6 +51,6 @@ export function toQueryApiError(error: unknown, logger: Logger): QueryApiError {
   if (isCofferError(error) && code !== undefined) {
     return queryApiError(code, { ...(error.code.startsWith('IAM_') && { message: error.message }), cause: error })
   }
-  logger.error({ err: error, ...(isCofferError(error) && { code: error.code }) }, 'IAM API request failed')
+  logger.error({ err: error, ...(isCofferError(error) && { code: error.code }) }, 'IAM or STS API request failed')
   return queryApiError('ServiceFailure', { cause: error })
 }

@@ -1,20 +1,25 @@
 /**
- * The error catalogue of the IAM API: code, HTTP status, message. Codes and statuses are AWS's (IAM API Reference, the errors of
+ * The error catalogue of the IAM and STS APIs: code, HTTP status, message. Codes and statuses are AWS's (IAM and STS API References, the errors of
  * each action and "Common Errors").
  */
 export const QUERY_API_ERRORS = {
   AccessDenied: [403, 'You do not have sufficient access to perform this action.'],
   DeleteConflict: [409, 'Something still depends on it.'],
   EntityAlreadyExists: [409, 'There is one of this name.'],
+  ExpiredToken: [403, 'The security token included in the request is expired'],
+  ExpiredTokenException: [400, 'The identity token has expired.'],
+  IDPCommunicationError: [400, 'The identity provider could not be reached.'],
   IncompleteSignature: [403, 'The request signature does not conform to AWS standards.'],
   InvalidAction: [400, 'The action or operation requested is invalid.'],
   InvalidClientTokenId: [403, 'The security token included in the request is invalid.'],
+  InvalidIdentityToken: [400, 'The identity token could not be validated.'],
   InvalidInput: [400, 'The input is not valid.'],
   LimitExceeded: [409, 'A quota was exceeded.'],
   MalformedPolicyDocument: [400, 'The policy document is malformed.'],
   MalformedQueryString: [400, 'The form of the request is malformed.'],
   MissingAuthenticationToken: [403, 'Request is missing Authentication Token'],
   NoSuchEntity: [404, 'There is none of this name.'],
+  PackedPolicyTooLarge: [400, 'Session policies and tags are too large together.'],
   PasswordPolicyViolation: [400, 'The password does not comply with the password policy.'],
   RequestAborted: [400, 'The request ended before it was whole.'],
   RequestEntityTooLarge: [413, 'The request is larger than the server is able to process.'],
@@ -31,7 +36,7 @@ export const QUERY_API_ERRORS = {
 
 export type QueryApiErrorCode = keyof typeof QUERY_API_ERRORS
 
-/** What a client of the IAM API is told. The cause stays here. */
+/** What a client of these APIs is told. The cause stays here. */
 export class QueryApiError extends Error {
   readonly code: QueryApiErrorCode
   readonly status: number

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { authenticateCall, type CalledApi } from '../authenticate-call.ts'
+import { RequestBody } from '../body/request-body.ts'
 import type { Exchange } from '../exchange.ts'
 import { sendFailure } from '../failure.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -9,11 +10,16 @@ import { toQueryApiError } from './errors-to-query-api.ts'
 import { parseForm } from './form.ts'
 import { IAM_NAMESPACE, IAM_VERSION, isChange, performIamAction } from './iam-api.ts'
 import { renderAnswer, renderFailure } from './render.ts'
+import { makesCredentials, needsNoSignature, performStsAction, STS_NAMESPACE, STS_VERSION } from './sts-api.ts'
 
 /** Policies are the largest input: up to 10 KB, percent-encoded, beside tags. */
 const BODY_BYTES_MAX = 512 * 1024
+/** Of who has not proven anything yet: an identity token and a session policy. */
+const UNSIGNED_BYTES_MAX = 64 * 1024
 const ACTION_CHARACTERS_MAX = 64
-/** IAM is of no region: some clients sign for us-east-1 wherever they are, others for where they are. */
+/** The service that a signature is for (AWS General Reference, "Credential scope"). */
+const OF_STS = /\/sts\/aws4_request[,\s]/
+/** IAM and STS are of no region: some clients sign for us-east-1 wherever they are, others for where they are. */
 const REGION = /^[a-z0-9-]{1,32}$/
 /** Answers may hold secrets: no cache may keep one. */
 const HEADERS = { 'content-type': 'text/xml', 'cache-control': 'no-store' }
@@ -24,39 +30,52 @@ export function isQueryApiRequest({ method, url, headers }: IncomingMessage): bo
   return method === 'POST' && isForm && (url === '/' || url?.startsWith('/?') === true)
 }
 
-/** Answers a request to the IAM API. Never rejects. */
+/** Answers a request to the IAM or STS API. Never rejects. */
 export async function serveQueryApi(exchange: Exchange, context: GatewayContext): Promise<void> {
   const { requestId } = exchange
   exchange.response.setHeader('x-amzn-requestid', requestId)
+  const api = { namespace: IAM_NAMESPACE }
   try {
-    await sendReply(exchange.response, await handle(exchange, context))
+    await sendReply(exchange.response, await handle(exchange, context, api))
   } catch (error) {
     const failure = toQueryApiError(error, context.options.logger.child({ requestId }))
     exchange.trail.failed(failure.code)
-    const body = renderFailure(failure, IAM_NAMESPACE, requestId)
+    const body = renderFailure(failure, api.namespace, requestId)
     const retry = failure.status === 503 ? { 'retry-after': 1 } : {}
     const headers = { ...HEADERS, ...retry, 'content-length': Buffer.byteLength(body) }
     sendFailure(exchange, { status: failure.status, headers, body })
   }
 }
 
-async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
+/** `api`: which it is, as soon as that is known; errors are of its namespace. */
+async function handle(exchange: Exchange, context: GatewayContext, api: { namespace: string }): Promise<Reply> {
   await exchange.trail.admit()
-  const call = await authenticateCall(exchange, context, IAM_API)
+  const { authorization } = exchange.request.headers
+  const isSts = authorization === undefined || OF_STS.test(authorization)
+  if (isSts) api.namespace = STS_NAMESPACE
+  const call =
+    authorization === undefined ? undefined : await authenticateCall(exchange, context, isSts ? STS_API : IAM_API)
+  const body = call?.body ?? (await new RequestBody(exchange.request, exchange.response).collect(UNSIGNED_BYTES_MAX))
   try {
-    const { Action, Version, ...form } = parseForm(call.body)
+    const { Action, Version, ...form } = parseForm(body)
     const action = typeof Action === 'string' ? Action.slice(0, ACTION_CHARACTERS_MAX) : ''
-    if (!/^[A-Za-z]+$/.test(action) || Version !== IAM_VERSION) {
+    if (call === undefined && !needsNoSignature(action)) throw queryApiError('MissingAuthenticationToken')
+    if (!/^[A-Za-z]+$/.test(action) || Version !== (isSts ? STS_VERSION : IAM_VERSION)) {
       const message = `Could not find operation ${action} for version ${String(Version).slice(0, 20)}`
       throw queryApiError('InvalidAction', { message })
     }
-    await exchange.trail.understood({ service: 'iam', operation: action, isChange: isChange(action) })
-    const result = await performIamAction(action, form, call, exchange, context)
-    const about = { action, namespace: IAM_NAMESPACE, requestId: exchange.requestId }
-    return { status: 200, headers: HEADERS, body: renderAnswer(about, result) }
+    const { requestId } = exchange
+    const isChanging = isSts ? makesCredentials(action) : isChange(action)
+    await exchange.trail.understood({ service: isSts ? 'sts' : 'iam', operation: action, isChange: isChanging })
+    const result =
+      isSts || call === undefined
+        ? await performStsAction(action, form, call, exchange, context)
+        : await performIamAction(action, form, call, exchange, context)
+    const answer = renderAnswer({ action, namespace: api.namespace, requestId }, result)
+    return { status: 200, headers: HEADERS, body: answer }
   } finally {
-    // It may hold a password. The texts that are made of it can't be wiped; the garbage collector takes them.
-    call.body.fill(0)
+    // It may hold a password or a token. The texts that are made of it can't be wiped; the garbage collector takes them.
+    body.fill(0)
   }
 }
 
@@ -74,3 +93,5 @@ const IAM_API: CalledApi = {
       }),
   },
 }
+
+const STS_API: CalledApi = { ...IAM_API, service: 'sts' }

@@ -9,13 +9,18 @@ export function assertIdentityPolicy(document: string, quota: keyof typeof QUOTA
 }
 
 export function assertTrustPolicy(document: string): void {
-  readable(() => parseTrustPolicy(document))
+  readTrust(document)
   assertWithin('AssumeRolePolicySize', sizeOfPolicy(document))
 }
 
 /** MalformedPolicyDocument. */
 export function readPolicy(document: string): Policy {
   return readable(() => parseIdentityPolicy(document))
+}
+
+/** MalformedPolicyDocument. */
+export function readTrust(document: string): Policy {
+  return readable(() => parseTrustPolicy(document))
 }
 
 export function readable(read: () => Policy): Policy {

@@ -105,7 +105,12 @@ function idOf(text: string): string {
   const isPlain = url !== null && url.search === '' && url.hash === '' && url.username === '' && url.password === ''
   if (!isPlain || !/^https?:$/.test(url.protocol))
     throw refusal('IAM_VALIDATION_ERROR', 'Invalid Open ID Connect Provider URL')
-  return text.replace(/^https?:\/\//, '').replace(/\/+$/, '')
+  return providerIdOf(text)
+}
+
+/** What an ARN calls the provider of an issuer: its address without scheme, and without slashes at the end. */
+export function providerIdOf(issuer: string): string {
+  return issuer.replace(/^https?:\/\//, '').replace(/\/+$/, '')
 }
 
 function changeProvider(

@@ -1,0 +1,10 @@
+export { boundedFetch } from './bounded-fetch.ts'
+export { discover, parseIssuer } from './discover.ts'
+export { WEB_IDENTITY_ERRORS, type WebIdentityErrorCode } from './errors.ts'
+export {
+  claimedIssuer,
+  TOKEN_CHARACTERS_MAX,
+  type TrustedProvider,
+  type WebIdentity,
+  WebIdentityVerifier,
+} from './verify-token.ts'

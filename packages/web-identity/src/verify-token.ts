@@ -1,0 +1,161 @@
+import { isCofferError } from '@coffer/errors'
+import {
+  createRemoteJWKSet,
+  customFetch,
+  decodeJwt,
+  errors,
+  type JWTPayload,
+  type JWTVerifyGetKey,
+  jwtVerify,
+} from 'jose'
+import { boundedFetch } from './bounded-fetch.ts'
+import { discover } from './discover.ts'
+import { webIdentityError } from './errors.ts'
+
+/** A provider whose tokens are believed, and the clients they must be made for. */
+export interface TrustedProvider {
+  readonly issuer: string
+  readonly clientIds: readonly string[]
+}
+
+/** Who an identity token is about. */
+export interface WebIdentity {
+  readonly issuer: string
+  readonly subject: string
+  /** The client of the provider's list that it was made for. */
+  readonly audience: string
+  /** Every claim that is a text or a list of texts, by its name: what trust policies can ask for. */
+  readonly claims: Readonly<Record<string, string | readonly string[]>>
+  readonly issuedAtMs: number
+  readonly expiresAtMs: number
+}
+
+/** STS API, AssumeRoleWithWebIdentity: a token has 4 to 20,000 characters. */
+export const TOKEN_CHARACTERS_MAX = 20_000
+/** Asymmetric ones alone: with a shared secret every client of a provider could speak for it (RFC 8725, section 3.1). */
+const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519']
+const CLOCK_TOLERANCE_SECONDS = 60
+/** OpenID Connect Core, section 2: these an identity token always has. */
+const REQUIRED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'iat']
+const CLAIM_CHARACTERS_MAX = 4096
+const CLAIM_VALUES_MAX = 500
+const KEYS_TIMEOUT_MS = 5_000
+/** An unknown key id makes the key set be asked for again, at most this often: forged tokens must not become a flood. */
+const KEYS_COOLDOWN_MS = 10_000
+/** A key that the provider has withdrawn is no longer believed after this. */
+const KEYS_AGE_MS_MAX = 10 * 60_000
+const PROVIDERS_MAX = 1_000
+
+/**
+ * Verifies identity tokens of OpenID Connect providers. Keeps what providers say of themselves and their keys; a new key is
+ * fetched when a token first names it.
+ *
+ *     const verifier = new WebIdentityVerifier()
+ *     const who = await verifier.verify(token, { issuer: 'https://login.example.org', clientIds: ['coffer'] })
+ */
+export class WebIdentityVerifier {
+  readonly #keySets = new Map<string, Promise<JWTVerifyGetKey>>()
+
+  /**
+   * WEB_IDENTITY_TOKEN_INVALID, WEB_IDENTITY_TOKEN_EXPIRED, WEB_IDENTITY_PROVIDER_INVALID,
+   * WEB_IDENTITY_PROVIDER_UNREACHABLE. (OpenID Connect Core, section 3.1.3.7; RFC 8725.)
+   */
+  async verify(token: string, { issuer, clientIds }: TrustedProvider): Promise<WebIdentity> {
+    const keySet = await this.#keySetOf(issuer)
+    const { payload } = await jwtVerify(token, keySet, {
+      issuer,
+      audience: [...clientIds],
+      algorithms: ALGORITHMS,
+      requiredClaims: REQUIRED_CLAIMS,
+      clockTolerance: CLOCK_TOLERANCE_SECONDS,
+    }).catch((error: unknown) => {
+      throw tokenError(error)
+    })
+    return identityOf(payload, issuer, clientIds)
+  }
+
+  #keySetOf(issuer: string): Promise<JWTVerifyGetKey> {
+    const known = this.#keySets.get(issuer)
+    if (known !== undefined) return known
+    if (this.#keySets.size >= PROVIDERS_MAX) this.#keySets.clear()
+    const found = findKeySet(issuer)
+    this.#keySets.set(issuer, found)
+    // A provider that was away is asked again.
+    found.catch(() => this.#keySets.delete(issuer))
+    return found
+  }
+}
+
+/**
+ * The issuer that a token claims, to look its provider up by; nothing is verified. Undefined for what is no token.
+ */
+export function claimedIssuer(token: string): string | undefined {
+  if (token.length > TOKEN_CHARACTERS_MAX) return undefined
+  try {
+    const { iss } = decodeJwt(token)
+    return typeof iss === 'string' ? iss : undefined
+  } catch {
+    return undefined
+  }
+}
+
+async function findKeySet(issuer: string): Promise<JWTVerifyGetKey> {
+  const { jwks_uri: address } = (await discover(issuer, 'coffer')).serverMetadata()
+  const isSafe = address?.startsWith('https://') || (address?.startsWith('http://') && issuer.startsWith('http://'))
+  if (address === undefined || !isSafe || !URL.canParse(address)) {
+    throw webIdentityError('WEB_IDENTITY_PROVIDER_INVALID', { issuer })
+  }
+  return createRemoteJWKSet(new URL(address), {
+    timeoutDuration: KEYS_TIMEOUT_MS,
+    cooldownDuration: KEYS_COOLDOWN_MS,
+    cacheMaxAge: KEYS_AGE_MS_MAX,
+    [customFetch]: (url, options) => boundedFetch(url, options),
+  })
+}
+
+/** Without the cause where it is about the token: it could quote it. */
+function tokenError(error: unknown): Error {
+  if (isCofferError(error)) return error
+  if (error instanceof errors.JWTExpired) return webIdentityError('WEB_IDENTITY_TOKEN_EXPIRED')
+  if (error instanceof errors.JWKSTimeout) return webIdentityError('WEB_IDENTITY_PROVIDER_UNREACHABLE')
+  if (error instanceof errors.JWKSInvalid) return webIdentityError('WEB_IDENTITY_PROVIDER_INVALID')
+  // What jose raises by its bare class is an answer other than 200 for the key set.
+  if (error instanceof errors.JOSEError && error.code === 'ERR_JOSE_GENERIC') {
+    return webIdentityError('WEB_IDENTITY_PROVIDER_UNREACHABLE')
+  }
+  return webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
+}
+
+function identityOf(payload: JWTPayload, issuer: string, clientIds: readonly string[]): WebIdentity {
+  const { sub, aud, iat, exp, azp } = payload
+  const audiences = typeof aud === 'string' ? [aud] : (aud ?? [])
+  // Who asked for the token, where it says so: of several audiences that is the one it is used as (Core, section 2, azp).
+  const audience = typeof azp === 'string' ? azp : audiences.find((each) => clientIds.includes(each))
+  const isTimely = iat !== undefined && iat * 1000 <= Date.now() + CLOCK_TOLERANCE_SECONDS * 1000
+  if (typeof sub !== 'string' || sub === '' || audience === undefined || !clientIds.includes(audience) || !isTimely) {
+    throw webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
+  }
+  return {
+    issuer,
+    subject: sub,
+    audience,
+    claims: textClaims(payload),
+    issuedAtMs: iat * 1000,
+    expiresAtMs: (exp ?? 0) * 1000,
+  }
+}
+
+/** Booleans and numbers as their texts; of a list what is text; what is larger than any policy would name is left out. */
+function textClaims(payload: JWTPayload): Readonly<Record<string, string | readonly string[]>> {
+  const claims: [string, string | readonly string[]][] = []
+  for (const [name, value] of Object.entries(payload)) {
+    if (typeof value === 'boolean' || typeof value === 'number') claims.push([name, String(value)])
+    if (isText(value)) claims.push([name, value])
+    if (Array.isArray(value) && value.length <= CLAIM_VALUES_MAX) claims.push([name, value.filter(isText)])
+  }
+  return Object.fromEntries(claims)
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string' && value.length <= CLAIM_CHARACTERS_MAX
+}

@@ -1,0 +1,50 @@
+import { userInfo } from 'node:os'
+import { Command, InvalidArgumentError } from 'commander'
+import type { LoginFlags } from '../login/log-in.ts'
+
+const FORMATS: readonly LoginFlags['format'][] = ['env', 'process', 'json']
+const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+
+/** `coffer login`: from an OpenID Connect provider to credentials of a role. */
+export function loginCommand(): Command {
+  return new Command('login')
+    .description('log in at an OpenID Connect provider; prints short-lived credentials of a role')
+    .requiredOption('--endpoint <url>', 'https://host:port of Coffer')
+    .requiredOption('--issuer <url>', 'the provider')
+    .requiredOption('--client-id <id>', 'the public client that is registered there')
+    .requiredOption('--role-arn <arn>', 'the role to assume')
+    .option('--scope <scopes>', 'what to ask the provider for; with offline_access logins are renewed', 'openid')
+    .option('--session-name <name>', 'how the audit trail calls this session', defaultSessionName())
+    .option('--duration-seconds <seconds>', 'how long the credentials live (default: as the role says)', wholeNumber)
+    .option('--device', 'by a code that is typed on another device, where this one has no browser')
+    .option('--no-browser', 'print the address in place of opening it')
+    .option(
+      '--format <format>',
+      'env: lines for a shell; process: for credential_process of AWS clients; json',
+      formatOf,
+      'env',
+    )
+    .option('--ca-file <path>', 'certificates that servers are checked against (default: AWS_CA_BUNDLE)')
+    .option('--no-cache', 'log in anew, and keep nothing')
+    .action(async (flags: LoginFlags) => {
+      // The OpenID Connect library is loaded by who logs in, not by every command.
+      const { logIn } = await import('../login/log-in.ts')
+      await logIn(flags)
+    })
+}
+
+function defaultSessionName(): string {
+  const name = userInfo().username
+  return SESSION_NAME.test(name) ? name : 'coffer-login'
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('A whole number of seconds.')
+  return Number(text)
+}
+
+function formatOf(text: string): LoginFlags['format'] {
+  const format = FORMATS.find((each) => each === text)
+  if (format === undefined) throw new InvalidArgumentError(`One of ${FORMATS.join(', ')}.`)
+  return format
+}

@@ -1,0 +1,224 @@
+import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
+import { runOrThrow } from '../harness/coffer-command.ts'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { Browser, OIDC_CLIENT_ID, type OidcProvider, startOidcProvider } from '../harness/oidc-provider.ts'
+import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
+import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { COFFER, cleanEnvironment, REPOSITORY, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
+
+const server = await serverForSuite({ workers: 1 })
+const root = s3Client(server)
+const cacheDirectory = temporaryDirectory('login-cache')
+const env = cleanEnvironment({ AWS_CA_BUNDLE: server.caFile, XDG_CACHE_HOME: cacheDirectory })
+const browser = new Browser()
+
+let provider: OidcProvider
+let providerId = ''
+let account = ''
+let bucket = ''
+
+const roleArn = (name: string) => `arn:aws:iam::${account}:role/${name}`
+const get = async (keys: SessionKeys) =>
+  await s3Client({ ...server, ...keys }).send(new GetObjectCommand({ Bucket: bucket, Key: 'k' }))
+
+async function newRole(name: string, Condition: object): Promise<void> {
+  const Principal = { Federated: `arn:aws:iam::${account}:oidc-provider/${providerId}` }
+  const Action = 'sts:AssumeRoleWithWebIdentity'
+  const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action, Condition })
+  await iam(server, 'CreateRole', { RoleName: name, AssumeRolePolicyDocument })
+  const statement = { Effect: 'Allow', Action: 's3:GetObject', Resource: `arn:aws:s3:::${bucket}/*` }
+  await iam(server, 'PutRolePolicy', { RoleName: name, PolicyName: 'own', PolicyDocument: policy(statement) })
+}
+
+const assume = (WebIdentityToken: string, more: Record<string, string>) =>
+  callSts(server, 'AssumeRoleWithWebIdentity', { RoleSessionName: 'job', WebIdentityToken, ...more }, 'none')
+
+/** What `coffer login` prints when the person has done their part. */
+async function login(args: readonly string[], person: (said: string) => Promise<unknown>): Promise<string> {
+  const flags = ['--endpoint', server.endpoint, '--issuer', provider.issuer, '--client-id', OIDC_CLIENT_ID]
+  const group: ProcessGroup = startGroup(process.execPath, [COFFER, 'login', '--no-browser', ...flags, ...args], {
+    env,
+    cwd: REPOSITORY,
+  })
+  const waited = vi.waitFor(() => expect(group.logs()).toMatch(/(Log in at|enter the code) \S+\n/), {
+    timeout: 20_000,
+    interval: 50,
+  })
+  await Promise.race([waited, group.ended])
+  if (!group.exited()) await person(group.logs())
+  const { code } = await group.ended
+  if (code !== 0) throw new Error(group.logs())
+  return group.logs()
+}
+
+const byBrowser = (said: string) => browser.visit(/Log in at (\S+)/.exec(said)?.[1] ?? '')
+
+beforeAll(async () => {
+  provider = await startOidcProvider()
+  providerId = provider.issuer.replace('http://', '')
+  account = (await callSts(server, 'GetCallerIdentity')).text('Account')
+  bucket = await newBucket(root)
+  await root.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'for those who are let in' }))
+  await iam(server, 'CreateOpenIDConnectProvider', {
+    Url: provider.issuer,
+    'ClientIDList.member.1': OIDC_CLIENT_ID,
+    'Tags.member.1.Key': 'coffer:role-claim',
+    'Tags.member.1.Value': 'roles',
+  })
+  const audience = { StringEquals: { [`${providerId}:aud`]: OIDC_CLIENT_ID } }
+  await newRole('anyone', audience)
+  await newRole('operators', { 'ForAnyValue:StringEquals': { [`${providerId}:groups`]: 'ops' } })
+  await newRole('only-erin', { StringEquals: { [`${providerId}:sub`]: 'erin' } })
+})
+afterAll(async () => await provider?.close())
+
+describe('coffer login', () => {
+  it('gives credentials by the browser, keeps them to itself, and gives them again without asking', async () => {
+    provider.login('alice')
+    const args = ['--role-arn', roleArn('anyone'), '--format', 'process', '--scope', 'openid offline_access']
+    const said = await login(args, byBrowser)
+    const first = JSON.parse(said.slice(said.indexOf('{')))
+    await get(keysOf(first))
+    const again = await login(args, () => expect.fail('asked again'))
+    expect(JSON.parse(again)).toEqual(first)
+    const directory = join(cacheDirectory, 'coffer', 'login')
+    for (const name of readdirSync(directory)) expect(statSync(join(directory, name)).mode & 0o077).toBe(0)
+    expect(statSync(directory).mode & 0o077).toBe(0)
+  })
+
+  it('gives credentials by a code on another device', async () => {
+    provider.login('bob')
+    const args = ['--role-arn', roleArn('anyone'), '--device', '--no-cache']
+    const said = await login(args, async (text) => {
+      const [, address = '', userCode = ''] = /Open (\S+) and enter the code (\S+)/.exec(text) ?? []
+      await browser.enterCode(address, userCode)
+    })
+    const value = (name: string) => new RegExp(`export ${name}=(\\S+)`).exec(said)?.[1] ?? ''
+    await get({
+      accessKeyId: value('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: value('AWS_SECRET_ACCESS_KEY'),
+      sessionToken: value('AWS_SESSION_TOKEN'),
+    })
+  }, 60_000)
+
+  it('says why the server refuses, and keeps nothing', async () => {
+    provider.login('mallory')
+    const args = ['--role-arn', roleArn('only-erin'), '--no-cache']
+    await expect(login(args, byBrowser)).rejects.toThrow(/AccessDenied/)
+  })
+})
+
+describe('AssumeRoleWithWebIdentity', () => {
+  it('goes by the claims that the trust policy asks for, groups as a list or as one text', async () => {
+    for (const [groups, lets] of [
+      [['dev', 'ops'], true],
+      ['ops', true],
+      [['dev'], false],
+      [undefined, false],
+    ] as const) {
+      const answer = await assume(await provider.tokenFor('carol', { groups }), { RoleArn: roleArn('operators') })
+      expect(answer.status).toBe(lets ? 200 : 403)
+    }
+  })
+
+  it('tells who it is, and audit-worthy facts', async () => {
+    const answer = await assume(await provider.tokenFor('erin', {}), { RoleArn: roleArn('only-erin') })
+    expect(answer.text('SubjectFromWebIdentityToken')).toBe('erin')
+    expect(answer.text('Audience')).toBe(OIDC_CLIENT_ID)
+    expect(answer.text('Provider')).toBe(`arn:aws:iam::${account}:oidc-provider/${providerId}`)
+    await get(sessionIn(answer))
+  })
+
+  it('finds the role by a claim where the provider has one for that, and only one that trusts it', async () => {
+    const roles = ['not-there', 'only-erin', 'operators']
+    const answer = await assume(await provider.tokenFor('dave', { roles, groups: 'ops' }), {})
+    expect(answer.text('Arn')).toContain('assumed-role/operators/')
+    expect(await assume(await provider.tokenFor('dave', { roles: ['only-erin'] }), {})).toMatchObject({ status: 403 })
+    expect(await assume(await provider.tokenFor('dave', {}), {})).toMatchObject({ status: 403 })
+  })
+
+  it.each([
+    ['no token', '', 'ValidationError'],
+    ['rubbish', 'abc', 'InvalidIdentityToken'],
+    [
+      'a token of nobody',
+      `${b64({ alg: 'none' })}.${b64({ iss: 'https://evil.example', sub: 'x' })}.`,
+      'InvalidIdentityToken',
+    ],
+  ])('refuses %s', async (_what, token, code) => {
+    expect(await assume(token, { RoleArn: roleArn('anyone') })).toMatchObject({ code })
+  })
+
+  it('does not believe a token with anything changed, of another client, or that has expired', async () => {
+    const good = await provider.tokenFor('alice', {})
+    const [head, , signature] = good.split('.')
+    const forged = `${head}.${b64({ ...decode(good), sub: 'erin' })}.${signature}`
+    const code = async (token: string) => (await assume(token, { RoleArn: roleArn('anyone') })).code
+    expect(await code(forged)).toBe('InvalidIdentityToken')
+    expect(await code(await provider.tokenFor('alice', {}, { aud: 'another' }))).toBe('InvalidIdentityToken')
+    expect(await code(await provider.tokenFor('alice', {}, { exp: 1_000 }))).toBe('ExpiredTokenException')
+  })
+
+  it('tells nobody without a good token whether there is a role', async () => {
+    const [real, made] = await Promise.all(
+      ['anyone', 'no-such-role'].map((name) => assume(`${'x'.repeat(20)}`, { RoleArn: roleArn(name) })),
+    )
+    expect(made?.code).toBe(real?.code)
+  })
+
+  it('says so when the provider cannot be asked', async () => {
+    const other = await startOidcProvider()
+    const Url = other.issuer
+    await iam(server, 'CreateOpenIDConnectProvider', { Url, 'ClientIDList.member.1': OIDC_CLIENT_ID })
+    const token = await other.tokenFor('x', {})
+    await other.close()
+    expect(await assume(token, { RoleArn: roleArn('anyone') })).toMatchObject({ code: 'IDPCommunicationError' })
+  })
+
+  it('leaves no token and no secret in logs or in the audit trail', async () => {
+    const token = await provider.tokenFor('alice', {})
+    const { secretAccessKey, sessionToken } = sessionIn(await assume(token, { RoleArn: roleArn('anyone') }))
+    const directory = join(server.dataDir, 'audit')
+    const written = () => readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'))
+    // The trail is written in batches.
+    await vi.waitFor(() => expect(written().join()).toContain('AssumeRoleWithWebIdentity'), { timeout: 20_000 })
+    const all = [server.logs(), ...written()].join('\n')
+    for (const secret of [token, secretAccessKey, sessionToken]) expect(all).not.toContain(secret)
+  })
+})
+
+describeWithPrograms('the AWS CLI', ['aws'], (programs) => {
+  it('takes its credentials from coffer login (credential_process)', async () => {
+    const login = `${process.execPath} ${COFFER} login --endpoint ${server.endpoint} --issuer ${provider.issuer}`
+    const args = `--client-id ${OIDC_CLIENT_ID} --role-arn ${roleArn('anyone')} --format process --no-browser`
+    const scope = '--scope "openid offline_access"'
+    const config = join(cacheDirectory, 'aws-config')
+    writeFileSync(config, `[profile sso]\ncredential_process = ${login} ${args} ${scope}\nregion = us-east-1\n`)
+    const cli = { ...env, AWS_CONFIG_FILE: config, AWS_PROFILE: 'sso', AWS_ENDPOINT_URL: server.endpoint }
+    const { stdout } = await runOrThrow(programs.aws, ['s3', 'cp', `s3://${bucket}/k`, '-'], { env: cli })
+    expect(stdout).toBe('for those who are let in')
+  })
+})
+
+it('a role that is not let in reads nothing', async () => {
+  const answer = await assume(await provider.tokenFor('erin', {}), { RoleArn: roleArn('only-erin') })
+  const put = new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' })
+  const attempt = s3Client({ ...server, ...sessionIn(answer) }).send(put)
+  expect((await failureOf(attempt)).code).toBe('AccessDenied')
+})
+
+function keysOf(said: { AccessKeyId: string; SecretAccessKey: string; SessionToken: string }): SessionKeys {
+  return { accessKeyId: said.AccessKeyId, secretAccessKey: said.SecretAccessKey, sessionToken: said.SessionToken }
+}
+
+function b64(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString('base64url')
+}
+
+function decode(token: string): object {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString())
+}
