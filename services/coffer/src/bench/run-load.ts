@@ -105,7 +105,8 @@ async function measureLoad(
   clearInterval(ticking)
   for (const [which, target] of targets.entries()) {
     measured.results.push(resultOf(target, load, sums[which] as SliceTally))
-    if (load.operation === 'delete') target.present.set(load.objects.sizeBytes, 0)
+    // What a short load has left is removed at the end.
+    if ((indexes[which] ?? 0) >= endOf(load, target)) target.present.set(load.objects.sizeBytes, 0)
   }
   measured.ratios.push(...ratiosOf(targets, load, sums, rates))
 }
