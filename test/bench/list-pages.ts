@@ -1,7 +1,7 @@
 /**
  * A page of 1,000 names through the whole server (signature, store, ETags, XML), one request at a time, in a bucket of a million
  * objects that are written straight into the store: flat and with a delimiter, the first page and the last.
- * `node test/bench/list-pages.ts [objects]`. Fails if a page takes 10 ms (median of 40) or more.
+ * `node test/bench/list-pages.ts [objects]`. Fails if a page takes 10 ms (median of 100) or more.
  */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
@@ -15,8 +15,8 @@ import { inLanes, nullVersion } from './metadata-versions.ts'
 
 const PAGE = 1_000
 const FOLDER_OBJECTS = 100
-const REPEATS = 40
-const WARM_UPS = 40
+const REPEATS = 100
+const WARM_UPS = 100
 const PAGE_MS_MAX = 10
 const WRITERS = 1_000
 const BODY = Buffer.alloc(16)
@@ -78,19 +78,20 @@ async function fill(): Promise<void> {
 
 async function measure(name: string, query: Readonly<Record<string, string>>): Promise<void> {
   const timesMs: number[] = []
-  const cpuBefore = coffer.cpuMs()
+  let cpuBeforeMs = 0
   for (let repeat = 0; repeat < WARM_UPS + REPEATS; repeat++) {
+    if (repeat === WARM_UPS) cpuBeforeMs = coffer.cpuMs()
     const startedAt = performance.now()
     const body = await list(query)
     timesMs.push(performance.now() - startedAt)
     const shown = body.split('<ETag>').length - 1 + body.split('<CommonPrefixes>').length - 1
     if (shown !== PAGE || body.includes('damaged')) throw new Error(`${name}: ${shown} names`)
   }
-  const cpuMs = (coffer.cpuMs() - cpuBefore) / timesMs.length
-  const firstMs = timesMs[0] ?? 0
-  const medianMs = timesMs.slice(WARM_UPS).sort((a, b) => a - b)[REPEATS >> 1] ?? 0
+  const cpuMs = (coffer.cpuMs() - cpuBeforeMs) / REPEATS
+  const warm = timesMs.slice(WARM_UPS).sort((a, b) => a - b)
+  const [fastestMs = 0, medianMs = 0] = [warm[0], warm[REPEATS >> 1]]
   console.log(
-    `${name}: ${medianMs.toFixed(1)} ms (the first time ${firstMs.toFixed(1)}), ${cpuMs.toFixed(1)} ms of processor time`,
+    `${name}: median ${medianMs.toFixed(1)} ms, fastest ${fastestMs.toFixed(1)}, ${cpuMs.toFixed(1)} ms of processor time`,
   )
   if (medianMs >= PAGE_MS_MAX) process.exitCode = 1
 }
