@@ -18,6 +18,8 @@ export const METADATA_ERRORS = {
   META_STORE_FULL: 'no room left for metadata',
   META_UNAVAILABLE: 'the metadata store does not answer',
   META_STORE_REFUSED: 'the metadata store refuses this role or database',
+  META_STORE_CLOSED: 'the store is being moved, or was moved elsewhere',
+  META_TRANSFER_FAILED: 'the store that was moved is not the one that it was moved from',
   META_STORE_UNSAFE: 'the metadata store may lose what it acknowledges: synchronous_commit and fsync have to be on',
 } as const
 

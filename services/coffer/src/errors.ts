@@ -18,6 +18,7 @@ export const COFFER_ERRORS = {
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_METADATA_CONFIGURATION_INVALID: 'the PostgreSQL server for the metadata cannot be used as configured',
+  COFFER_METADATA_IN_USE: 'the metadata is in use',
   COFFER_METADATA_ELSEWHERE: 'the metadata of this store is elsewhere',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',

@@ -12,6 +12,7 @@ import { lifecycleCommand } from './cli/lifecycle-command.ts'
 import { loginCommand } from './cli/login-command.ts'
 import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
+import { migrateCommand } from './cli/migrate-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
 import { rootKeyCommand } from './cli/root-key-command.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
@@ -35,6 +36,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(loginCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
+    .addCommand(migrateCommand())
     .addCommand(lifecycleCommand())
     .addCommand(configCommand())
     .addCommand(doctorCommand())

@@ -24,7 +24,7 @@ export interface MetadataLocation {
 }
 
 /** In the metadata directory of a store whose metadata is on a server: nothing may begin a new, empty store there. */
-const ELSEWHERE_MARKER = 'on-postgresql'
+export const ELSEWHERE_MARKER = 'on-postgresql'
 const DEFAULT_PORT = 5432
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
 

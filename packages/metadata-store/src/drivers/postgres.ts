@@ -35,7 +35,7 @@ import {
   needsOfReplacements,
 } from './postgres/known-needs.ts'
 import type { RollUp } from './postgres/loading.ts'
-import { claimFact, findFact, migrateSchema } from './postgres/migrations.ts'
+import { CLOSED, claimFact, findFact, migrateSchema, setFact } from './postgres/migrations.ts'
 import { Needs } from './postgres/needs.ts'
 import { asMetadataError } from './postgres/pg-errors.ts'
 import { Reader } from './postgres/reading.ts'
@@ -109,7 +109,7 @@ export async function claimPostgresStore(
   try {
     const connection = await Connection.open(options)
     try {
-      await migrateSchema(connection, schema)
+      await migrateSchema(connection, schema, { isMoving: true })
       if (dataDirectoryId !== undefined) await claimFact(connection, schema, DATA_DIRECTORY, dataDirectoryId)
       return await findFact(connection, schema, DATA_DIRECTORY)
     } finally {
@@ -117,6 +117,38 @@ export async function claimPostgresStore(
     }
   } catch (error) {
     throw asMetadataError(error)
+  }
+}
+
+export type ClosedReason = 'moving' | 'moved'
+
+/** How many connections of others there are that may have a store of this database open. */
+export async function countOtherClients(options: PostgresStoreOptions): Promise<number> {
+  const connection = await Connection.open(options)
+  try {
+    const { rows } = await connection.run(
+      `SELECT count(*) AS count FROM pg_stat_activity WHERE application_name = 'coffer' AND datname = current_database() AND pid <> pg_backend_pid()`,
+    )
+    return Number(rows[0]?.count)
+  } finally {
+    connection.close()
+  }
+}
+
+/** Says that a store is not to be opened, because it is `moving` or `moved`; undefined: that it may be. Returns what it said. */
+export async function closePostgresStore(
+  options: PostgresStoreOptions,
+  reason: ClosedReason | undefined,
+): Promise<ClosedReason | undefined> {
+  const schema = options.schema ?? 'coffer'
+  const connection = await Connection.open(options)
+  try {
+    await migrateSchema(connection, schema, { isMoving: true })
+    const before = await findFact(connection, schema, CLOSED)
+    await setFact(connection, schema, CLOSED, reason ?? '')
+    return before === 'moving' || before === 'moved' ? before : undefined
+  } finally {
+    connection.close()
   }
 }
 

@@ -13,7 +13,11 @@ const ATTEMPTS_MAX = 5
  * Brings the schema up to date. A role that may only read and write rows suffices where nothing is to be done. Of several
  * processes that start at once, one migrates and the others wait for it: they lock the same row. META_FORMAT_NEWER.
  */
-export async function migrateSchema(connection: Connection, schemaName: string): Promise<void> {
+export async function migrateSchema(
+  connection: Connection,
+  schemaName: string,
+  options: { readonly isMoving?: boolean } = {},
+): Promise<void> {
   const schema = `"${schemaName}"`
   for (let attempt = 1; ; attempt += 1) {
     const current = await currentNumber(connection, schema)
@@ -31,6 +35,18 @@ export async function migrateSchema(connection: Connection, schemaName: string):
   }
   const format = Number((await findFact(connection, schemaName, 'row-format')) ?? STORE_FORMAT)
   if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
+  if (options.isMoving) return
+  const closed = await findFact(connection, schemaName, CLOSED)
+  if (closed) throw metadataError('META_STORE_CLOSED', { closed })
+}
+
+/** The fact that says why a store is not to be opened: `moving` here, or `moved` away. */
+export const CLOSED = 'closed'
+
+/** '' : it may be opened again. */
+export async function setFact(connection: Connection, schemaName: string, name: string, value: string): Promise<void> {
+  const text = `INSERT INTO "${schemaName}".store (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value`
+  await connection.query({ name: 'set-fact', text }, [name, value])
 }
 
 /** Undefined: there is no store yet. */
