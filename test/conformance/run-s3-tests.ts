@@ -72,6 +72,7 @@ async function runSuite(target: CofferServer): Promise<number> {
         AWS_DEFAULT_REGION: REGION,
         // For the tests that open connections of their own and verify them.
         SSL_CERT_FILE: target.caFile,
+        REQUESTS_CA_BUNDLE: target.caFile,
         COLUMNS: SUMMARY_COLUMNS,
         PYTHONDONTWRITEBYTECODE: '1',
       },

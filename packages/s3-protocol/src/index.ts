@@ -52,7 +52,7 @@ export {
   retentionFrom,
 } from './object-lock.ts'
 export { parseTagging, type Tags } from './object-tags.ts'
-export { type OperationName, PREFLIGHT } from './operations.ts'
+export { OPERATION_NAMES, type OperationName, PREFLIGHT } from './operations.ts'
 export * from './post/form-data.ts'
 export * from './post/post-form.ts'
 export * from './post/post-policy.ts'

@@ -116,6 +116,9 @@ const ROUTES: readonly Route[] = [
 /** Name of an S3 API action. Which of them are answered is the gateway's business. */
 export type OperationName = string
 
+/** All calls of the S3 API that have a route. */
+export const OPERATION_NAMES: readonly OperationName[] = [...new Set(ROUTES.map(({ operation }) => operation))]
+
 /** Names of sub-resources: where one is asked for, a plain route never fits, so that `DELETE ?acl` deletes nothing else. */
 const SUBRESOURCES: ReadonlySet<string> = new Set(
   ROUTES.flatMap(({ query }) => query ?? []).filter((name) => name !== 'id'),

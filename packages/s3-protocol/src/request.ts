@@ -29,6 +29,8 @@ export interface ParsedRequest {
 
 /** S3 User Guide, "Object key naming": 1,024 bytes of UTF-8. */
 export const KEY_BYTES_MAX = 1024
+/** The longest that S3 ever had; what a new name may be is stricter. */
+const BUCKET_CHARS_MAX = 255
 export const QUERY_PARAMETERS_MAX = 100
 
 /**
@@ -84,6 +86,7 @@ function bucketOfHost(host: string | undefined, virtualHosts: readonly string[])
 function splitPath(rawPath: string): { bucket: string; key: string } {
   const keyAt = rawPath.indexOf('/', 1)
   const bucket = decode(keyAt === -1 ? rawPath.slice(1) : rawPath.slice(1, keyAt))
+  if (bucket.length > BUCKET_CHARS_MAX || bucket.includes('\0')) throw s3Error('InvalidBucketName')
   return { bucket, key: keyAt === -1 ? '' : decodeKey(rawPath.slice(keyAt + 1)) }
 }
 

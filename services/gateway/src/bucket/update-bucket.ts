@@ -6,7 +6,8 @@ import { findSameBucket } from '../object/commit-object.ts'
 import type { OpenBucket } from './bucket-cache.ts'
 import { type BucketConfig, sealBucketConfig } from './bucket-config.ts'
 
-const ATTEMPTS_MAX = 16
+/** More than there are requests to one bucket at once that all change it. */
+const ATTEMPTS_MAX = 100
 
 /** Changes a bucket's configuration, again where somebody else changed it meanwhile: no change is lost. */
 export async function updateBucket(

@@ -4,7 +4,9 @@ import {
   isS3Error,
   parseChecksumHeader,
   parseCompleteMultipartUpload,
+  parseSseRequest,
   renderCompleteMultipartUpload,
+  type SseRequest,
   s3Error,
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
@@ -20,7 +22,7 @@ import {
 } from '../object/complete-upload.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findCurrentObject } from '../object/find-object.ts'
-import { type FoundUpload, findUpload } from '../object/upload.ts'
+import { type FoundUpload, findUpload, openUploadKey } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { type Reply, xmlReply } from '../reply.ts'
@@ -44,6 +46,8 @@ export const completeMultipartUpload: Operation = async (request, context) => {
   })
   if (upload === undefined) return replyAgain(request, context, bucket, uploadId)
 
+  const sse = parseSseRequest(headers, request.parsed.secure, 'read')
+  await assertKeyFits(context, bucket, upload, sse)
   const parts = await chooseParts(context, bucket, upload, listed)
   const sizeBytes = totalSizeOf(parts)
   assertDeclaredSize(headers['x-amz-mp-object-size'], sizeBytes)
@@ -70,10 +74,27 @@ export const completeMultipartUpload: Operation = async (request, context) => {
     },
   })
   return reply(request, attributes, {
-    ...sseHeaders(attributes, { kind: 'default' }),
+    ...sseHeaders(attributes, sse),
     ...writtenVersionHeader(committed.bucket, committed),
     ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
   })
+}
+
+/**
+ * S3 API, CompleteMultipartUpload: the customer's key is needed where the upload has checksums; a key that is given has to be the
+ * upload's. InvalidRequest.
+ */
+async function assertKeyFits(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  upload: FoundUpload,
+  sse: SseRequest,
+): Promise<void> {
+  const { attributes } = upload
+  const isNeeded = attributes.sse === 'SSE-C' && attributes.checksum !== undefined
+  if (sse.kind !== 'SSE-C' && !isNeeded) return
+  const objectKey = await openUploadKey(context, bucket, upload, sse)
+  objectKey.wipe()
 }
 
 /** The x-amz-checksum- headers of this operation are of the object (S3 API, CompleteMultipartUpload), not of the list of parts. */

@@ -53,6 +53,7 @@ import {
   listBucketIntelligentTiering,
   listBucketInventory,
   listBucketMetrics,
+  unsetOperations,
 } from './unset-configurations.ts'
 import { updateObjectEncryption } from './update-object-encryption.ts'
 import { uploadPart } from './upload-part.ts'
@@ -141,3 +142,11 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
 }
+
+/** For docs/s3-compatibility.md. */
+export const ANSWERED_OPERATIONS: readonly OperationName[] = Object.keys(operations)
+
+/** Of these, those that only tell that there is no such configuration. */
+export const UNSET_OPERATIONS: readonly OperationName[] = Object.entries(operations).flatMap(([name, operation]) =>
+  operation !== undefined && unsetOperations.has(operation) ? [name] : [],
+)

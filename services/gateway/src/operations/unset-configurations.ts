@@ -26,3 +26,15 @@ export const listBucketInventory = unset('inventory')
 export const listBucketMetrics = unset('metrics')
 export const getListedConfiguration = absent('NoSuchConfiguration')
 export const getBucketWebsite = absent('NoSuchWebsiteConfiguration')
+
+export const unsetOperations: ReadonlySet<Operation> = new Set([
+  getBucketAccelerate,
+  getBucketNotification,
+  getBucketReplication,
+  listBucketAnalytics,
+  listBucketIntelligentTiering,
+  listBucketInventory,
+  listBucketMetrics,
+  getListedConfiguration,
+  getBucketWebsite,
+])

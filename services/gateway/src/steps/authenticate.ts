@@ -14,11 +14,9 @@ import { signerOfV2 } from './authenticate-v2.ts'
 
 /** Who makes the request: SigV4 by header or presigned URL (AWS General Reference, Signature Version 4), or nobody. */
 export async function authenticate(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
+  if (request.parsed.operation === 'PostObject') return authenticatePost(request, context)
   if (context.options.allowsSignatureVersion2 && isSignedWithV2(request.parsed)) return authenticateV2(request, context)
   const authentication = parseAuthentication(request.parsed)
-  if (authentication.kind === 'anonymous' && request.parsed.operation === 'PostObject') {
-    return authenticateForm(request, context)
-  }
   if (authentication.kind === 'anonymous') return { ...request, authentication, principal: 'anonymous' }
   assertRegion(authentication, context.options.region)
   const signingKey = await context.signingKeys.find(withToken(authentication, request.parsed))
@@ -35,6 +33,15 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
     policies: signingKey.policies,
     signing: { keyBytes: signingKey.keyBytes, seedSignature },
   }
+}
+
+/** A form brings its own signature (S3 API, POST Object); one of the request has nothing that it would be of. */
+function authenticatePost(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {
+  if (parseAuthentication(request.parsed).kind === 'anonymous') return authenticateForm(request, context)
+  throw s3Error('PreconditionFailed', {
+    message: 'At least one of the pre-conditions you specified did not hold',
+    details: { Condition: 'Bucket POST must be of the enclosure-type multipart/form-data' },
+  })
 }
 
 async function authenticateV2(request: UnderstoodRequest, context: GatewayContext): Promise<AuthenticatedRequest> {

@@ -2,12 +2,14 @@ import { s3Error } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { findCurrentObject } from '../object/find-object.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
-import { decisionOn, existingObjectOf, NotAllowed } from './permission.ts'
+import { decisionOn, existingObjectOf, isPermitted, NotAllowed } from './permission.ts'
 import { actionOf } from './s3-actions.ts'
 
 /** Each of its keys is asked about for itself, by the operation, where a policy may tell one from another. */
 const ASKED_BY_KEY = 'DeleteObjects'
+const READS: readonly string[] = ['GetObject', 'HeadObject']
 
 /** Whether the principal may do it: the one place that makes an AuthorizedRequest. */
 export async function authorize(request: LocatedRequest, context: GatewayContext): Promise<AuthorizedRequest> {
@@ -20,7 +22,10 @@ export async function authorize(request: LocatedRequest, context: GatewayContext
   const isAskedLater = operation === ASKED_BY_KEY && (!isRoot(request) || (bucket && tellsKeysApart(bucket)))
   const decision = decisionOn(request, asked)
   if (!isAskedLater) request.trail.decided(asked.action, decision)
-  if (!isAskedLater && decision.effect === 'deny') throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
+  if (!isAskedLater && decision.effect === 'deny') {
+    await tellAbsence(request, context)
+    throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
+  }
   assertExpectedOwner(request, bucket?.record.ownerAccountId)
   assertRequesterPays(request)
   return { ...request, existing, decision } as AuthorizedRequest
@@ -33,6 +38,16 @@ function tellsKeysApart(bucket: OpenBucket): boolean {
 /** Of whom only the bucket's policy can tell one key from another. */
 function isRoot({ principal }: LocatedRequest): boolean {
   return principal === 'anonymous' || principal.kind === 'account-root'
+}
+
+/** S3 API, GetObject, HeadObject: who may list a bucket is told that a key is not there, may they read objects or not. NoSuchKey. */
+async function tellAbsence(request: LocatedRequest, context: GatewayContext): Promise<void> {
+  const { bucket, parsed } = request
+  const { key, operation, query } = parsed
+  if (bucket === undefined || !READS.includes(operation) || query.has('versionId')) return
+  if (!isPermitted(request, { bucket, action: 's3:ListBucket', key: '', existing: undefined, prefix: key })) return
+  if ((await findCurrentObject(context, bucket, key)) === undefined)
+    throw s3Error('NoSuchKey', { details: { Key: key } })
 }
 
 /** S3 User Guide, "Using Requester Pays general purpose buckets": who is not of the owner's account has to say so. */
