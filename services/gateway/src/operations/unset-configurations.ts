@@ -29,7 +29,6 @@ export const getBucketWebsite = absent('NoSuchWebsiteConfiguration')
 
 export const unsetOperations: ReadonlySet<Operation> = new Set([
   getBucketAccelerate,
-  getBucketNotification,
   getBucketReplication,
   listBucketAnalytics,
   listBucketIntelligentTiering,
