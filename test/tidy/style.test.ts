@@ -81,7 +81,12 @@ describe('style', () => {
   })
 
   it('no secret is compared with ===', () => {
-    expect(linesWith(product, /\b(signature|secretAccessKey|mac|tag)\s*[!=]==\s*(?!undefined|'|null|\d)\w/)).toEqual([])
+    expect(
+      linesWith(
+        product,
+        /\b(signature|secretAccessKey|mac|hmac|tag|sessionToken|passwordHash|keyBytes)\s*[!=]==\s*(?!undefined|'|null|\d)\w/,
+      ),
+    ).toEqual([])
   })
 
   it('no file names a place of one machine or one company', () => {

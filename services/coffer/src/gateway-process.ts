@@ -23,6 +23,9 @@ export type GatewaySettings = Pick<
   | 'dataAlgorithm'
   | 'blockedEncryptionTypes'
   | 'publicAccess'
+  | 'rateLimitPerAddress'
+  | 'rateLimitPerAccessKey'
+  | 'failedSignaturesPerMinute'
   | 'audit'
   | 'fips'
   | 'auditFile'
@@ -43,6 +46,9 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     address,
     allowHttp,
     ...tlsSettingsOf(configuration),
+    rateLimitPerAddress: configuration.rateLimitPerAddress,
+    rateLimitPerAccessKey: configuration.rateLimitPerAccessKey,
+    failedSignaturesPerMinute: configuration.failedSignaturesPerMinute,
     region,
     domains,
     dataAlgorithm,
@@ -96,6 +102,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     accessLogSeconds: settings.accessLogSeconds,
     allowsSignatureVersion2: settings.signatureVersion2 === 'allowed',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
+    rateLimits: settings,
     audit,
     eventTargets: eventTargetNames(settings.eventsFile),
   })

@@ -29,6 +29,18 @@ export interface AuthenticatedCall {
  * key that exists. Rejects with what the API says, or as S3 where the signature itself is wrong.
  */
 export async function authenticateCall(
+  exchange: Exchange,
+  context: GatewayContext,
+  api: CalledApi,
+): Promise<AuthenticatedCall> {
+  const { limits } = context
+  limits.admitAddress(exchange.request)
+  const authenticated = await limits.watched(exchange.request, verifiedCall(exchange, context, api))
+  limits.admitAccessKey(authenticated.caller.principal.accessKeyId)
+  return authenticated
+}
+
+async function verifiedCall(
   { request, response, receivedAtMs, trail }: Exchange,
   { signingKeys }: GatewayContext,
   { service, bodyBytesMax, isRegion, refusals }: CalledApi,

@@ -4,6 +4,7 @@ import type { KmsKeys } from './audit/kms-keys.ts'
 import type { BucketCache } from './bucket/bucket-cache.ts'
 import type { GatewayAudit, GatewayOptions } from './gateway-options.ts'
 import type { KeyGuards } from './keys/key-guards.ts'
+import type { RateLimits } from './limits/rate-limits.ts'
 import type { ObjectKeys } from './object/object-keys.ts'
 import type { SigningKeys } from './signing-keys.ts'
 
@@ -16,6 +17,7 @@ export interface GatewayContext {
   readonly keyGuards: KeyGuards
   readonly signingKeys: SigningKeys
   readonly accessLog: AccessLog
+  readonly limits: RateLimits
   readonly auditing: { readonly audit: GatewayAudit | undefined; readonly kmsKeys: KmsKeys }
   /** Answers that have no end of their own end then: the server stops. */
   readonly stopping: AbortSignal

@@ -4,6 +4,7 @@ import type { BlobStore } from '@coffer/blob-store'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
 import type { ObjectOwnership } from '@coffer/s3-protocol'
+import type { RateLimitSettings } from './limits/rate-limits.ts'
 
 /** `changes`: requests that change buckets, keys or identities; `all`: every request. */
 export interface GatewayAudit {
@@ -36,6 +37,7 @@ export interface GatewayOptions {
   readonly inlineSizeBytesMax: number
   /** How long a bucket's record may be used without asking again; 0 where asking costs nothing (metadata in this process). */
   readonly bucketLeaseMs: number
+  readonly rateLimits: RateLimitSettings
   /** Absent: no trail is kept. */
   readonly audit?: GatewayAudit | undefined
   /** Names of the configured event targets: what a notification configuration may name. */

@@ -12,6 +12,7 @@ import type { GatewayContext } from './gateway-context.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { KeyGuards } from './keys/key-guards.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
+import { RateLimits } from './limits/rate-limits.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { handle } from './pipeline.ts'
 import { isQueryApiRequest, serveQueryApi } from './query-api/serve.ts'
@@ -34,6 +35,7 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     keyGuards: new KeyGuards(mesh, options.region),
     signingKeys: new SigningKeys(mesh),
     accessLog: new AccessLog(() => context, { everyMs: options.accessLogSeconds * 1000 }),
+    limits: new RateLimits(options.rateLimits),
     auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },
     stopping: stopping.signal,
   }

@@ -21,14 +21,16 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   const { trail } = exchange
   const admitted = trail.admit()
   if (admitted !== undefined) await admitted
+  context.limits.admitAddress(exchange.request)
   const understood = parse(exchange, context)
   const taken = trail.understood(factsOf(understood.parsed))
   if (taken !== undefined) await taken
   const crossOrigin = await applyCors(understood, context)
   for (const [name, value] of Object.entries(crossOrigin)) exchange.response.setHeader(name, value)
   if (understood.parsed.operation === PREFLIGHT) return emptyReply(200)
-  const authenticated = await authenticate(understood, context)
+  const authenticated = await context.limits.watched(exchange.request, authenticate(understood, context))
   try {
+    if (authenticated.principal !== 'anonymous') context.limits.admitAccessKey(authenticated.principal.accessKeyId)
     const located = await findBucket(authenticated, context)
     if (located.bucket?.config.logging) context.accessLog.follow(located, exchange, () => exchange.errorCode)
     const authorized = await authorize(located, context)

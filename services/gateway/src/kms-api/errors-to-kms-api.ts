@@ -37,6 +37,7 @@ const OF_S3: Readonly<Partial<Record<S3ErrorCode, KmsApiErrorCode>>> = {
   InvalidRequest: 'IncompleteSignatureException',
   RequestTimeTooSkewed: 'InvalidSignatureException',
   SignatureDoesNotMatch: 'InvalidSignatureException',
+  SlowDown: 'ThrottlingException',
 }
 
 /** Whatever an operation threw, as the error that the client is told. The cause is logged, never sent. */

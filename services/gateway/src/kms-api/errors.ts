@@ -36,6 +36,7 @@ export const KMS_API_ERRORS = {
   RequestAbortedException: [400, 'The request ended before it was whole.'],
   RequestEntityTooLargeException: [413, 'The request is larger than the server is able to process.'],
   SerializationException: [400, 'The body of the request is not a JSON object.'],
+  ThrottlingException: [400, 'Rate exceeded'],
   TagException: [400, 'A tag is not valid.'],
   UnknownOperationException: [400, 'The action is unknown, or not one that this server has.'],
   ExpiredTokenException: [400, 'The security token included in the request is expired'],

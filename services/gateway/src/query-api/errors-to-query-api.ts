@@ -37,6 +37,7 @@ const OF_S3: Readonly<Partial<Record<S3ErrorCode, QueryApiErrorCode>>> = {
   InvalidRequest: 'IncompleteSignature',
   RequestTimeTooSkewed: 'RequestExpired',
   SignatureDoesNotMatch: 'SignatureDoesNotMatch',
+  SlowDown: 'Throttling',
 }
 
 /** Whatever an action threw, as the error that the client is told. The cause is logged, never sent. */

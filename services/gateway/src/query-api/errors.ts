@@ -30,6 +30,7 @@ export const QUERY_API_ERRORS = {
     403,
     'The request signature we calculated does not match the signature you provided. Check your AWS Secret Access Key and signing method.',
   ],
+  Throttling: [400, 'Rate exceeded'],
   UnmodifiableEntity: [400, 'It is not to be changed here.'],
   ValidationError: [400, 'A parameter is not valid.'],
 } as const satisfies Readonly<Record<string, readonly [status: number, message: string]>>
