@@ -39,6 +39,8 @@ export async function performStsAction(
   const { result, secretAccessKey, decision } = await iam
     .performSts(request, mesh.recipient())
     .catch((error: unknown) => noteRefusal(exchange, error))
+  // Who brought another proof than a signature has been believed.
+  exchange.trail.verified()
   if (decision !== undefined) {
     exchange.trail.names({ resource: decision.resource })
     exchange.trail.decided(decision.action, { effect: 'allow', ...decision })
