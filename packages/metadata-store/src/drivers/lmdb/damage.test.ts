@@ -20,6 +20,7 @@ import { forgetGarbage, isReferenced, listReferencedBlobs, registerWriter } from
 import { readBucket } from '../rows/bucket-row.ts'
 import { createBucket } from '../rows/buckets.ts'
 import { headKey, idBytes, objectName } from '../rows/keys.ts'
+import { appendEvents, listEvents } from '../rows/outbox.ts'
 import { findRecord, putRecord } from '../rows/records.ts'
 import { RowWriter } from '../rows/row.ts'
 import { readRow, type Table } from '../rows/table.ts'
@@ -28,7 +29,7 @@ import { listCurrent, listVersions } from '../rows/version-listing.ts'
 import { findVersion } from '../rows/version-reads.ts'
 import { commitVersion } from '../rows/version-writes.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
-import { readKeyUse, readUsage } from './counters.ts'
+import { readEventNumber, readKeyUse, readUsage } from './counters.ts'
 import { DATABASE_NAMES, type DatabaseName, type Environment, openEnvironment } from './environment.ts'
 import { LmdbBatch } from './lmdb-batch.ts'
 
@@ -57,6 +58,7 @@ describe('damaged rows', () => {
       putPart(batch, bucket.id, KEY, uploadId, partOf(1, newBlobId(writer)))
       putRecord(batch, 'iam', 'root', Buffer.from('value'), undefined)
       forgetGarbage(batch, [])
+      appendEvents(batch, [{ queue: 'queue', payload: Buffer.from('event') }])
     })
   })
   afterEach(async () => {
@@ -93,6 +95,8 @@ describe('damaged rows', () => {
         isReferenced(databases, blobId),
         listReferencedBlobs(databases, '', 10),
         findRecord(databases, 'iam', 'root'),
+        listEvents(databases, { queue: 'queue', afterId: '', limit: 10 }),
+        readEventNumber(databases),
       ])
     } catch (error) {
       if (isCofferError(error)) return error.code
