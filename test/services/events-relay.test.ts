@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto'
+import { MetadataKey } from '@coffer/crypto-core'
+import { type EventMessage, type EventTarget, eventTargetError } from '@coffer/event-targets'
+import { holdLease } from '@coffer/lease'
+import { createLogger } from '@coffer/mesh'
+import { sealBucketMessage } from '@coffer/object-record'
+import { runRelay, startRelay } from '@coffer/service-events'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { eventually } from '../events/event-reading.ts'
+import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+
+const LEASE_MS = 1_000
+const logger = createLogger({ level: 'silent', name: 'test', json: true })
+const LIMITS = { attemptsMax: 3, waitMsMax: 3_600_000, keepMs: 0 }
+
+describe('the events relay', () => {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let services: ServiceProcess
+  let commit: (keys: readonly string[]) => Promise<void>
+
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    services = await startServices(directory.path)
+    const { mesh, store } = services
+    const id = randomBytes(16).toString('hex')
+    const { metadataKey: parcel, wrapped } = await mesh.use('crypto').issueMetadataKey(id, mesh.recipient())
+    const metadataKey = new MetadataKey(mesh.unparcel(parcel, 'metadata-key', id))
+    // The bucket is gone: its key goes along with each event.
+    const bucket = { name: 'photos', id, wrappedMetadataKey: wrapped }
+    commit = (keys) =>
+      store.appendEvents(
+        keys.map((key) => {
+          const event = {
+            at: Date.now(),
+            name: 's3:ObjectCreated:Put' as const,
+            region: 'us-east-1',
+            bucket: { name: bucket.name, ownerId: '1' },
+            object: { key },
+          }
+          return sealBucketMessage(metadataKey, bucket, 'hook', { kind: 'object', configurationId: 'c', event })
+        }),
+      )
+  })
+  afterEach(async () => {
+    await services.stop()
+    await directory.remove()
+  })
+
+  /** A target that notes the keys that it was given, and answers as it is told. */
+  function noting(answer: (message: EventMessage, key: string) => Promise<void> = async () => {}) {
+    const keys: string[] = []
+    const target: EventTarget = {
+      async send(message) {
+        const { Records } = JSON.parse(message.body) as { Records: { s3: { object: { key: string } } }[] }
+        const key = Records[0]?.s3.object.key ?? ''
+        await answer(message, key)
+        keys.push(key)
+      },
+      async close() {},
+    }
+    return { keys, targets: new Map([['hook', target]]) }
+  }
+
+  it('of two delivers one, each event once; the other takes over when it is gone', async () => {
+    const { mesh, store } = services
+    const sides = [noting(), noting()]
+    const holds = sides.map(({ targets }) =>
+      holdLease({
+        store,
+        name: 'events-relay',
+        leaseMs: LEASE_MS,
+        work: (held) => runRelay(held, { mesh, logger, targets, ...LIMITS }),
+      }),
+    )
+    const names = Array.from({ length: 300 }, (_, index) => `k${index}`)
+    await commit(names)
+    const all = () => sides.flatMap(({ keys }) => keys)
+    await eventually(
+      async () => all().length,
+      (count) => count >= 300,
+    )
+    expect([...all()].sort()).toEqual([...names].sort())
+    const first = sides.findIndex(({ keys }) => keys.length > 0)
+    expect(sides[1 - first]?.keys).toEqual([])
+    await holds[first]?.stop()
+    await commit(['later'])
+    await eventually(
+      async () => sides[1 - first]?.keys.length,
+      (count) => count === 1,
+    )
+    expect(sides[1 - first]?.keys).toEqual(['later'])
+    await holds[1 - first]?.stop()
+  })
+
+  it('holds back what follows on the key of a refused message, and nothing else, until that is a dead letter', async () => {
+    const { mesh, store } = services
+    let refusals = 0
+    const { keys, targets } = noting(async (_, key) => {
+      if (key !== 'bad' || refusals === LIMITS.attemptsMax) return
+      refusals += 1
+      throw eventTargetError('EVENT_TARGET_REFUSED', { reason: 'HTTP 400' })
+    })
+    await commit(['bad', 'good', 'bad', 'good'])
+    const relay = startRelay({ mesh, logger, targets, ...LIMITS })
+    await eventually(
+      async () => keys.length,
+      (count) => count === 3,
+    )
+    // The first `bad` was refused for good before the second was sent.
+    expect(keys).toEqual(['good', 'good', 'bad'])
+    const [dead, more] = await store.listEvents({ queue: 'dead/hook', afterId: '', limit: 10 })
+    expect([dead?.note.includes('HTTP 400'), more]).toEqual([true, undefined])
+    await relay.stop()
+  })
+
+  it('keeps the order of a key over failures of the target', async () => {
+    const { mesh } = services
+    const { keys, targets } = noting(async () => {
+      if (Math.random() < 0.4) throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
+    })
+    const written: string[] = []
+    const messageOrder = new Map<string, string[]>()
+    const target = targets.get('hook')
+    const noted = {
+      async send(message: EventMessage) {
+        await target?.send(message)
+        const key = keys.at(-1) ?? ''
+        messageOrder.set(key, [...(messageOrder.get(key) ?? []), message.id])
+      },
+      async close() {},
+    }
+    for (let round = 0; round < 5; round++) written.push('a', 'b')
+    await commit(written)
+    const relay = startRelay({ mesh, logger, targets: new Map([['hook', noted]]), ...LIMITS })
+    await eventually(
+      async () => keys.length,
+      (count) => count >= written.length,
+    )
+    for (const ids of messageOrder.values()) expect(ids).toEqual([...ids].sort())
+    await relay.stop()
+  })
+
+  it('buries what it cannot open, and goes on', async () => {
+    const { mesh, store } = services
+    await store.appendEvents([{ queue: 'hook', payload: randomBytes(300) }])
+    await commit(['after'])
+    const { keys, targets } = noting()
+    const relay = startRelay({ mesh, logger, targets, ...LIMITS })
+    await eventually(
+      async () => keys.length,
+      (count) => count === 1,
+    )
+    expect(keys).toEqual(['after'])
+    expect(await store.countEvents('dead/hook', 10)).toBe(1)
+    await relay.stop()
+  })
+})
