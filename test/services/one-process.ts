@@ -46,7 +46,7 @@ export async function startServices(directory: string, now?: () => number): Prom
     }),
   )
   await provideCrypto(mesh, createCryptoService({ mesh, ...(now && { now }) }))
-  await provideIam(mesh, createIamService({ mesh }))
+  await provideIam(mesh, createIamService({ mesh, staleMsMax: 0 }))
   return {
     mesh,
     store,

@@ -6,6 +6,7 @@ import { configCommand } from './cli/config-command.ts'
 import { customerKeyCommand } from './cli/customer-key-command.ts'
 import { doctorCommand } from './cli/doctor-command.ts'
 import { eventsCommand } from './cli/events-command.ts'
+import { iamCommand } from './cli/iam-command.ts'
 import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
@@ -28,6 +29,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(serverCommand(), { isDefault: false })
     .addCommand(serviceCommand())
     .addCommand(accountCommand())
+    .addCommand(iamCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())
     .addCommand(auditCommand())

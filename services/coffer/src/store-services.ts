@@ -14,6 +14,9 @@ import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.t
 import { kmsRecordsIn } from './kms-records.ts'
 import { type MetadataLocation, openMetadataStore } from './metadata-location.ts'
 
+/** Each request asks whether identities have changed: the metadata store is in this process, and the answer is never old. */
+const LOCAL_STALE_MS_MAX = 0
+
 export interface StoreDirectories extends MetadataLocation {
   readonly blobsDirectory: string
 }
@@ -44,7 +47,8 @@ export async function openStoreServices(
     await provideMetadata(mesh, store)
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
-    await provideIam(mesh, createIamService({ mesh }))
+    const isLocal = directories.metadataServer === undefined
+    await provideIam(mesh, createIamService({ mesh, ...(isLocal && { staleMsMax: LOCAL_STALE_MS_MAX }) }))
     await provideEvents(mesh, createEventsService({ mesh }))
     await provideRotation(mesh, createRotationService({ mesh, blobs, queue: jobs }))
     return {

@@ -19,6 +19,11 @@ import { policiesOfSession, principalOfSession } from './sts/session-principal.t
 
 export interface IamServiceOptions {
   readonly mesh: Mesh
+  /**
+   * How long what is known of identities may be used without asking whether it is still so; 0 where asking costs nothing
+   * (metadata in this process).
+   */
+  readonly staleMsMax?: number
 }
 
 interface Identified {
@@ -29,6 +34,7 @@ interface Identified {
 }
 
 const ACCOUNT_NAME = /^[A-Za-z0-9._@+-]{1,64}$/
+const STALE_MS_MAX = 250
 /**
  * How long another process may rely on a signing key. With the time that this process' directory may be behind it is the
  * longest that a revoked access key goes on working: under one second.
@@ -42,13 +48,14 @@ export function createIamService(options: IamServiceOptions): IamService {
   const records = new IamRecords(mesh)
   const dayKeys = new DayKeys()
   const reader = new PolicyReader()
-  const store = new IamStore(records, (recordIds) => {
+  const onSecretsChanged = (recordIds: readonly string[]) => {
     if (recordIds.length === 0) dayKeys.forgetAll()
     for (const recordId of recordIds) {
       const accessKeyId = accessKeyOf(recordId)
       if (accessKeyId !== undefined) dayKeys.forget(accessKeyId)
     }
-  })
+  }
+  const store = new IamStore(records, { staleMsMax: options.staleMsMax ?? STALE_MS_MAX, onSecretsChanged })
   const tokens = new SessionTokens(records)
   const verifier = new WebIdentityVerifier()
   const secretOf = async (accessKeyId: string) =>
@@ -97,13 +104,13 @@ export function createIamService(options: IamServiceOptions): IamService {
       const action = IAM_ACTIONS.get(name)
       if (action === undefined)
         throw refusal('IAM_INVALID_ACTION', `Could not find operation ${name} for version 2010-05-08`)
+      const directory = await store.newest()
       const identified = await identify(credentials)
       if (identified === undefined) throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
       // Otherwise who has taken a user's session for an hour could make an access key of it.
       if (identified.session !== undefined && identified.session.holder.kind !== 'role') {
         throw refusal('IAM_ACCESS_DENIED', 'Temporary credentials of users cannot call the IAM API.')
       }
-      const directory = await store.current()
       const { accountId } = principal
       const policies = reader.read(identified.policies)
       const call = { store, records, mesh, recipient, directory, principal, policies, accountId, values }
@@ -120,7 +127,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       return await performSts(action, parameters, parts)
     },
     actionRecipient: async () => mesh.recipient(),
-    explain: async (request) => explain(await store.current(), reader, request),
+    explain: async (request) => explain(await store.newest(), reader, request),
     async noteKeyUse({ accessKeyId, service, region, at }) {
       if ((await store.current()).keyOwner(accessKeyId) === undefined) return
       await records.put(keyUseRecord(accessKeyId), { at, service, region } satisfies KeyUse)

@@ -4,15 +4,15 @@ import { ENTITY_PREFIXES, type Entity, entityFrom, recordIdOf } from './entities
 import { iamError } from './errors.ts'
 import type { IamRecords, SealedChange } from './iam-records.ts'
 
-/** How old the directory of a process may be: with the lease of a gateway less than the second that is promised. */
-const STALE_MS_MAX = 250
-const CHANGE_RECORD = 'changes'
+/** Its revision is the number of the newest change: small, as it may be looked at with every request. */
+const NUMBER_RECORD = 'change-number'
+const CHANGES_RECORD = 'changes'
 /** A process that is further behind reads everything anew. */
 const CHANGES_KEPT = 200
 const ATTEMPTS_MAX = 32
 const ENTITY_RECORD = /^(account|settings|user|group|role|policy|oidc-provider)\//
 
-/** The newest changes, oldest first: which records each touched. The record's own revision is the number of the last. */
+/** The newest changes, oldest first: which records each touched. */
 interface Changes {
   readonly recent: readonly (readonly [number: number, recordIds: readonly string[]])[]
 }
@@ -26,28 +26,44 @@ export interface Plan<T> {
   readonly result: T
 }
 
+export interface IamStoreOptions {
+  /** How long the directory may be used without a look whether it is up to date; 0 where looking costs nothing. */
+  readonly staleMsMax: number
+  /** Of no records: all of them may have changed. */
+  readonly onSecretsChanged: (recordIds: readonly string[]) => void
+}
+
 /**
  * The directory of this process, and the one way to change it. Every change of any process is one atomic write together with
- * the next number of the record `changes`; so each is planned upon all that came before (names stay unique, limits hold), and a
+ * the next number; so each is planned upon all that came before (names stay unique, limits hold), and a
  * process sees with one small read whether it is up to date, and what is not.
  */
 export class IamStore {
   readonly #records: IamRecords
+  readonly #staleMsMax: number
   readonly #onSecretsChanged: (recordIds: readonly string[]) => void
   #directory = new Directory()
   #number = -1
   #checkedAtMs = Number.NEGATIVE_INFINITY
   #refreshing: Promise<void> | undefined
+  #refreshingNext: Promise<void> | undefined
   #changing: Promise<unknown> = Promise.resolve()
 
-  constructor(records: IamRecords, onSecretsChanged: (recordIds: readonly string[]) => void) {
+  constructor(records: IamRecords, { staleMsMax, onSecretsChanged }: IamStoreOptions) {
     this.#records = records
+    this.#staleMsMax = staleMsMax
     this.#onSecretsChanged = onSecretsChanged
   }
 
-  /** As of a quarter of a second ago, or newer; with everything that this process has changed itself. */
+  /** At most `staleMsMax` old; with everything that this process has changed itself. */
   async current(): Promise<Directory> {
-    if (performance.now() - this.#checkedAtMs >= STALE_MS_MAX) await this.#refresh()
+    if (performance.now() - this.#checkedAtMs >= this.#staleMsMax) await this.#refresh()
+    return this.#directory
+  }
+
+  /** With all that any process has been told that it has changed. */
+  async newest(): Promise<Directory> {
+    await this.#refresh()
     return this.#directory
   }
 
@@ -82,7 +98,8 @@ export class IamStore {
     if (changes.length === 0) return
     const ids = changes.map(({ id }) => id)
     const recent = [...(await this.#recent()), [number + 1, ids] as const].slice(-CHANGES_KEPT)
-    await this.#records.commit([...changes, { id: CHANGE_RECORD, value: { recent }, expectedRevision: number }])
+    const counted = { id: NUMBER_RECORD, value: {}, expectedRevision: number }
+    await this.#records.commit([...changes, { id: CHANGES_RECORD, value: { recent } }, counted])
     for (const entity of remove) this.#directory.remove(recordIdOf(entity))
     for (const entity of put) this.#directory.put(entity)
     this.#number = number + 1
@@ -90,19 +107,29 @@ export class IamStore {
   }
 
   async #recent(): Promise<Changes['recent']> {
-    return (await this.#records.find<Changes>(CHANGE_RECORD))?.recent ?? []
+    return (await this.#records.find<Changes>(CHANGES_RECORD))?.recent ?? []
   }
 
+  /** One at a time; whoever comes while one is on its way waits for the next, which all who wait share. */
   #refresh(): Promise<void> {
-    this.#refreshing ??= this.#follow().finally(() => {
-      this.#refreshing = undefined
-    })
-    return this.#refreshing
+    if (this.#refreshing === undefined) {
+      this.#refreshing = this.#follow().finally(() => {
+        this.#refreshing = undefined
+      })
+      return this.#refreshing
+    }
+    this.#refreshingNext ??= this.#refreshing
+      .catch(() => undefined)
+      .then(() => {
+        this.#refreshingNext = undefined
+        return this.#refresh()
+      })
+    return this.#refreshingNext
   }
 
   async #follow(): Promise<void> {
     const askedAtMs = performance.now()
-    const number = await this.#records.revisionOf(CHANGE_RECORD)
+    const number = await this.#records.revisionOf(NUMBER_RECORD)
     if (number !== this.#number) {
       const recordIds = this.#number < 0 ? undefined : await this.#changedSince(this.#number, number)
       if (recordIds === undefined) await this.#loadAll()
