@@ -39,6 +39,8 @@ export interface AuthenticatedRequest extends UnderstoodRequest {
 /** The bucket that it names exists; `bucket` is undefined for the operations that name none or make one. */
 export interface LocatedRequest extends AuthenticatedRequest {
   readonly bucket: OpenBucket | undefined
+  /** What policies are told of the encryption, by header, where one asks; else it is what the headers say. */
+  readonly encryption?: Readonly<Record<string, string>>
 }
 
 /** What an object says that decides who may do what with it. */

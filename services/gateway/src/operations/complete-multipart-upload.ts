@@ -22,6 +22,7 @@ import {
 } from '../object/complete-upload.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findCurrentObject } from '../object/find-object.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { type FoundUpload, findUpload, openUploadKey } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
@@ -29,7 +30,7 @@ import { type Reply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders, versionHeader, writtenVersionHeader } from './response-headers.ts'
+import { versionHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** Ten thousand parts, each with its number, ETag and checksum. */
 const DOCUMENT_BYTES_MAX = 4 * 1024 * 1024

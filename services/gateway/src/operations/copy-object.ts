@@ -13,6 +13,7 @@ import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
 import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/sealing.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -20,7 +21,7 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders, versionHeader, writtenVersionHeader } from './response-headers.ts'
+import { versionHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** S3 API, CopyObject: larger objects are copied by UploadPartCopy. */
 const COPY_BYTES_MAX = 5 * 1024 ** 3

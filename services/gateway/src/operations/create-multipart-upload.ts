@@ -12,13 +12,13 @@ import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { abortHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders } from './response-headers.ts'
 
 /** CreateMultipartUpload. The object key is made here, once; its parts derive theirs from it. */
 export const createMultipartUpload: Operation = async (request, context) => {

@@ -11,6 +11,7 @@ import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply, type Reply } from '../reply.ts'
@@ -18,7 +19,7 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { checksumHeaders, etagHeader, sseHeaders, writtenVersionHeader } from './response-headers.ts'
+import { checksumHeaders, etagHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = (request, context) =>

@@ -2,13 +2,11 @@ import { etagOf, type ObjectAttributes, type StoredChecksum } from '@coffer/obje
 import { httpDate, objectLockHeaders, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
+import { type PresentedSse, sseHeaders } from '../object/sse-headers.ts'
 import { externalVersionId } from '../object/version-id.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 
 type Headers = Record<string, string | number>
-
-/** What the request said of SSE-C, if anything. */
-type PresentedSse = { readonly kind: string; readonly keyMd5?: string }
 
 export function etagHeader(attributes: Pick<ObjectAttributes, 'etagHex' | 'partCount'>): Headers {
   return { etag: etagOf(attributes) }
@@ -28,21 +26,6 @@ export function writtenVersionHeader(
   version: { readonly versionId: string; readonly isNull: boolean },
 ): Headers {
   return version.isNull ? {} : versionHeader(bucket, version)
-}
-
-/** How the object is encrypted; for SSE-C the client's own key digest is echoed. The encryption context is never shown. */
-export function sseHeaders(attributes: Pick<ObjectAttributes, 'sse' | 'kms'>, presented: PresentedSse): Headers {
-  if (attributes.kms !== undefined) {
-    return {
-      'x-amz-server-side-encryption': attributes.sse === 'DSSE-KMS' ? 'aws:kms:dsse' : 'aws:kms',
-      'x-amz-server-side-encryption-aws-kms-key-id': attributes.kms.keyId,
-      ...(attributes.kms.bucketKeyEnabled && { 'x-amz-server-side-encryption-bucket-key-enabled': 'true' }),
-    }
-  }
-  if (attributes.sse === 'SSE-S3') return { 'x-amz-server-side-encryption': 'AES256' }
-  const headers: Headers = { 'x-amz-server-side-encryption-customer-algorithm': 'AES256' }
-  if (presented.keyMd5 !== undefined) headers['x-amz-server-side-encryption-customer-key-md5'] = presented.keyMd5
-  return headers
 }
 
 export function checksumHeaders(checksum: StoredChecksum | undefined): Headers {

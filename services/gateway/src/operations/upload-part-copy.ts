@@ -2,11 +2,11 @@ import { parseCopySourceRange, parseSseRequest, renderCopyPartResult, s3Error } 
 import { CopyPayload } from '../body/copy-payload.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { openCopySource } from '../object/copy-source.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { findUpload } from '../object/upload.ts'
 import { xmlReply } from '../reply.ts'
 import { sourceVersionHeader } from './copy-object.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { sseHeaders } from './response-headers.ts'
 import { partNumberOf, storePart } from './upload-part.ts'
 
 const PART_BYTES_MAX = 5 * 1024 ** 3

@@ -7,11 +7,12 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { discardGarbage, discardUncommitted } from '../object/discard-garbage.ts'
 import { etagHexOf } from '../object/object-body.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
 import { type FoundUpload, findUpload, openUploadKey, type PartAttributes, sealPart } from '../object/upload.ts'
 import { emptyReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { etagHeader, sseHeaders } from './response-headers.ts'
+import { etagHeader } from './response-headers.ts'
 
 /** S3 User Guide, "Multipart upload limits". */
 const PART_NUMBER_MAX = 10_000

@@ -15,17 +15,13 @@ const HEADER_KEYS: Readonly<Record<string, string>> = {
 const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
-
-const asking = new WeakMap<Policy, boolean>()
+const ENCRYPTION = 's3:x-amz-server-side-encryption'
 
 /** Whether a policy asks for the tags that an object has, which have to be looked up. */
-export function asksForExistingTags(policy: Policy): boolean {
-  const known = asking.get(policy)
-  if (known !== undefined) return known
-  const asks = namesKey(policy, EXISTING_TAG)
-  asking.set(policy, asks)
-  return asks
-}
+export const asksForExistingTags = remembered((policy) => namesKey(policy, EXISTING_TAG))
+
+/** The same of how an object is to be encrypted. */
+export const asksForEncryption = remembered((policy) => namesKey(policy, ENCRYPTION))
 
 /**
  * The values of condition keys for a request (IAM User Guide, "AWS global condition context keys"; Service Authorization
@@ -57,6 +53,7 @@ function oneOrMore(
   if (inQuery !== undefined) return query.get(inQuery)
   const inHeader = HEADER_KEYS[key]
   if (inHeader !== undefined) return headers[inHeader]
+  if (key.startsWith(ENCRYPTION) && request.encryption) return request.encryption[key.slice('s3:'.length)]
   if (key.startsWith('s3:x-amz-')) return headers[key.slice('s3:'.length)]
   if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
   if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
@@ -96,5 +93,15 @@ function requestTags({ parsed }: LocatedRequest): Tags | undefined {
   } catch {
     // Refused by the operation itself.
     return undefined
+  }
+}
+
+/** Asked once of each policy. */
+function remembered(ask: (policy: Policy) => boolean): (policy: Policy) => boolean {
+  const answers = new WeakMap<Policy, boolean>()
+  return (policy) => {
+    const answer = answers.get(policy) ?? ask(policy)
+    answers.set(policy, answer)
+    return answer
   }
 }

@@ -96,7 +96,7 @@ export async function existingObjectOf(
   { action, key, versionId }: ObjectAction,
 ): Promise<ExistingObject | undefined> {
   const asksForAcl = hasAcls(bucket) && isByObjectAcl(action)
-  if (key === '' || !(asksForAcl || policies(request, bucket).some(asksForExistingTags))) return undefined
+  if (key === '' || !(asksForAcl || policiesOf(request, bucket).some(asksForExistingTags))) return undefined
   const which = versionSelectorOf(key, versionId)
   const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
   if (found === undefined || found.version.isDeleteMarker) return undefined
@@ -105,7 +105,8 @@ export async function existingObjectOf(
   return { tags: headers.tags, acl: { ownerAccountId, grants: acl?.grants ?? [] } }
 }
 
-function policies({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy[] {
+/** All that may have a word in it: of the principal and of the bucket. */
+export function policiesOf({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy[] {
   const ofPrincipal = own && [...own.identity, ...(own.boundary ? [own.boundary] : []), ...(own.session ?? [])]
   const ofBucket = policyOf(bucket)
   return [...(ofPrincipal ?? []).map(({ policy }) => policy), ...(ofBucket ? [ofBucket] : [])]

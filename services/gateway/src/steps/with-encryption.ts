@@ -1,0 +1,62 @@
+import { isCofferError } from '@coffer/errors'
+import { isS3Error, masterKeyNameOf } from '@coffer/s3-protocol'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { sseHeaders } from '../object/sse-headers.ts'
+import { findUpload } from '../object/upload.ts'
+import type { LocatedRequest } from '../requests.ts'
+import { asksForEncryption } from './condition-values.ts'
+import { policiesOf } from './permission.ts'
+
+type Encryption = Readonly<Record<string, string>>
+
+const KEY_ID = 'x-amz-server-side-encryption-aws-kms-key-id'
+/** Their encryption was said when the upload began. */
+const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'])
+
+/**
+ * For policies that ask how an object is to be encrypted: the parts of an upload are as the upload, and a master key is told by its
+ * ARN, however the request names it (S3 User Guide, "Specifying server-side encryption with AWS KMS": a policy names the key so).
+ */
+export async function withEncryption(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
+  const { bucket, parsed } = request
+  if (bucket === undefined || !policiesOf(request, bucket).some(asksForEncryption)) return request
+  const said = OF_UPLOAD.has(parsed.operation)
+    ? await encryptionOfUpload(request, context, bucket)
+    : definedOnly(parsed.headers)
+  const keyId = said[KEY_ID]
+  if (keyId === undefined) return { ...request, encryption: said }
+  return { ...request, encryption: { ...said, [KEY_ID]: await keyArn(keyId, context) } }
+}
+
+async function encryptionOfUpload(
+  { parsed: { key, query } }: LocatedRequest,
+  context: GatewayContext,
+  bucket: OpenBucket,
+): Promise<Encryption> {
+  try {
+    const { attributes } = await findUpload(context, bucket, key, query.get('uploadId'))
+    return sseHeaders(attributes, { kind: attributes.sse })
+  } catch (error) {
+    if (isS3Error(error, 'NoSuchUpload')) return {}
+    throw error
+  }
+}
+
+/** What names no key stays as it is: the operation says so, to whoever may do it. */
+async function keyArn(keyId: string, context: GatewayContext): Promise<string> {
+  try {
+    return (await context.keyGuards.find(masterKeyNameOf(keyId))).arn
+  } catch (error) {
+    const namesNothing =
+      isS3Error(error, 'KMS.NotFoundException') ||
+      isCofferError(error, 'KMS_ALIAS_NOT_FOUND') ||
+      isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND')
+    if (namesNothing) return keyId
+    throw error
+  }
+}
+
+function definedOnly(headers: Readonly<Record<string, string | undefined>>): Encryption {
+  return Object.fromEntries(Object.entries(headers).filter((pair): pair is [string, string] => pair[1] !== undefined))
+}
