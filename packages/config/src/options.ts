@@ -298,6 +298,13 @@ export const OPTIONS = {
     default: 'text',
     text: 'Log lines for people or for programs. They go to standard error.',
   } satisfies WithDefault<'text' | 'json'>,
+  healthAddress: {
+    value: hostPort(),
+    environment: 'COFFER_HEALTH_ADDRESS',
+    flag: 'health-address',
+    flagValue: 'host:port',
+    text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready, plain HTTP), for probes. Absent: nowhere.',
+  } satisfies Optional<HostPort>,
   metadataUrl: {
     value: text(
       'postgres://user@host:port/database, or postgres://user@localhost/database?host=/directory of a socket; optionally schema=name; the password apart',

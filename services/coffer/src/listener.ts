@@ -132,12 +132,14 @@ function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head}\r\nContent-Length: ${body.length}\r\n\r\n${body}`)
 }
 
-async function bind(server: Server, { host, port }: HostPort): Promise<void> {
+/** Returns the port. COFFER_ADDRESS_UNAVAILABLE. */
+export async function bind(server: Server, { host, port }: HostPort): Promise<number> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen({ port, backlog: BACKLOG, ...(host !== '' && { host }) }, resolve)
   try {
     await promise
+    return (server.address() as AddressInfo).port
   } catch (cause) {
     const reason = cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause)
     throw cofferError('COFFER_ADDRESS_UNAVAILABLE', `${host}:${port} (${reason})`, { host, port, reason }, { cause })

@@ -19,6 +19,8 @@ import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { onHangUp } from './hang-up.ts'
+import { Health } from './health/health.ts'
+import { startHealthListener } from './health/health-listener.ts'
 import { startHousekeeping } from './housekeeping.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
@@ -35,6 +37,8 @@ import { newWriterId } from './worker-pool.ts'
 
 /** How long a service waits at its start for those that it needs. */
 const PEERS_TIMEOUT_MS = 60_000
+/** How long a service that is away may take to come, where a probe asks. */
+const HEALTH_WAIT_MS = 500
 /** In the mesh a gateway may go by a bucket's record for this long, so that a request costs no call for it. */
 const MESH_BUCKET_LEASE_MS = 1_000
 
@@ -71,16 +75,30 @@ export async function runService(name: RunnableService, configuration: Configura
   endWithStarter()
   const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
   await using cleanup = new AsyncDisposableStack()
+  const health = new Health()
+  if (configuration.healthAddress) {
+    const listener = await startHealthListener(configuration.healthAddress, health)
+    cleanup.defer(() => listener.stop())
+  }
   await trustCertificatesIn(join(configuration.dataDir, 'certs'))
   const mesh = await connectMesh(configuration, name, logger)
   cleanup.defer(() => mesh.stop())
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
   const ready = await service.start({ configuration, mesh, logger, cleanup })
+  health.running(() => unreachable(mesh, service.needs))
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
-  logger.info({ signal: await stopSignal() }, 'stopping')
+  const signal = await stopSignal()
+  health.stopping()
+  logger.info({ signal }, 'stopping')
   // Before what the service stands on is closed.
   await mesh.withdraw()
+}
+
+/** Those of the services that this one needs which nobody on the mesh offers now. */
+async function unreachable(mesh: Mesh, needs: readonly ServiceName[]): Promise<readonly string[]> {
+  const found = await Promise.allSettled(needs.map((name) => mesh.waitFor([name], HEALTH_WAIT_MS)))
+  return needs.filter((_, index) => found[index]?.status === 'rejected')
 }
 
 /**

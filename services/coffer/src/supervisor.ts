@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises'
 import { getCompileCacheDir } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
-import type { Configuration } from '@coffer/config'
+import type { Configuration, HostPort } from '@coffer/config'
 import type { MetadataService } from '@coffer/contracts'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Logger } from '@coffer/mesh'
@@ -20,6 +20,8 @@ import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
 import { onHangUp } from './hang-up.ts'
+import { Health } from './health/health.ts'
+import { startHealthListener } from './health/health-listener.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { JobProcess } from './job-process.ts'
 import { hasSealedKeys } from './kms-records.ts'
@@ -86,6 +88,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const jobs = startJobProcess({ configuration, directory, services, housekeeping, logger, cleanup })
   cleanup.defer(() => jobs.stop())
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
+  if (configuration.healthAddress) await startHealth(configuration.healthAddress, parts)
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   process.stdout.write(
     renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
@@ -100,6 +103,18 @@ interface ServerParts {
   readonly housekeeping: Housekeeping
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
+}
+
+/** Ready: the store answers. Before workers listen nobody is told anything. */
+async function startHealth(address: HostPort, { services, cleanup }: ServerParts): Promise<void> {
+  const health = new Health()
+  const metadata = services.mesh.use('metadata')
+  health.running(async () => {
+    await metadata.getKeyUse('health')
+    return []
+  })
+  const listener = await startHealthListener(address, health)
+  cleanup.defer(() => listener.stop())
 }
 
 function startJobProcess({ configuration, directory, services, housekeeping, logger }: ServerParts): JobProcess {

@@ -19,6 +19,7 @@ export function serverCommand(): Command {
     'dataAlgorithm',
     'blockedEncryptionTypes',
     'publicAccess',
+    'healthAddress',
     'rateLimitPerAddress',
     'rateLimitPerAccessKey',
     'failedSignaturesPerMinute',

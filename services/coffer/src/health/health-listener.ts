@@ -1,0 +1,39 @@
+import { createServer, type ServerResponse } from 'node:http'
+import type { HostPort } from '@coffer/config'
+import { bind } from '../listener.ts'
+import type { Health } from './health.ts'
+
+const REQUEST_TIMEOUT_MS = 5_000
+const CONNECTIONS_MAX = 64
+
+/**
+ * `GET /live`: the process runs. `GET /ready`: it can do its work (200), or what it waits for (503). Plain HTTP, for probes of
+ * Kubernetes, load balancers and service managers; it tells nothing of what is stored. COFFER_ADDRESS_UNAVAILABLE.
+ */
+export async function startHealthListener(address: HostPort, health: Health): Promise<{ port: number; stop(): void }> {
+  const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
+  server.maxConnections = CONNECTIONS_MAX
+  server.on('request', (request, response) => {
+    request.resume()
+    if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, { error: 'GET only' })
+    else if (request.url === '/live') answer(response, 200, { live: true })
+    else if (request.url === '/ready') {
+      void health.report().then((report) => answer(response, report.ready ? 200 : 503, report))
+    } else answer(response, 404, { error: 'there are /live and /ready' })
+  })
+  const port = await bind(server, address)
+  server.unref()
+  return {
+    port,
+    stop() {
+      server.close()
+      server.closeAllConnections()
+    },
+  }
+}
+
+function answer(response: ServerResponse, status: number, body: object): void {
+  const text = `${JSON.stringify(body)}\n`
+  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'content-length': text.length }
+  response.writeHead(status, headers).end(text)
+}
