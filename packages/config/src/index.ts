@@ -1,10 +1,10 @@
 export { readConfigFile } from './config-file.ts'
+export type { OptionDeclaration } from './declaration.ts'
 export { CONFIG_ERRORS, type ConfigErrorCode } from './errors.ts'
 export {
   CONFIG_FILE_VARIABLE,
   type Configuration,
   declarationOf,
-  type OptionDeclaration,
   type OptionName,
   optionNames,
 } from './options.ts'

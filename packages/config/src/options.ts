@@ -1,3 +1,5 @@
+import { BACK_END_OPTIONS } from './back-end-options.ts'
+import type { Optional, OptionDeclaration, WithDefault } from './declaration.ts'
 import {
   commandLine,
   domainNames,
@@ -10,28 +12,6 @@ import {
   text,
   type ValueKind,
 } from './values.ts'
-
-/** One option, declared once: the flags, the environment variables, the file keys and the manual page all come from it. */
-export interface OptionDeclaration<T> {
-  readonly value: ValueKind<T>
-  readonly environment: `COFFER_${string}`
-  /** Command line flag without its dashes. Absent: never on the command line, as other users can read that. */
-  readonly flag?: string
-  /** What the flag's value is called in the help; absent for an on/off flag. */
-  readonly flagValue?: string
-  /** false: only from the environment, so that it never rests in a file that is copied around. */
-  readonly inFile?: false
-  readonly secret?: true
-  /** As it would be written; shown in the manual and parsed like any other value. */
-  readonly default?: string
-  /** Shown where the default is computed. */
-  readonly defaultText?: string
-  readonly unit?: string
-  readonly text: string
-}
-
-type Optional<T> = OptionDeclaration<T> & { readonly default?: never }
-type WithDefault<T> = OptionDeclaration<T> & { readonly default: string }
 
 const file = text('a path')
 
@@ -305,131 +285,7 @@ export const OPTIONS = {
     flagValue: 'host:port',
     text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready, plain HTTP), for probes. Absent: nowhere.',
   } satisfies Optional<HostPort>,
-  metadataUrl: {
-    value: text(
-      'postgres://user@host:port/database, or postgres://user@localhost/database?host=/directory of a socket; optionally schema=name; the password apart',
-      /^postgres(ql)?:\/\/[^:@/\s]+@[^@/\s]+\/[^\s]+$/,
-    ),
-    environment: 'COFFER_METADATA_URL',
-    flag: 'metadata-url',
-    flagValue: 'url',
-    text: 'The PostgreSQL database that holds the metadata (docs/postgresql.md). TLS, except on this machine. Absent: the data directory does.',
-  } satisfies Optional<string>,
-  metadataPasswordFile: {
-    value: file,
-    environment: 'COFFER_METADATA_PASSWORD_FILE',
-    flag: 'metadata-password-file',
-    flagValue: 'path',
-    text: "A file with that user's password, read at each connection.",
-  } satisfies Optional<string>,
-  metadataCaFile: {
-    value: file,
-    environment: 'COFFER_METADATA_CA_FILE',
-    flag: 'metadata-ca-file',
-    flagValue: 'path',
-    text: "Certificates that the PostgreSQL server's is checked against; with it TLS is used on this machine too.",
-  } satisfies Optional<string>,
-  metadataCertFile: {
-    value: file,
-    environment: 'COFFER_METADATA_CERT_FILE',
-    flag: 'metadata-cert-file',
-    flagValue: 'path',
-    text: 'Client certificate for the PostgreSQL server.',
-  } satisfies Optional<string>,
-  metadataKeyFile: {
-    value: file,
-    environment: 'COFFER_METADATA_KEY_FILE',
-    flag: 'metadata-key-file',
-    flagValue: 'path',
-    text: 'Private key of that certificate.',
-  } satisfies Optional<string>,
-  natsUrl: {
-    value: text('nats://host:port or tls://host:port; several separated by commas'),
-    environment: 'COFFER_NATS_URL',
-    flag: 'nats',
-    flagValue: 'url',
-    text: 'The NATS server through which the services of a mesh find and call each other.',
-  } satisfies Optional<string>,
-  natsUser: {
-    value: text('a user name'),
-    environment: 'COFFER_NATS_USER',
-    flag: 'nats-user',
-    flagValue: 'name',
-    text: 'User at the NATS server.',
-  } satisfies Optional<string>,
-  natsPasswordFile: {
-    value: file,
-    environment: 'COFFER_NATS_PASSWORD_FILE',
-    flag: 'nats-password-file',
-    flagValue: 'path',
-    text: "A file with that user's password.",
-  } satisfies Optional<string>,
-  natsCredentialsFile: {
-    value: file,
-    environment: 'COFFER_NATS_CREDENTIALS_FILE',
-    flag: 'nats-credentials-file',
-    flagValue: 'path',
-    text: 'A NATS credentials file (JWT and seed).',
-  } satisfies Optional<string>,
-  natsCaFile: {
-    value: file,
-    environment: 'COFFER_NATS_CA_FILE',
-    flag: 'nats-ca-file',
-    flagValue: 'path',
-    text: "Certificates that the NATS server's is checked against.",
-  } satisfies Optional<string>,
-  natsCertFile: {
-    value: file,
-    environment: 'COFFER_NATS_CERT_FILE',
-    flag: 'nats-cert-file',
-    flagValue: 'path',
-    text: 'Client certificate for the NATS server.',
-  } satisfies Optional<string>,
-  natsKeyFile: {
-    value: file,
-    environment: 'COFFER_NATS_KEY_FILE',
-    flag: 'nats-key-file',
-    flagValue: 'path',
-    text: 'Private key of that certificate.',
-  } satisfies Optional<string>,
-  redisUrl: {
-    value: text(
-      'rediss://host:port (TLS), or redis:// on this machine; optionally /database; user and password apart',
-      /^(rediss:\/\/[^@/\s]+|redis:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?)(\/\d{1,3})?$/,
-    ),
-    environment: 'COFFER_REDIS_URL',
-    flag: 'redis',
-    flagValue: 'url',
-    text: 'In a mesh: the Redis server that holds the queue of jobs. Absent: the metadata store does.',
-  } satisfies Optional<string>,
-  redisUser: {
-    value: text('a user name'),
-    environment: 'COFFER_REDIS_USER',
-    flag: 'redis-user',
-    flagValue: 'name',
-    text: 'User at the Redis server.',
-  } satisfies Optional<string>,
-  redisPasswordFile: {
-    value: file,
-    environment: 'COFFER_REDIS_PASSWORD_FILE',
-    flag: 'redis-password-file',
-    flagValue: 'path',
-    text: "A file with that user's password.",
-  } satisfies Optional<string>,
-  redisCaFile: {
-    value: file,
-    environment: 'COFFER_REDIS_CA_FILE',
-    flag: 'redis-ca-file',
-    flagValue: 'path',
-    text: "Certificates that the Redis server's is checked against.",
-  } satisfies Optional<string>,
-  meshKeyFile: {
-    value: file,
-    environment: 'COFFER_MESH_KEY_FILE',
-    flag: 'mesh-key-file',
-    flagValue: 'path',
-    text: 'The key that all services of one mesh share, as `coffer mesh-key` prints it. Needed with NATS.',
-  } satisfies Optional<string>,
+  ...BACK_END_OPTIONS,
 } as const
 
 export type OptionName = keyof typeof OPTIONS
