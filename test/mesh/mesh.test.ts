@@ -25,8 +25,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { startGroup } from '../harness/process-group.ts'
+import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, type ClientTarget, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { iam, newKey, policy } from '../iam/query-api.ts'
 import { kmsClient } from '../kms-api/kms-client.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
@@ -39,6 +41,8 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
   let one: S3Client
   let two: S3Client
   let secretMadeOverNats = ''
+  let userSecretMadeOverNats = ''
+  const passwordSetOverNats = `Aa1-${randomBytes(16).toString('hex')}`
   let dataKeyOfClient = Buffer.alloc(0)
   const customerKey = randomBytes(32)
   const customer = {
@@ -189,6 +193,23 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     expect(stored.SSEKMSKeyId).toBe(`local/${made?.KeyMetadata?.KeyId}`)
   })
 
+  it('identities are made at one gateway and known at the other within a second, revoked ones too', async () => {
+    const [first, second] = mesh.gateways as [ClientTarget, ClientTarget]
+    await iam(first, 'CreateUser', { UserName: 'meshed' })
+    await iam(first, 'CreateLoginProfile', { UserName: 'meshed', Password: passwordSetOverNats })
+    const listing = policy({ Effect: 'Allow', Action: 's3:ListAllMyBuckets', Resource: '*' })
+    await iam(second, 'PutUserPolicy', { UserName: 'meshed', PolicyName: 'list', PolicyDocument: listing })
+    const keys = await newKey(first, 'meshed')
+    userSecretMadeOverNats = keys.secretAccessKey
+    const ask = async () => (await sendSigned(second, { method: 'GET', path: '/' }, { keys })).status
+    const within = { timeout: 5_000, interval: 20 }
+    await expect.poll(ask, within).toBe(200)
+    await iam(first, 'DeleteAccessKey', { UserName: 'meshed', AccessKeyId: keys.accessKeyId })
+    const revokedAt = performance.now()
+    await expect.poll(ask, within).toBe(403)
+    expect(performance.now() - revokedAt).toBeLessThan(1_000)
+  })
+
   it('goes on when a gateway is killed, and commands reach the services over NATS', async () => {
     const bucket = await newBucket(two)
     await mesh.groups.get('gateway 1')?.kill('SIGKILL')
@@ -231,6 +252,8 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       'user metadata': Buffer.from(metadata.note),
       'root secret': Buffer.from(mesh.gateways[0]?.secretAccessKey ?? ''),
       'secret made over NATS': Buffer.from(secretMadeOverNats),
+      'secret of a user': Buffer.from(userSecretMadeOverNats),
+      'password of a user': Buffer.from(passwordSetOverNats),
       'customer key': customerKey,
       'data key of the KMS API': dataKeyOfClient,
       'customer key as text': Buffer.from(customer.SSECustomerKey),
