@@ -2,8 +2,9 @@ import { constants, setPriority } from 'node:os'
 import type { KmsRecords } from '@coffer/kms'
 import { DomainKey } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
-import { createJobHandler } from '@coffer/service-rotation'
+import { createJobHandler, rewrapBatchWorker } from '@coffer/service-rotation'
 import type { JobProcessMessage } from './job-messages.ts'
+import { SharedRewraps } from './shared-rewraps.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
 
 /** Without a job for this long, the process ends and gives its memory back; the supervisor forks another when there is one. */
@@ -40,7 +41,13 @@ async function start(
   try {
     const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
     const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger)
-    const handle = createJobHandler({ mesh: services.mesh, blobs: services.blobs, writerId })
+    const { mesh, blobs } = services
+    const rewraps = new SharedRewraps({
+      logger,
+      own: rewrapBatchWorker(mesh),
+      startMessage: () => ({ directories, domainKey: services.domainKey.insecureExport(), kmsFile, log }),
+    })
+    const handle = createJobHandler({ mesh, blobs, writerId, rewrapBatch: rewraps.work })
     let running = 0
     let idleSince = Date.now()
     services.jobs.work(async (run) => {

@@ -10,6 +10,7 @@ import { removeGarbage, scrub } from './scrub.ts'
 
 export { ROTATION_ERRORS } from './errors.ts'
 export { createJobHandler, type JobHandlerOptions } from './jobs/job-handler.ts'
+export { type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
 
 export interface RotationServiceOptions {
   readonly mesh: Mesh

@@ -2,6 +2,7 @@ import { CofferError, isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import type { KeyUseEntry } from '@coffer/metadata-store'
 import { isPassing } from './jobs/patience.ts'
+import { walkConcurrently } from './jobs/walk-concurrently.ts'
 import type { ObjectOutcome, RewrapBatchWorker } from './rewrap-batch.ts'
 
 /** So many objects are written together: enough that calls and commits are paid by many, few enough for a message. */
@@ -21,7 +22,7 @@ export interface ObjectRewrapOptions {
   readonly step: Step
 }
 
-interface Entry {
+export interface RewrappedEntry {
   readonly entry: KeyUseEntry
   readonly outcome: ObjectOutcome
 }
@@ -30,15 +31,25 @@ interface Entry {
  * Rewraps every object that a version of a master key seals by itself, and tells of each. What is done leaves the index, so
  * that a rewrap which is killed finds the rest when it is asked for again.
  */
-export async function* rewrapObjects(keyRef: string, options: ObjectRewrapOptions): AsyncGenerator<readonly Entry[]> {
-  const { mesh, batchMax } = options
+export async function rewrapObjects(
+  keyRef: string,
+  options: ObjectRewrapOptions,
+  told: (done: readonly RewrappedEntry[]) => void,
+): Promise<void> {
+  const limits = { concurrency: CONCURRENCY, window: 2 * CONCURRENCY }
+  const act = async (entries: readonly KeyUseEntry[]) => told(await oneBatch(keyRef, entries, options))
+  await walkConcurrently(batchesUnder(keyRef, options), limits, act, () => undefined)
+}
+
+async function* batchesUnder(
+  keyRef: string,
+  { mesh, batchMax }: ObjectRewrapOptions,
+): AsyncGenerator<readonly KeyUseEntry[]> {
   const limit = batchMax * CONCURRENCY
   let after: KeyUseEntry | undefined
   for (;;) {
     const page = await mesh.use('metadata').listKeyUse({ keyRef, after, limit })
-    const batches: KeyUseEntry[][] = []
-    for (let start = 0; start < page.length; start += batchMax) batches.push(page.slice(start, start + batchMax))
-    for (const done of await Promise.all(batches.map((entries) => oneBatch(keyRef, entries, options)))) yield done
+    for (let start = 0; start < page.length; start += batchMax) yield page.slice(start, start + batchMax)
     after = page.at(-1)
     if (page.length < limit) return
   }
@@ -48,8 +59,8 @@ async function oneBatch(
   keyRef: string,
   entries: readonly KeyUseEntry[],
   { worker, toKeyName, step }: ObjectRewrapOptions,
-): Promise<readonly Entry[]> {
-  const done: Entry[] = []
+): Promise<readonly RewrappedEntry[]> {
+  const done: RewrappedEntry[] = []
   let left = entries
   try {
     await step(entries.length, async () => {

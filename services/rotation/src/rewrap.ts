@@ -2,12 +2,12 @@ import type { LocatedKey, RewrapReport, RewrapRequest } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import { directKeyRef, keyNameOf, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
-import type { BucketRecord, KeyUseEntry } from '@coffer/metadata-store'
+import type { BucketRecord } from '@coffer/metadata-store'
 import { rotationError } from './errors.ts'
 import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
 import { directObjectCount } from './key-use.ts'
-import { type ObjectOutcome, type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
-import { BATCH_MAX, rewrapObjects } from './rewrap-objects.ts'
+import { type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
+import { BATCH_MAX, type RewrappedEntry, rewrapObjects } from './rewrap-objects.ts'
 
 /** Failures that a report names; a report of more ends the walk, as then nothing works. */
 const FAILURES_MAX = 100
@@ -142,12 +142,14 @@ class RewrapWork {
       step: (objectCount: number, act: () => Promise<void>) => this.#watch.step(objectCount, act),
     }
     for (const wrappedBy of due) {
-      for await (const batch of rewrapObjects(directKeyRef(wrappedBy), options)) count += this.#countObjects(batch)
+      await rewrapObjects(directKeyRef(wrappedBy), options, (done) => {
+        count += this.#countObjects(done)
+      })
     }
     return count
   }
 
-  #countObjects(batch: readonly { readonly entry: KeyUseEntry; readonly outcome: ObjectOutcome }[]): number {
+  #countObjects(batch: readonly RewrappedEntry[]): number {
     for (const { entry, outcome } of batch) {
       if (outcome.kind === 'failed') this.#fail(`object ${entry.key} of bucket ${entry.bucketId}`, outcome.code, 1)
     }

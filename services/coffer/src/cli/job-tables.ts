@@ -1,4 +1,4 @@
-import type { JobProgress } from '@coffer/contracts'
+import type { JobProgress, RewrapReport } from '@coffer/contracts'
 import type { Job, Schedule } from '@coffer/job-queue'
 import Table from 'cli-table3'
 import { durationText, sizeText } from './quantities.ts'
@@ -69,7 +69,18 @@ function progressLines(job: Job): string[] {
     `changed: ${changed.objectCount} versions, ${sizeText(changed.sizeBytes)}; left as they are: ${skippedCount}`,
     `time: ${durationText(runMs)}`,
     ...(typeof job.result?.toVersion === 'number' ? [`under: ${job.result.to}, version ${job.result.toVersion}`] : []),
+    ...rewrapLines(job),
     ...failures.map(({ what, code }) => `failed: ${what}: ${code}`),
+  ]
+}
+
+/** What a rewrap did, or (dry run) would do: a bucket key is one call of the KMS, an object without one a call of its own. */
+function rewrapLines({ result }: Job): string[] {
+  if (typeof result?.directObjectCount !== 'number') return []
+  const { bucketKeyCount, objectCount, directObjectCount } = result as unknown as RewrapReport
+  return [
+    `rewrapped${result.dryRun === true ? ' (dry run: nothing was)' : ''}: ${bucketKeyCount} bucket keys, which seal ` +
+      `${objectCount} objects; ${directObjectCount} objects without a bucket key, each by itself`,
   ]
 }
 

@@ -4,6 +4,7 @@ import { isAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { WriterId } from '@coffer/metadata-store'
 import { rotationError } from '../errors.ts'
+import type { RewrapBatchWorker } from '../rewrap-batch.ts'
 import { scrub } from '../scrub.ts'
 import { ObjectsJob } from './change-objects.ts'
 import { isJobKind, type JobKind, type JobRequest, parseJobRequest, type SealingTarget } from './job-requests.ts'
@@ -17,6 +18,8 @@ export interface JobHandlerOptions {
   readonly blobs: BlobStore
   /** Registered, and retired when the process is gone. */
   readonly writerId: WriterId
+  /** Who does the objects of a rewrap; by default this process. */
+  readonly rewrapBatch?: RewrapBatchWorker
 }
 
 type Run<Kind extends JobKind> = (
@@ -32,14 +35,15 @@ const REENCRYPT_LIMITS = { concurrency: 16, window: 1024 }
 
 const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
   'rotate-key': rotateKey,
-  rewrap: async ({ mesh }, run, { keyName, toKeyName, dryRun, objectsPerSecond }) => ({
-    ...(await runRewrap(mesh, run, {
+  rewrap: async ({ mesh, rewrapBatch }, run, { keyName, toKeyName, dryRun, objectsPerSecond }) => {
+    const request = {
       keyName,
       ...(toKeyName !== undefined && { toKeyName }),
       ...(dryRun !== undefined && { dryRun }),
       objectsPerSecond,
-    })),
-  }),
+    }
+    return { ...(await runRewrap(mesh, run, request, rewrapBatch)) }
+  },
   reseal: async ({ mesh }, run, request) => {
     const change = new ObjectReseal(mesh, await resolvedTarget(mesh, request.to))
     return await new ObjectsJob(mesh, run, request, change).run(RESEAL_LIMITS)
@@ -87,7 +91,7 @@ async function resolvedTarget<Target extends SealingTarget | undefined>(mesh: Me
 
 /** A new version of a master key, once, however often the run is begun; then what the old ones wrap. */
 async function rotateKey(
-  { mesh }: JobHandlerOptions,
+  { mesh, rewrapBatch }: JobHandlerOptions,
   run: JobRun,
   { keyName, rewrap = true, objectsPerSecond }: JobRequest<'rotate-key'>,
 ): Promise<JsonObject> {
@@ -98,5 +102,5 @@ async function rotateKey(
   if (currentVersion === fromVersion) await kms.rotateKey(keyName)
   const { currentVersion: newVersion } = await kms.describeKey(keyName)
   if (!rewrap) return { newVersion }
-  return { newVersion, ...(await runRewrap(mesh, run, { keyName, objectsPerSecond })) }
+  return { newVersion, ...(await runRewrap(mesh, run, { keyName, objectsPerSecond }, rewrapBatch)) }
 }
