@@ -12,7 +12,7 @@ import { createRotationService, provideRotation } from '@coffer/service-rotation
 import { s3Client } from '../harness/s3.ts'
 import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
 
-const STEPS_MAX = 100
+const STEPS_MAX = 5_000
 
 /** All services and a gateway in this process, with lifecycle rules applied as of whatever day a test says. */
 export interface LifecycleGateway {
@@ -62,6 +62,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     objectOwnership: 'BucketOwnerEnforced',
     allowsSignatureVersion2: false,
     accessLogSeconds: 300,
+    websiteDomains: [],
     inlineSizeBytesMax: 128 * 1024,
     bucketLeaseMs: 0,
     logger: createLogger({ level: 'silent', name: 'test', json: true }),

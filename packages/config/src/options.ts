@@ -218,6 +218,14 @@ export const OPTIONS = {
     default: 'refused',
     text: 'Requests signed with Signature Version 2, for clients that know no other: HMAC-SHA1 under the long-term secret, without the body, the region or most headers. Refused, as in the newer regions of AWS, unless allowed.',
   } satisfies WithDefault<'refused' | 'allowed'>,
+  websiteDomains: {
+    value: domainNames(),
+    environment: 'COFFER_WEBSITE_DOMAINS',
+    flag: 'website-domains',
+    flagValue: 'names',
+    default: '',
+    text: 'Base domains of static websites: with sites.example.org, photos.sites.example.org is the website of the bucket photos (docs/website.md).',
+  } satisfies WithDefault<readonly string[]>,
   accessLogSeconds: {
     value: integer({ min: 1, max: 86_400 }),
     environment: 'COFFER_ACCESS_LOG_SECONDS',

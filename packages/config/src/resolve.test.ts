@@ -39,6 +39,7 @@ describe('precedence', () => {
       objectOwnership: 'BucketOwnerEnforced',
       signatureVersion2: 'refused',
       accessLogSeconds: 300,
+      websiteDomains: [],
       inlineSizeBytesMax: 131_072,
       workers: undefined,
       rootKey: undefined,

@@ -73,7 +73,8 @@ function singleValues(headers: RawRequest['headers']): Readonly<Record<string, s
   return headers as Readonly<Record<string, string | undefined>>
 }
 
-function bucketOfHost(host: string | undefined, virtualHosts: readonly string[]): string | undefined {
+/** The bucket in the host name of a virtual-host style request. */
+export function bucketOfHost(host: string | undefined, virtualHosts: readonly string[]): string | undefined {
   if (host === undefined) return undefined
   const portAt = host.lastIndexOf(':')
   const name = (portAt > host.lastIndexOf(']') ? host.slice(0, portAt) : host).toLowerCase()

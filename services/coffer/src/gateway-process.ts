@@ -32,6 +32,7 @@ export type GatewaySettings = Pick<
   | 'objectOwnership'
   | 'signatureVersion2'
   | 'accessLogSeconds'
+  | 'websiteDomains'
   | 'inlineSizeBytesMax'
   | 'eventsFile'
   | 'logLevel'
@@ -41,7 +42,7 @@ export type GatewaySettings = Pick<
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
   const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips, eventsFile } = configuration
-  const { objectOwnership, signatureVersion2, accessLogSeconds } = configuration
+  const { objectOwnership, signatureVersion2, accessLogSeconds, websiteDomains } = configuration
   return {
     address,
     allowHttp,
@@ -60,6 +61,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     objectOwnership,
     signatureVersion2,
     accessLogSeconds,
+    websiteDomains,
     inlineSizeBytesMax,
     eventsFile,
     logLevel,
@@ -99,6 +101,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     blockedEncryptionTypes: settings.blockedEncryptionTypes === 'none' ? [] : [settings.blockedEncryptionTypes],
     blocksPublicAccess: settings.publicAccess === 'blocked',
     objectOwnership: settings.objectOwnership,
+    websiteDomains: settings.websiteDomains,
     accessLogSeconds: settings.accessLogSeconds,
     allowsSignatureVersion2: settings.signatureVersion2 === 'allowed',
     inlineSizeBytesMax: settings.inlineSizeBytesMax,

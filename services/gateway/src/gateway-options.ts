@@ -21,6 +21,8 @@ export interface GatewayOptions {
   readonly region: string
   /** Base domains of virtual-host style requests (`<bucket>.<domain>`). */
   readonly domains: readonly string[]
+  /** Base domains of websites (`<bucket>.<domain>`). */
+  readonly websiteDomains: readonly string[]
   /** What new objects are sealed with. */
   readonly dataAlgorithm: DataAlgorithm
   /** What buckets refuse that have no word of their own on it (S3 API, BlockedEncryptionTypes). */

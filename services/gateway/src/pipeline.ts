@@ -10,6 +10,7 @@ import { authorize } from './steps/authorize.ts'
 import { findBucket } from './steps/find-bucket.ts'
 import { parse } from './steps/parse.ts'
 import { withholdAbsence } from './steps/withhold-absence.ts'
+import { serveWebsite } from './website/serve-website.ts'
 
 /**
  * The way of a request. Each step is a file in `steps/` and returns a richer immutable value, so that the compiler refuses
@@ -28,6 +29,7 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   const crossOrigin = await applyCors(understood, context)
   for (const [name, value] of Object.entries(crossOrigin)) exchange.response.setHeader(name, value)
   if (understood.parsed.operation === PREFLIGHT) return emptyReply(200)
+  if (understood.isWebsite) return serveWebsite(understood, context)
   const authenticated = await context.limits.watched(exchange.request, authenticate(understood, context))
   try {
     if (authenticated.principal !== 'anonymous') context.limits.admitAccessKey(authenticated.principal.accessKeyId)

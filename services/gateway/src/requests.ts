@@ -9,6 +9,8 @@ import type { OpenBucket } from './bucket/bucket-cache.ts'
 /** A request that is understood: one operation, its names and parameters within their limits. */
 export interface UnderstoodRequest {
   readonly parsed: ParsedRequest
+  /** It came to the host name of a website. */
+  readonly isWebsite: boolean
   readonly body: RequestBody
   readonly requestId: string
   readonly receivedAtMs: number

@@ -197,7 +197,22 @@ function timeOf(text: string | undefined): number | undefined {
 }
 
 function inNetwork(wanted: Pattern, value: string, values: ContextValues): boolean {
-  const network = networkOf(wanted.resolve(values) ?? '')
+  const text = wanted.resolve(values) ?? ''
+  const asked = `${text} ${value}`
+  const known = addressesKnown.get(asked)
+  if (known !== undefined) return known
+  const found = isInNetwork(text, value)
+  if (addressesKnown.size >= ADDRESSES_KNOWN_MAX) addressesKnown.clear()
+  addressesKnown.set(asked, found)
+  return found
+}
+
+/** Whether addresses are in networks: a client makes many requests from one. */
+const addressesKnown = new Map<string, boolean>()
+const ADDRESSES_KNOWN_MAX = 10_000
+
+function isInNetwork(text: string, value: string): boolean {
+  const network = networkOf(text)
   const address = value.replace(/^::ffff:(?=\d+\.)/i, '')
   const family = isIP(address)
   return network !== undefined && family !== 0 && network.check(address, family === 4 ? 'ipv4' : 'ipv6')

@@ -45,6 +45,8 @@ export class Pattern {
 
   /** The text with its variables replaced; undefined as above. */
   resolve(values: ContextValues): string | undefined {
+    const simple = this.#simple
+    if (simple !== undefined && !simple.isPrefix) return simple.text
     const codes = this.#resolved(values)
     return codes && String.fromCodePoint(...codes.map((code) => (code === STAR ? 0x2a : code === ANY ? 0x3f : code)))
   }

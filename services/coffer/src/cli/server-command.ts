@@ -28,6 +28,7 @@ export function serverCommand(): Command {
     'objectOwnership',
     'signatureVersion2',
     'accessLogSeconds',
+    'websiteDomains',
     'inlineSizeBytesMax',
   ])
   return command.action(async () => {

@@ -9,6 +9,7 @@ import type {
   ObjectOwnership,
   PublicAccessBlock,
   Tags,
+  WebsiteConfiguration,
 } from '@coffer/s3-protocol'
 
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
@@ -26,6 +27,8 @@ export interface BucketConfig extends BucketRules {
   readonly ownership?: ObjectOwnership | 'none'
   /** PutBucketAcl; absent: the owner's alone. */
   readonly acl?: readonly Grant[]
+  /** PutBucketWebsite; absent: none. */
+  readonly website?: WebsiteConfiguration
   /** PutBucketLogging; absent: no access logs. */
   readonly logging?: BucketLogging
   /** PutBucketRequestPayment; absent: the owner. */

@@ -1,23 +1,20 @@
 import { type Policy, PolicyMalformed, type PolicyPlace, parseResourcePolicy } from '@coffer/policy'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from './bucket-cache.ts'
+import type { BucketConfig } from './bucket-config.ts'
 
-const PARSED_MAX = 1_000
 const ARN_PREFIX = 'arn:aws:s3:::'
 
-/** Policies that this process has read, by bucket and text: read once, whatever the number of requests. */
-const parsed = new Map<string, Policy>()
+/** Policies that this process has read, by the opened configuration that they are of: read once, whatever the number of requests. */
+const parsed = new WeakMap<BucketConfig, Policy>()
 
 /** A bucket's policy, ready to be asked. Undefined: it has none. */
 export function policyOf({ record, config }: OpenBucket): Policy | undefined {
-  const { policy: text } = config
-  if (text === undefined) return undefined
-  const id = `${record.name}/${text}`
-  const known = parsed.get(id)
+  if (config.policy === undefined) return undefined
+  const known = parsed.get(config)
   if (known !== undefined) return known
-  const policy = parseBucketPolicy(record.name, text)
-  if (parsed.size >= PARSED_MAX) parsed.clear()
-  parsed.set(id, policy)
+  const policy = parseBucketPolicy(record.name, config.policy)
+  parsed.set(config, policy)
   return policy
 }
 

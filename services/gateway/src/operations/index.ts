@@ -15,6 +15,7 @@ import { deleteBucketPolicy, getBucketPolicy, getBucketPolicyStatus, putBucketPo
 import { getBucketRequestPayment, putBucketRequestPayment } from './bucket-request-payment.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
+import { deleteBucketWebsite, getBucketWebsite, putBucketWebsite } from './bucket-website.ts'
 import { completeMultipartUpload } from './complete-multipart-upload.ts'
 import { copyObject } from './copy-object.ts'
 import { createBucket } from './create-bucket.ts'
@@ -47,7 +48,6 @@ import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
   getBucketAccelerate,
   getBucketReplication,
-  getBucketWebsite,
   getListedConfiguration,
   listBucketAnalytics,
   listBucketIntelligentTiering,
@@ -73,6 +73,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   DeleteBucketOwnershipControls: deleteBucketOwnershipControls,
   DeleteBucketPolicy: deleteBucketPolicy,
   DeleteBucketTagging: deleteBucketTagging,
+  DeleteBucketWebsite: deleteBucketWebsite,
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   DeleteObjectTagging: deleteObjectTagging,
@@ -126,6 +127,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketEncryption: putBucketEncryption,
   PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketLogging: putBucketLogging,
+  PutBucketWebsite: putBucketWebsite,
   PutBucketRequestPayment: putBucketRequestPayment,
   PutBucketNotificationConfiguration: putBucketNotification,
   PutBucketPolicy: putBucketPolicy,

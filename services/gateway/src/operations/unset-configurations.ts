@@ -25,7 +25,6 @@ export const listBucketIntelligentTiering = unset('intelligentTiering')
 export const listBucketInventory = unset('inventory')
 export const listBucketMetrics = unset('metrics')
 export const getListedConfiguration = absent('NoSuchConfiguration')
-export const getBucketWebsite = absent('NoSuchWebsiteConfiguration')
 
 export const unsetOperations: ReadonlySet<Operation> = new Set([
   getBucketAccelerate,
@@ -35,5 +34,4 @@ export const unsetOperations: ReadonlySet<Operation> = new Set([
   listBucketInventory,
   listBucketMetrics,
   getListedConfiguration,
-  getBucketWebsite,
 ])

@@ -1,4 +1,4 @@
-import { parseRequest } from '@coffer/s3-protocol'
+import { bucketOfHost, parseRequest } from '@coffer/s3-protocol'
 import { RequestBody } from '../body/request-body.ts'
 import type { Exchange } from '../exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -6,6 +6,7 @@ import type { UnderstoodRequest } from '../requests.ts'
 
 /** Bytes and strings from outside become typed values here, with limits; what follows trusts its types. */
 export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRequest {
+  const website = bucketOfHost(exchange.request.headers.host, context.options.websiteDomains)
   const { request, response, secure } = exchange
   const parsed = parseRequest(
     {
@@ -14,10 +15,11 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
       headers: request.headers,
       secure,
     },
-    { virtualHosts: context.options.domains },
+    { virtualHosts: website === undefined ? context.options.domains : context.options.websiteDomains },
   )
   return {
     parsed,
+    isWebsite: website !== undefined,
     body: new RequestBody(request, response),
     requestId: exchange.requestId,
     receivedAtMs: exchange.receivedAtMs,
