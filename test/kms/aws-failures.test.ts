@@ -3,9 +3,16 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { freePort } from '../harness/free-port.ts'
 import { awsWorkbench, textsOf } from './aws-connect.ts'
 import { AwsDouble, serve } from './aws-double.ts'
+import { misbehavingService } from './cloud-failures.ts'
+import { FaultyProxy } from './faulty-proxy.ts'
 
 const { connect, settingsFor, dispose } = awsWorkbench()
 afterAll(dispose)
+
+const stops: (() => void)[] = []
+afterAll(() => {
+  for (const stop of stops) stop()
+})
 
 const HIDDEN = 'hidden-in-an-answer'
 
@@ -91,6 +98,13 @@ describe('the aws connector and what AWS answers', () => {
     const error = await refusalOf(connector.generateDataKey('k1', {}))
     expect(error).toMatchObject({ code: 'KMS_UNAVAILABLE' })
     expect(textsOf(error)).not.toContain(HIDDEN)
+  })
+
+  misbehavingService(async () => {
+    const { endpoint, stop } = await serve(new AwsDouble().listener)
+    const proxy = await FaultyProxy.before(endpoint)
+    stops.push(stop, () => proxy.stop())
+    return { connector: await connect({ ...settingsFor(proxy.address), timeoutMs: 1_000 }), server: proxy }
   })
 
   it('asks for no page without an end', async () => {

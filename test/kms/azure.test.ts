@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { AzureDouble } from './azure-double.ts'
 import { CertificateAuthority } from './certificate-authority.ts'
-import { misbehavingCloud, textsOf } from './cloud-failures.ts'
+import { misbehavingService, textsOf } from './cloud-failures.ts'
 
 describeWithPrograms('the azure connector, against a double of the Key Vault API,', ['openssl'], (programs) => {
   let authority: CertificateAuthority
@@ -61,7 +61,7 @@ describeWithPrograms('the azure connector, against a double of the Key Vault API
     })
   }
 
-  misbehavingCloud(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: azure.server }))
+  misbehavingService(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: azure.server }))
 
   describe('is to Microsoft Entra', () => {
     it('an application with a secret, one with a certificate, or a workload', async () => {

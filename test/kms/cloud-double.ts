@@ -1,5 +1,5 @@
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto'
-import type { IncomingMessage, RequestListener, Server } from 'node:http'
+import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 /** What a double answers: JSON with a status, or (with `text`) anything else. */
@@ -8,6 +8,9 @@ export interface CloudAnswer {
   readonly body?: object
   readonly text?: string
 }
+
+/** 'nothing': no answer, ever. 'cut': the connection ends in the middle of one. */
+export type Misbehaviour = CloudAnswer | 'nothing' | 'cut'
 
 export interface CloudRequest {
   readonly method: string
@@ -22,8 +25,8 @@ export interface CloudRequest {
 export class CloudServer {
   readonly #server: Server
   readonly #scheme: 'http' | 'https'
-  /** Answers in place of the double where it returns something. 'nothing': no answer, ever. */
-  misbehave: ((request: CloudRequest) => CloudAnswer | 'nothing' | undefined) | undefined
+  /** Answers in place of the double where it returns something. */
+  misbehave: ((request: CloudRequest) => Misbehaviour | undefined) | undefined
 
   constructor(
     scheme: 'http' | 'https',
@@ -33,10 +36,7 @@ export class CloudServer {
     this.#scheme = scheme
     this.#server = createServer(async (incoming, response) => {
       const request = await parsed(incoming)
-      const answered = this.misbehave?.(request) ?? answer(request)
-      if (answered === 'nothing') return
-      const { status, body, text } = answered
-      response.writeHead(status, { 'content-type': 'application/json' }).end(text ?? (body ? JSON.stringify(body) : ''))
+      answerWith(response, this.misbehave?.(request) ?? answer(request))
     })
   }
 
@@ -52,6 +52,17 @@ export class CloudServer {
     this.#server.closeAllConnections()
     await new Promise((resolve) => this.#server.close(resolve))
   }
+}
+
+export function answerWith(response: ServerResponse, answered: Misbehaviour): void {
+  if (answered === 'nothing') return
+  const headers = { 'content-type': 'application/json', location: 'http://127.0.0.1:1/elsewhere' }
+  if (answered === 'cut') {
+    response.writeHead(200, { ...headers, 'content-length': 1000 }).write('{"key":', () => response.destroy())
+    return
+  }
+  const { status, body, text } = answered
+  response.writeHead(status, headers).end(text ?? (body ? JSON.stringify(body) : ''))
 }
 
 const NONCE_BYTES = 12

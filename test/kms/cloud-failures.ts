@@ -1,6 +1,6 @@
 import type { KmsConnector } from '@coffer/kms'
 import { describe, expect, it } from 'vitest'
-import type { CloudAnswer, CloudServer } from './cloud-double.ts'
+import type { Misbehaviour } from './cloud-double.ts'
 
 /** All that an error says, its causes and details included. */
 export function textsOf(error: unknown): string {
@@ -8,8 +8,9 @@ export function textsOf(error: unknown): string {
   return [error.stack, JSON.stringify(error), textsOf(error.cause)].join('\n')
 }
 
-const MISBEHAVIOURS: readonly (readonly [string, CloudAnswer | 'nothing'])[] = [
+const MISBEHAVIOURS: readonly (readonly [string, Misbehaviour])[] = [
   ['does not answer', 'nothing'],
+  ['cuts its answer', 'cut'],
   ['answers with rubbish', { status: 200, text: '\u0000\u0001 not JSON' }],
   ['answers with an empty object', { status: 200, body: {} }],
   ['answers with other types', { status: 200, body: { plaintext: 7, ciphertext: [], value: {}, key: 'k', kid: 1 } }],
@@ -19,8 +20,13 @@ const MISBEHAVIOURS: readonly (readonly [string, CloudAnswer | 'nothing'])[] = [
   ['answers with a redirect', { status: 302, text: '' }],
 ]
 
-/** What every connector to a cloud makes of a service that misbehaves: KMS_UNAVAILABLE, in time. */
-export function misbehavingCloud(open: () => Promise<{ connector: KmsConnector; server: CloudServer }>): void {
+/** What answers in the place of a service while it is set. */
+interface Misbehaving {
+  misbehave: ((request: never) => Misbehaviour | undefined) | undefined
+}
+
+/** What every connector makes of a service that misbehaves: KMS_UNAVAILABLE, in time. */
+export function misbehavingService(open: () => Promise<{ connector: KmsConnector; server: Misbehaving }>): void {
   describe('says KMS_UNAVAILABLE, and in time, of a service that', () => {
     it.each(MISBEHAVIOURS)('%s', async (_what, answer) => {
       const { connector, server } = await open()

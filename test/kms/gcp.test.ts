@@ -7,7 +7,7 @@ import { gcpConnector } from '@coffer/kms/connectors/gcp'
 import { kmsConnectorContract } from '@coffer/kms/contract'
 import { MemoryRecords } from '@coffer/kms/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
-import { misbehavingCloud, textsOf } from './cloud-failures.ts'
+import { misbehavingService, textsOf } from './cloud-failures.ts'
 import { GcpDouble } from './gcp-double.ts'
 
 const SUBJECT = 'subject-token-that-nobody-may-see'
@@ -66,7 +66,7 @@ describe('the gcp connector, against a double of the Cloud KMS API,', () => {
     return { connector, another, dispose: async () => undefined }
   })
 
-  misbehavingCloud(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: gcp.server }))
+  misbehavingService(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: gcp.server }))
 
   it('keeps a token for as long as it is good', async () => {
     const connector = await connect()

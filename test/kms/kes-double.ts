@@ -5,17 +5,13 @@ import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { IssuedFiles } from './certificate-authority.ts'
+import { answerWith, type CloudAnswer, type Misbehaviour } from './cloud-double.ts'
 
 /** Names and list patterns, as KES documents them. */
 const NAME = /^(?!_$)(?=.{1,80}$)\w(?:[\w-]*\w)?$/
 const PATTERN = /^(?:\*|(?!_$)(?=.{1,80}$)\w(?:[\w-]*\w)?\*?)$/
 const NONCE_BYTES = 12
 const TAG_BYTES = 16
-
-interface Answer {
-  readonly status: number
-  readonly body?: object
-}
 
 interface StoredKey {
   readonly bytes: Buffer
@@ -35,6 +31,7 @@ export class KesDouble {
   /** Where a list of names is cut; KES cuts at 1,024. */
   listMax = 1024
   isKeyStoreReachable = true
+  misbehave: (() => Misbehaviour | undefined) | undefined
   readonly #server
 
   private constructor(files: IssuedFiles) {
@@ -42,8 +39,7 @@ export class KesDouble {
     // As KES's default `tls.auth: off`: any certificate, whoever signed it; the identity is what counts.
     const options = { cert, key, requestCert: true, rejectUnauthorized: false }
     this.#server = createServer(options, async (request, response) => {
-      const { status, body } = await this.#answer(request)
-      response.writeHead(status, { 'content-type': 'application/json' }).end(body && JSON.stringify(body))
+      answerWith(response, this.misbehave?.() ?? (await this.#answer(request)))
     })
   }
 
@@ -62,7 +58,7 @@ export class KesDouble {
     await new Promise((resolve) => this.#server.close(resolve))
   }
 
-  async #answer(request: IncomingMessage): Promise<Answer> {
+  async #answer(request: IncomingMessage): Promise<CloudAnswer> {
     const identity = identityOf(request.socket as TLSSocket)
     if (identity === undefined) return refusal(400, 'tls: client certificate is required')
     const path = request.url ?? ''
@@ -81,18 +77,18 @@ export class KesDouble {
     return body === undefined ? refusal(400, 'invalid request body') : use(action, key, body)
   }
 
-  #status(): Answer {
+  #status(): CloudAnswer {
     const body = { version: 'double', uptime: 1, ...(!this.isKeyStoreReachable && { keystore_unreachable: true }) }
     return { status: 200, body }
   }
 
-  #create(name: string, createdBy: string): Answer {
+  #create(name: string, createdBy: string): CloudAnswer {
     if (this.keys.has(name)) return refusal(400, 'key already exists')
     this.keys.set(name, { bytes: randomBytes(32), createdAt: new Date().toISOString(), createdBy })
     return { status: 200 }
   }
 
-  #list(pattern: string): Answer {
+  #list(pattern: string): CloudAnswer {
     if (!PATTERN.test(pattern)) return refusal(400, `listing pattern '${pattern}' is empty, too long or is invalid`)
     const names = [...this.keys.keys()].sort().filter((name) => pattern === '*' || name.startsWith(pattern))
     const next = names[this.listMax]
@@ -106,7 +102,7 @@ function identityOf(socket: TLSSocket): string | undefined {
   return spki && createHash('sha256').update(spki).digest('hex')
 }
 
-function use(action: string, { bytes }: StoredKey, body: Record<string, string>): Answer {
+function use(action: string, { bytes }: StoredKey, body: Record<string, string>): CloudAnswer {
   const context = Buffer.from(body.context ?? '', 'base64')
   if (action === 'decrypt') {
     const plaintext = open(bytes, Buffer.from(body.ciphertext ?? '', 'base64'), context)
@@ -140,11 +136,11 @@ function open(key: Buffer, ciphertext: Buffer, context: Buffer): Buffer | undefi
   }
 }
 
-function describe(name: string, { createdAt, createdBy }: StoredKey): Answer {
+function describe(name: string, { createdAt, createdBy }: StoredKey): CloudAnswer {
   return { status: 200, body: { name, algorithm: 'AES256', created_at: createdAt, created_by: createdBy } }
 }
 
-function refusal(status: number, message: string): Answer {
+function refusal(status: number, message: string): CloudAnswer {
   return { status, body: { message } }
 }
 

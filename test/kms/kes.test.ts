@@ -10,6 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { CertificateAuthority, type IssuedFiles } from './certificate-authority.ts'
+import { misbehavingService } from './cloud-failures.ts'
 import { KesDouble } from './kes-double.ts'
 
 /** The example of KES's own client (kms-go, ExampleAPIKey_Identity). */
@@ -59,6 +60,11 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
     const records = new MemoryRecords()
     const [connector, another] = [await connect(settings, records), await connect(settings, records)]
     return { connector, another, dispose: async () => undefined }
+  })
+
+  misbehavingService(async () => {
+    const settings = { ...withApiKey(kes.address), keyPrefix: `t${count++}-`, timeoutMs: 1000 }
+    return { connector: await connect(settings), server: kes }
   })
 
   describe('is to KES', () => {

@@ -7,6 +7,8 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { type Bao, startBao } from './bao.ts'
+import { misbehavingService } from './cloud-failures.ts'
+import { FaultyProxy } from './faulty-proxy.ts'
 import { answering, POLICY, vaultWorkbench } from './vault-connect.ts'
 
 const { connect, fileWith, withToken, dispose } = vaultWorkbench()
@@ -32,6 +34,15 @@ describeWithPrograms('the vault connector against OpenBao', ['bao'], (programs) 
       await another.close()
     }
     return { connector, another, dispose }
+  })
+
+  let proxy: FaultyProxy | undefined
+  afterAll(() => proxy?.stop())
+  misbehavingService(async () => {
+    const { address, rootToken } = await server()
+    proxy ??= await FaultyProxy.before(address)
+    const settings = { ...withToken(proxy.address, rootToken), keyPrefix: `t${count++}-`, timeoutMs: 1000 }
+    return { connector: await connect(settings), server: proxy }
   })
 
   describe('logs in', () => {

@@ -20,7 +20,7 @@ import { KesOptions } from './kes/options.ts'
 
 const DATA_KEY_BYTES = 32
 
-const KeyAnswer = z.object({ created_at: z.string().optional() })
+const KeyAnswer = z.object({ name: z.string(), created_at: z.string().optional() })
 const DataKeyAnswer = z.object({ plaintext: z.base64(), ciphertext: z.base64() })
 const CiphertextAnswer = z.object({ ciphertext: z.base64() })
 const PlaintextAnswer = z.object({ plaintext: z.base64() })
@@ -173,7 +173,9 @@ class KesConnector implements KmsConnector {
     const name = nameOf(this.#keyPrefix, keyId)
     const answer = name === undefined ? undefined : await this.#client.call('GET', `key/describe/${name}`)
     if (answer === undefined || answer.kind === 'not-found') return undefined
-    const createdAt = timeOf(bodyOf(KeyAnswer, answer, keyId).created_at)
+    const described = bodyOf(KeyAnswer, answer, keyId)
+    if (described.name !== name) throw kmsError('KMS_UNAVAILABLE', { keyId })
+    const createdAt = timeOf(described.created_at)
     const times = [createdAt, ...(await this.#later.find(keyId)).map((version) => version.createdAt)]
     const versions = times.map((time, index) => ({ version: index + 1, createdAt: time }))
     return { keyId, createdAt, currentVersion: versions.length, versions, ...(await this.#lives.find(keyId)) }
