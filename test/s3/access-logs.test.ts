@@ -77,6 +77,21 @@ describe('server access logs', () => {
     expect(lines.every((line) => !line.includes(target))).toBe(true)
   })
 
+  it('have no line and no column that a stranger wrote', async () => {
+    const source = await newBucket(s3)
+    const target = await newBucket(s3)
+    await keepLogs(source, target)
+    const forged = 'owner bucket [06/Feb/2019:00:00:38 +0000] 10.0.0.1 arn:aws:iam::111111111111:root FORGED'
+    const query = { versionId: `x y\n${forged}\n` }
+    await send(server, { method: 'GET', path: `/${source}/k`, query, headers: { host: 'a b "c' } })
+    await send(server, { method: 'GET', path: `/${source}/last` })
+    const lines = await linesOf(target, 'log/', 2)
+    expect(lines.filter((line) => line.startsWith('owner'))).toEqual([])
+    const [refused = '', last = ''] = ['FORGED', '/last '].map((text) => lines.find((line) => line.includes(text)))
+    const columns = (line: string) => line.replaceAll(/"[^"]*"|\[[^\]]*\]/g, 'quoted').split(' ').length
+    expect(columns(refused)).toBe(columns(last))
+  })
+
   it('are objects of the target bucket, encrypted as it says, named by day where that was asked for', async () => {
     const source = await newBucket(s3)
     const target = await newBucket(s3)

@@ -34,7 +34,7 @@ export function accessLogLine(located: LocatedRequest, { request, response, erro
     principal === 'anonymous' ? '-' : principal.arn,
     requestId,
     `REST.${parsed.method}.${METHOD_PARTS[target]}`,
-    parsed.key === '' ? '-' : encodeURI(parsed.key.toWellFormed()),
+    column(parsed.key),
     quoted(`${parsed.method} ${request.url ?? ''} HTTP/${request.httpVersion}`),
     String(response.statusCode),
     error ?? '-',
@@ -44,16 +44,21 @@ export function accessLogLine(located: LocatedRequest, { request, response, erro
     '-',
     quoted(request.headers.referer),
     quoted(request.headers['user-agent']),
-    parsed.query.get('versionId') ?? '-',
+    column(parsed.query.get('versionId')),
     'coffer',
     kind === 'anonymous' ? '-' : kind === 'v2' ? 'SigV2' : 'SigV4',
     socket?.getCipher()?.name ?? '-',
     kind === 'anonymous' ? '-' : kind === 'presigned' ? 'QueryString' : 'AuthHeader',
-    request.headers.host ?? '-',
+    column(request.headers.host),
     socket?.getProtocol() ?? '-',
     '-',
     '-',
   ].join(' ')
+}
+
+/** Without quotes: nothing in it may end the column, let alone the line. */
+function column(text: string | undefined): string {
+  return text === undefined || text === '' ? '-' : encodeURI(text.slice(0, TEXT_CHARS_MAX).toWellFormed())
 }
 
 function quoted(text: string | undefined): string {
