@@ -79,4 +79,16 @@ describe('Signature Version 2, where it is allowed', () => {
     const bare = await send(server, { method: 'GET', path, headers: { authorization: 'AWS HAHAHA' } })
     expect(bare.status).toBe(403)
   })
+
+  it.each([
+    ['PUT', 'k%20y', 'encryption'],
+    ['GET', 'k%20y', 'attributes'],
+    ['DELETE', '', 'encryption'],
+    ['GET', '', 'events=s3:ObjectCreated:*'],
+    ['POST', '', 'x-coffer-rekey'],
+  ])('is no signature for another operation: %s of /%s is none of ?%s', async (method, key, query) => {
+    const resource = `/${bucket}/${key}`
+    const answer = await request({ method, path: `${resource}?${query}`, resource })
+    expect([answer.status, answer.text]).toEqual([403, expect.stringContaining('SignatureDoesNotMatch')])
+  })
 })

@@ -120,7 +120,7 @@ export type OperationName = string
 export const OPERATION_NAMES: readonly OperationName[] = [...new Set(ROUTES.map(({ operation }) => operation))]
 
 /** Names of sub-resources: where one is asked for, a plain route never fits, so that `DELETE ?acl` deletes nothing else. */
-const SUBRESOURCES: ReadonlySet<string> = new Set(
+export const SUBRESOURCES: ReadonlySet<string> = new Set(
   ROUTES.flatMap(({ query }) => query ?? []).filter((name) => name !== 'id'),
 )
 
