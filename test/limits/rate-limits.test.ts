@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sendSigned } from '../harness/raw-request.ts'
 import { failureOf, s3Client } from '../harness/s3.ts'
 import { type CofferServer, startServer } from '../harness/start-server.ts'
+import { callSts } from '../iam/query-api.ts'
 import { callKms } from '../kms-api/kms-client.ts'
 
 describe('a server with rate limits', () => {
@@ -46,5 +47,19 @@ describe('a server with rate limits', () => {
     const s3 = s3Client(server)
     const list = () => failureOf(s3.send(new ListBucketsCommand({}))).catch(() => 'ok')
     await expect.poll(list, { timeout: 10_000, interval: 300 }).toBe('ok')
+  })
+})
+
+describe('a server with a limit for each address', () => {
+  it('holds to it who brings another proof than a signature, too', async () => {
+    const env = { COFFER_RATE_LIMIT_PER_ADDRESS: '2', COFFER_FAILED_SIGNATURES_PER_MINUTE: '1' }
+    const server = await startServer({ workers: 1, env })
+    try {
+      const guess = () => callSts(server, 'AssumeRoleWithWebIdentity', { WebIdentityToken: 'x.y.z' }, 'none')
+      const answers = await Promise.all(Array.from({ length: 20 }, guess))
+      expect(answers.filter(({ code }) => code === 'Throttling').length).toBeGreaterThan(10)
+    } finally {
+      await server.dispose()
+    }
   })
 })

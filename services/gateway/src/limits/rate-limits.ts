@@ -19,8 +19,9 @@ const DELAYED_MAX = 256
 /** RFC 4291, section 2.5.4: what one site has of IPv6 is at least a /64. */
 const SITE_GROUPS = 4
 const MAPPED = '::ffff:'
-/** Of all APIs on the port: the access key is not known, or its signature is not right. */
+/** Of all APIs on the port: the access key is not known, or its signature is not right, nor what is brought in its place. */
 const FAILURES: ReadonlySet<unknown> = new Set([
+  'IAM_INVALID_IDENTITY_TOKEN',
   'InvalidAccessKeyId',
   'InvalidClientTokenId',
   'SignatureDoesNotMatch',
