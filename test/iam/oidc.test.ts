@@ -2,11 +2,12 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
-import { runOrThrow } from '../harness/coffer-command.ts'
+import { cofferJson, runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { Browser, OIDC_CLIENT_ID, type OidcProvider, startOidcProvider } from '../harness/oidc-provider.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import type { SigningKeys } from '../harness/sigv4-client.ts'
 import { COFFER, cleanEnvironment, REPOSITORY, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
 import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
 
@@ -139,6 +140,31 @@ describe('AssumeRoleWithWebIdentity', () => {
     expect(answer.text('Arn')).toContain('assumed-role/operators/')
     expect(await assume(await provider.tokenFor('dave', { roles: ['only-erin'] }), {})).toMatchObject({ status: 403 })
     expect(await assume(await provider.tokenFor('dave', {}), {})).toMatchObject({ status: 403 })
+  })
+
+  it('takes nobody into another account that has registered the same provider', async () => {
+    const { accessKey } = await cofferJson<{ accessKey: SigningKeys }>(server, ['account', 'create', 'aaa-mallory'])
+    const mallory = { ...server, ...accessKey }
+    const theirs = (await callSts(mallory, 'GetCallerIdentity')).text('Account')
+    const Principal = { Federated: `arn:aws:iam::${theirs}:oidc-provider/${providerId}` }
+    const trust = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRoleWithWebIdentity' })
+    await iam(mallory, 'CreateRole', { RoleName: 'operators', AssumeRolePolicyDocument: trust })
+    const provide = (client: string) =>
+      iam(mallory, 'CreateOpenIDConnectProvider', {
+        Url: provider.issuer,
+        'ClientIDList.member.1': client,
+        'Tags.member.1.Key': 'coffer:role-claim',
+        'Tags.member.1.Value': 'roles',
+      })
+    const assumed = async (roles: string) => await assume(await provider.tokenFor('dave', { roles, groups: 'ops' }), {})
+    await provide('another-client')
+    expect((await assumed('operators')).text('Arn')).toContain(`::${account}:assumed-role/operators/`)
+    const OpenIDConnectProviderArn = Principal.Federated
+    await iam(mallory, 'DeleteOpenIDConnectProvider', { OpenIDConnectProviderArn })
+    await provide(OIDC_CLIENT_ID)
+    expect(await assumed('operators')).toMatchObject({ status: 400, code: 'ValidationError' })
+    expect((await assumed(roleArn('operators'))).text('Arn')).toContain(`::${account}:assumed-role/operators/`)
+    await iam(mallory, 'DeleteOpenIDConnectProvider', { OpenIDConnectProviderArn })
   })
 
   it.each([

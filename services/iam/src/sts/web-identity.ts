@@ -43,14 +43,14 @@ export const ASSUME_ROLE_WITH_WEB_IDENTITY: StsAction = stsAction(
   }),
   async (input, call) => {
     const token = call.secret(WEB_IDENTITY_TOKEN)
-    const { roles, provider, issuer } = candidates(call, input.RoleArn, token)
-    const identity = await verified(call, { issuer, clientIds: provider.clientIds }, token)
+    const { roles, providers, issuer } = candidates(call, input.RoleArn, token)
+    const believed = await believers(call, issuer, providers, token)
     // Where the token names several, the first that lets it.
-    const found = roles(identity)
-      .map((role) => ({ role, decision: decisionOf(role, provider, identity, input, call) }))
+    const found = roles(believed)
+      .map((each) => ({ ...each, decision: decisionOf(each, input, call) }))
       .find(({ decision }) => decision !== undefined)
     if (found === undefined) throw notAuthorized(WHO, ACTION, input.RoleArn ?? '*')
-    const { role, decision } = found
+    const { role, provider, identity, decision } = found
     const federatedProvider = arnOf(provider)
     const answer = await sessionOfRole(call, role, { input, ...NO_TAGS, federatedProvider })
     return {
@@ -66,12 +66,18 @@ export const ASSUME_ROLE_WITH_WEB_IDENTITY: StsAction = stsAction(
   },
 )
 
-interface Candidates {
+/** A provider that an account has registered, and what it knows of the token's identity. */
+interface Believer {
   readonly provider: OidcProvider
+  readonly identity: WebIdentity
+}
+
+interface Candidates {
+  readonly providers: readonly [OidcProvider, ...OidcProvider[]]
   /** As the token writes it, slash at the end and all. */
   readonly issuer: string
   /** Those that may be taken with such a token. */
-  readonly roles: (identity: WebIdentity) => readonly Role[]
+  readonly roles: (believed: readonly Believer[]) => readonly (Believer & { readonly role: Role })[]
 }
 
 /** The provider of the role's account that the token claims to be of: nothing of the token is believed yet. */
@@ -85,24 +91,45 @@ function candidates({ directory }: StsCall, roleArn: string | undefined, token: 
     if (provider === undefined) throw noProvider(issuer)
     // Whether there is such a role is told only to who brings a token that is believed.
     const role = findRole(directory, roleArn)
-    return { provider, issuer, roles: () => (role === undefined ? [] : [role]) }
+    return { providers: [provider], issuer, roles: (by) => (role ? by.map((each) => ({ ...each, role })) : []) }
   }
-  const provider = directory
+  const [first, ...others] = directory
     .accounts()
-    .map(({ accountId }) => directory.find('oidc-provider', accountId, id))
-    .find((each) => each?.tags.some(({ key }) => key === ROLE_CLAIM_TAG))
-  if (provider === undefined) {
+    .flatMap(({ accountId }) => directory.find('oidc-provider', accountId, id) ?? [])
+    .filter((provider) => roleClaimOf(provider) !== undefined)
+  if (first === undefined) {
     throw refusal(
       'IAM_VALIDATION_ERROR',
       `RoleArn is needed: no provider ${issuer.slice(0, 255)} says which claim names roles.`,
     )
   }
-  const claim = provider.tags.find(({ key }) => key === ROLE_CLAIM_TAG)?.value ?? ''
-  return {
-    provider,
-    issuer,
-    roles: ({ claims }) => listOf(claims[claim]).flatMap((name) => roleNamed(directory, provider, name) ?? []),
-  }
+  return { providers: [first, ...others], issuer, roles: (believed) => rolesByClaim(directory, issuer, believed) }
+}
+
+function roleClaimOf({ tags }: OidcProvider): string | undefined {
+  return tags.find(({ key }) => key === ROLE_CLAIM_TAG)?.value
+}
+
+/**
+ * The roles that the token itself names. A bare name says nothing of the account: where several accounts have registered the
+ * provider for this client, one of them could otherwise take in who is on the way to another's role. IAM_VALIDATION_ERROR.
+ */
+function rolesByClaim(directory: StsCall['directory'], issuer: string, believed: readonly Believer[]) {
+  const isAmbiguous = believed.length > 1
+  const named = believed.flatMap(({ provider, identity }) =>
+    listOf(identity.claims[roleClaimOf(provider) ?? '']).map((name) => ({ provider, identity, name })),
+  )
+  const roles = named
+    .filter(({ name }) => !isAmbiguous || name.startsWith('arn:'))
+    .flatMap(({ name, ...by }) => {
+      const role = roleNamed(directory, by.provider, name)
+      return role ? [{ ...by, role }] : []
+    })
+  if (!isAmbiguous || roles.length > 0) return roles
+  throw refusal(
+    'IAM_VALIDATION_ERROR',
+    `RoleArn is needed, or ARNs in the token: several accounts let in clients of ${issuer.slice(0, 255)}.`,
+  )
 }
 
 /** By name or ARN, in the provider's own account only. */
@@ -116,6 +143,23 @@ function noProvider(issuer: string): Error {
     'IAM_INVALID_IDENTITY_TOKEN',
     `No OpenIDConnect provider found in your account for ${issuer.slice(0, 255)}`,
   )
+}
+
+/** The providers that believe the token, each for its own clients; as the first says where none does. */
+async function believers(
+  call: StsCall,
+  issuer: string,
+  [first, ...others]: Candidates['providers'],
+  token: string,
+): Promise<readonly Believer[]> {
+  const ask = async (provider: OidcProvider) => ({
+    provider,
+    identity: await verified(call, { issuer, clientIds: provider.clientIds }, token),
+  })
+  const asked = await Promise.allSettled([ask(first), ...others.map(ask)])
+  const believed = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  if (believed.length === 0 && asked[0]?.status === 'rejected') throw asked[0].reason
+  return believed
 }
 
 async function verified({ verifier }: StsCall, trusted: TrustedProvider, token: string): Promise<WebIdentity> {
@@ -141,7 +185,7 @@ interface Asked {
 }
 
 /** Undefined: its trust policy does not let it. */
-function decisionOf(role: Role, provider: OidcProvider, identity: WebIdentity, asked: Asked, call: StsCall) {
+function decisionOf({ role, provider, identity }: Believer & { readonly role: Role }, asked: Asked, call: StsCall) {
   const principal = { kind: 'proven-identity', provider: arnOf(provider) } as const
   const values = { ...claimValues(provider, identity), 'sts:rolesessionname': [asked.RoleSessionName] }
   try {
