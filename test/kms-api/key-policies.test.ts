@@ -1,11 +1,14 @@
 import {
+  CreateAliasCommand,
   CreateKeyCommand,
   DecryptCommand,
+  DeleteAliasCommand,
   DescribeKeyCommand,
   EncryptCommand,
   GetKeyPolicyCommand,
   ListKeysCommand,
   PutKeyPolicyCommand,
+  UpdateAliasCommand,
 } from '@aws-sdk/client-kms'
 import {
   CompleteMultipartUploadCommand,
@@ -155,6 +158,18 @@ describe('a key policy', () => {
     expect(JSON.parse(Policy ?? '')).toEqual(JSON.parse(defaultPolicy))
     const put = new PutKeyPolicyCommand({ KeyId: 'coffer', Policy: defaultPolicy })
     expect(await outcomeOf(kms.send(put))).toBe('UnsupportedOperationException')
+  })
+
+  it('keeps an alias on the key, for who may not take it from there', async () => {
+    const { KeyMetadata } = await kms.send(new CreateKeyCommand({}))
+    const AliasName = 'alias/kept'
+    await kms.send(new CreateAliasCommand({ AliasName, TargetKeyId: KeyId }))
+    await setPolicy({ Effect: 'Deny', Principal: '*', Action: ['kms:UpdateAlias', 'kms:DeleteAlias'], Resource: '*' })
+    const take = new UpdateAliasCommand({ AliasName, TargetKeyId: KeyMetadata?.KeyId })
+    await expect.poll(() => outcomeOf(kms.send(take)), POLL).toBe('AccessDeniedException')
+    expect(await outcomeOf(kms.send(new DeleteAliasCommand({ AliasName })))).toBe('AccessDeniedException')
+    await kms.send(new PutKeyPolicyCommand({ KeyId, Policy: defaultPolicy }))
+    await expect.poll(() => outcomeOf(kms.send(take)), POLL).toBe('done')
   })
 
   it('may lock its author out only where that is said', async () => {

@@ -98,8 +98,8 @@ function needsOf(operation: string, body: unknown, call: KmsApiCall): readonly N
   const needs: Need[] = []
   if (typeof alias === 'string') needs.push({ action, resource: aliasArnOf({ alias }, call) })
   if (keyName !== undefined) needs.push({ action, keyName, encryptionContext })
-  // The key that the alias names is asked about too: it is what loses its name.
-  if (operation === 'DeleteAlias') {
+  // The key that the alias names is asked about too: it is what loses its name (AWS KMS API Reference, UpdateAlias, DeleteAlias).
+  if (operation === 'DeleteAlias' || operation === 'UpdateAlias') {
     const aliased = keyNamed(alias, undefined, call)
     if (aliased !== undefined) needs.push({ action, keyName: aliased })
   }
