@@ -20,8 +20,8 @@ export const SSE_KMS_HEADERS: readonly string[] = [KEY_ID_HEADER, CONTEXT_HEADER
 
 /** AWS KMS, "Encryption context": at most 8,192 characters of JSON. */
 const CONTEXT_BYTES_MAX = 8192
-/** What Coffer and AWS add themselves. */
-const RESERVED_CONTEXT_KEY = /^(?:aws|coffer):/
+/** What Coffer and AWS add themselves; in capitals too, as policies ask for names without regard to case. */
+const RESERVED_CONTEXT_KEY = /^(?:aws|coffer):/i
 const KEY_ID_CHARACTERS_MAX = 2048
 /** AWS KMS API Reference, "KeyId": a key id, an alias, or the ARN of one; Coffer's own name is `key` or `connector/key`. */
 const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]*:\d{0,12}:(?:key\/(.+)|(alias\/.+))$/

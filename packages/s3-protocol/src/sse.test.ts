@@ -85,6 +85,7 @@ describe('parseSseRequest', () => {
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf(['a']) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ a: 1 }) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ 'coffer:bucket': 'b' }) }, 'InvalidArgument'],
+    [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ 'AWS:s3:arn': 'arn:aws:s3:::another' }) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-context`]: contextOf({ a: 'x'.repeat(8192) }) }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms', [`${SSE}-bucket-key-enabled`]: 'yes' }, 'InvalidArgument'],
     [{ [SSE]: 'aws:kms:dsse', [`${SSE}-bucket-key-enabled`]: 'true' }, 'InvalidArgument'],

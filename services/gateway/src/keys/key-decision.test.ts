@@ -110,4 +110,10 @@ describe('with a policy of its own', () => {
   ])('the condition %j is not met by %j', (condition, asked) => {
     expect(effectOf(guardWith(user(condition)), asked)).toBe('deny')
   })
+
+  it('a client does not say where its object is by a name of the encryption context that differs by case', () => {
+    const condition = { StringLike: { 'kms:EncryptionContext:aws:s3:arn': 'arn:aws:s3:::papers/*' } }
+    const encryptionContext = { 'AWS:S3:ARN': 'arn:aws:s3:::papers/a', 'aws:s3:arn': 'arn:aws:s3:::secrets/a' }
+    expect(effectOf(guardWith(user(condition)), { encryptionContext })).toBe('deny')
+  })
 })

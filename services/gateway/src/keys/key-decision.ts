@@ -47,7 +47,10 @@ function valuesOf(
 ): readonly string[] | undefined {
   if (key.startsWith(CONTEXT_KEY)) {
     const wanted = key.slice(CONTEXT_KEY.length)
-    const value = Object.entries(encryptionContext).find(([name]) => name.toLowerCase() === wanted)?.[1]
+    // A name that is written so comes before one that differs by case, which a client may have put there.
+    const value = Object.hasOwn(encryptionContext, wanted)
+      ? encryptionContext[wanted]
+      : Object.entries(encryptionContext).find(([name]) => name.toLowerCase() === wanted)?.[1]
     return value === undefined ? undefined : [value]
   }
   switch (key) {
