@@ -53,37 +53,7 @@ function operator(compare: Compare, more: Partial<Operator> = {}): Operator {
   return { compare, isNegated: false, wildcards: false, isValid: always, ...more }
 }
 
-const ARN_PARTS = 6
-
-/**
- * IAM User Guide, "Amazon Resource Name (ARN) condition operators": each of the six parts is compared for itself, so that no
- * wildcard reaches over a colon but in the last one.
- */
-const sameArn: Compare = (wanted, value, values) => {
-  const text = wanted.resolve(values)
-  if (text === undefined) return false
-  if (text === '*') return true
-  const [wantedParts, parts] = [partsOf(text), partsOf(value)]
-  if (wantedParts.length !== ARN_PARTS || parts.length !== ARN_PARTS) return false
-  return wantedParts.every((part, index) => arnPart(part).matches(parts[index] ?? '', values))
-}
-
-function partsOf(arn: string): string[] {
-  const parts = arn.split(':')
-  return parts.length <= ARN_PARTS ? parts : [...parts.slice(0, ARN_PARTS - 1), parts.slice(ARN_PARTS - 1).join(':')]
-}
-
-const arnParts = new Map<string, Pattern>()
-const ARN_PARTS_KNOWN_MAX = 10_000
-
-function arnPart(text: string): Pattern {
-  const known = arnParts.get(text)
-  if (known !== undefined) return known
-  const made = new Pattern(text, { wildcards: true, variables: false })
-  if (arnParts.size >= ARN_PARTS_KNOWN_MAX) arnParts.clear()
-  arnParts.set(text, made)
-  return made
-}
+const sameArn: Compare = (wanted, value, values) => wanted.matchesArn(value, values)
 
 const ARN = { wildcards: true, isValid: (value: string) => value === '*' || value.split(':').length >= 6 }
 

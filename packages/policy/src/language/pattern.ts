@@ -40,7 +40,20 @@ export class Pattern {
     const wanted = this.#resolved(values)
     if (wanted === undefined) return false
     const fold = (codes: number[]) => (ignoreCase ? codes.map(lowerCase) : codes)
-    return matchesGlob(fold(wanted), fold(codePoints(candidate)))
+    return matchesGlob(fold(wanted), fold(candidateCodes(candidate)))
+  }
+
+  /**
+   * IAM User Guide, "Amazon Resource Name (ARN) condition operators": each of the six parts is compared for itself, so that no
+   * wildcard reaches over a colon but in the last one.
+   */
+  matchesArn(candidate: string, values: ContextValues): boolean {
+    const wanted = this.#resolved(values)
+    if (wanted === undefined) return false
+    if (wanted.length === 1 && wanted[0] === STAR) return true
+    const [wantedParts, parts] = [arnParts(wanted), arnParts(candidateCodes(candidate))]
+    if (wantedParts.length !== ARN_PARTS || parts.length !== ARN_PARTS) return false
+    return wantedParts.every((part, index) => matchesGlob(part, parts[index] ?? []))
   }
 
   /** The text with its variables replaced; undefined as above. */
@@ -102,26 +115,66 @@ function tokensOf(text: string, { wildcards, variables }: { wildcards: boolean; 
   return tokens
 }
 
-/** Greedy, with one place to come back to: at most the product of both lengths, whatever the pattern. */
+/**
+ * Each text between two stars at the first place where it fits: at most the product of both lengths, whatever the pattern, and
+ * few steps for each, as who makes a policy and names an object can make it be so.
+ */
 function matchesGlob(wanted: readonly number[], candidate: readonly number[]): boolean {
-  let [at, in_, starAt, starIn] = [0, 0, -1, 0]
-  while (in_ < candidate.length) {
-    const token = wanted[at]
-    if (token === STAR) {
-      starAt = at++
-      starIn = in_
-    } else if (token !== undefined && (token === ANY || token === candidate[in_])) {
-      at++
-      in_++
-    } else if (starAt >= 0) {
-      at = starAt + 1
-      in_ = ++starIn
-    } else {
-      return false
-    }
+  const firstStar = wanted.indexOf(STAR)
+  if (firstStar === -1) return wanted.length === candidate.length && fitsAt(wanted, candidate, 0)
+  const lastStar = wanted.lastIndexOf(STAR)
+  const tail = wanted.slice(lastStar + 1)
+  const tailAt = candidate.length - tail.length
+  if (tailAt < firstStar) return false
+  if (!fitsAt(wanted.slice(0, firstStar), candidate, 0) || !fitsAt(tail, candidate, tailAt)) return false
+  let at = firstStar
+  for (let star = firstStar; star < lastStar; ) {
+    const next = wanted.indexOf(STAR, star + 1)
+    const found = find(wanted.slice(star + 1, next), candidate, at, tailAt)
+    if (found === -1) return false
+    at = found + (next - star - 1)
+    star = next
   }
-  while (wanted[at] === STAR) at++
-  return at === wanted.length
+  return true
+}
+
+/** Where a text without stars first fits between two places; -1: nowhere. */
+function find(text: readonly number[], candidate: readonly number[], from: number, end: number): number {
+  for (let at = from; at + text.length <= end; at++) if (fitsAt(text, candidate, at)) return at
+  return -1
+}
+
+/** From its end: what begins alike is the more common. */
+function fitsAt(text: readonly number[], candidate: readonly number[], at: number): boolean {
+  for (let index = text.length - 1; index >= 0; index--) {
+    const code = text[index]
+    if (code !== candidate[at + index] && code !== ANY) return false
+  }
+  return true
+}
+
+const ARN_PARTS = 6
+const COLON = 0x3a
+
+/** The last has all colons that are left. */
+function arnParts(codes: readonly number[]): (readonly number[])[] {
+  const parts: (readonly number[])[] = []
+  let start = 0
+  while (parts.length < ARN_PARTS - 1) {
+    const at = codes.indexOf(COLON, start)
+    if (at === -1) break
+    parts.push(codes.slice(start, at))
+    start = at + 1
+  }
+  return [...parts, codes.slice(start)]
+}
+
+let lastCandidate = { text: '', codes: [] as number[] }
+
+/** Many patterns are asked of one text after another. */
+function candidateCodes(text: string): number[] {
+  if (lastCandidate.text !== text) lastCandidate = { text, codes: codePoints(text) }
+  return lastCandidate.codes
 }
 
 function codePoints(text: string): number[] {
