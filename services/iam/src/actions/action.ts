@@ -31,10 +31,12 @@ export interface ActionCall {
   readonly values: IamActionRequest['values']
 }
 
-/** What an action is on: what its Resource element has to match, and the tags of that. */
+/** What an action is on: what its Resource element has to match, and what conditions can ask of that. */
 export interface Target {
   readonly arn: string
   readonly tags?: readonly Tag[] | undefined
+  /** The boundary that a user or role has. */
+  readonly boundaryArn?: string | undefined
 }
 
 export const ANYTHING = (): Target => ({ arn: '*' })
@@ -80,7 +82,8 @@ export function iamAction<Input extends object>(
 }
 
 /** Of one account, by its principals' own policies. IAM_ACCESS_DENIED, in AWS's words. */
-function assertAllowed(action: string, { arn, tags }: Target, input: object, call: ActionCall): ActionDecision {
+function assertAllowed(action: string, target: Target, input: object, call: ActionCall): ActionDecision {
+  const { arn } = target
   const { principal, policies, accountId, values } = call
   const { effect, reason, statement } = decide({
     principal,
@@ -88,7 +91,7 @@ function assertAllowed(action: string, { arn, tags }: Target, input: object, cal
     action,
     resource: arn,
     resourceAccountId: accountId,
-    values: (key) => values[key] ?? asList(principalValue(principal, key)) ?? requestValueOf(key, input, tags),
+    values: (key) => values[key] ?? asList(principalValue(principal, key)) ?? requestValueOf(key, input, target),
   })
   if (effect === 'allow') return { action, resource: arn, reason, ...(statement && { statement }) }
   throw refusal(
@@ -102,7 +105,7 @@ const TAG_OF_RESOURCE = /^(?:aws|iam):resourcetag\//
 const TAG_OF_REQUEST = 'aws:requesttag/'
 
 /** Service Authorization Reference, "Condition keys for AWS Identity and Access Management". */
-function requestValueOf(key: string, input: object, tags: readonly Tag[] | undefined): readonly string[] | undefined {
+function requestValueOf(key: string, input: object, { tags, boundaryArn }: Target): readonly string[] | undefined {
   const given = input as {
     readonly PolicyArn?: string
     readonly PermissionsBoundary?: string
@@ -110,7 +113,7 @@ function requestValueOf(key: string, input: object, tags: readonly Tag[] | undef
     readonly TagKeys?: readonly string[]
   }
   if (key === 'iam:policyarn') return asList(given.PolicyArn)
-  if (key === 'iam:permissionsboundary') return asList(given.PermissionsBoundary)
+  if (key === 'iam:permissionsboundary') return asList(given.PermissionsBoundary ?? boundaryArn)
   if (key === 'aws:tagkeys') return given.TagKeys ?? given.Tags?.map(({ Key }) => Key)
   if (key.startsWith(TAG_OF_REQUEST)) {
     const name = key.slice(TAG_OF_REQUEST.length)

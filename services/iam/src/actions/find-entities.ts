@@ -43,7 +43,11 @@ export function targetHolder(
 ): Target {
   const found = directory.named(kind, accountId, name) as PolicyHolder | undefined
   if (found === undefined) return { arn: `arn:aws:iam::${accountId}:${kind}${path}${name}` }
-  return { arn: arnOf(found), tags: 'tags' in found ? found.tags : undefined }
+  return {
+    arn: arnOf(found),
+    tags: 'tags' in found ? found.tags : undefined,
+    boundaryArn: 'boundaryArn' in found ? found.boundaryArn : undefined,
+  }
 }
 
 /** The target of an action on a user that may be left out. */
