@@ -1,4 +1,10 @@
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  GetObjectCommand,
+  ListBucketsCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { coffer } from '../harness/coffer-command.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -203,4 +209,50 @@ describe('a user of S3', async () => {
     expect((await callKms(server, 'DisableKey', { KeyId }, signing)).type).toBe('AccessDeniedException')
     expect((await callKms(server, 'ListKeys', {}, signing)).type).toBe('AccessDeniedException')
   })
+})
+
+it('who delegates users within a boundary is held to the boundary that a user has', async () => {
+  const { accessKeyId, secretAccessKey } = await newUser(server, 'delegate')
+  const keys = { accessKeyId, secretAccessKey }
+  const edge = (await iam(server, 'CreatePolicy', { PolicyName: 'edge', PolicyDocument: ALLOW_ALL })).text('Arn')
+  const within = { StringEquals: { 'iam:PermissionsBoundary': edge } }
+  const PolicyDocument = policy(
+    { Effect: 'Allow', Action: ['iam:PutUserPolicy', 'iam:DeleteUserPolicy'], Resource: '*', Condition: within },
+    { Effect: 'Allow', Action: 'iam:DeleteUserPermissionsBoundary', Resource: '*' },
+    { Effect: 'Deny', Action: 'iam:DeleteUserPermissionsBoundary', Resource: '*', Condition: within },
+  )
+  await iam(server, 'PutUserPolicy', { UserName: 'delegate', PolicyName: 'own', PolicyDocument })
+  await iam(server, 'CreateUser', { UserName: 'inside', PermissionsBoundary: edge })
+  await iam(server, 'CreateUser', { UserName: 'outside' })
+  const code = async (action: string, UserName: string, more: Record<string, string> = {}) =>
+    (await callIam(server, action, { UserName, ...more }, { keys })).code
+  const given = { PolicyName: 'p', PolicyDocument: ALLOW_ALL }
+  expect(await code('PutUserPolicy', 'inside', given)).toBe('')
+  expect(await code('PutUserPolicy', 'outside', given)).toBe('AccessDenied')
+  expect(await code('DeleteUserPermissionsBoundary', 'inside')).toBe('AccessDenied')
+})
+
+it('who may make buckets makes none that lets in others, or is locked, without leave for that', async () => {
+  const keys = await newUser(server, 'maker')
+  const s3 = s3Client({ ...server, ...keys })
+  const allow = (...Action: string[]) =>
+    iam(server, 'PutUserPolicy', {
+      UserName: 'maker',
+      PolicyName: 'own',
+      PolicyDocument: policy({ Effect: 'Allow', Action, Resource: '*' }),
+    })
+  const ownership = { ObjectOwnership: 'ObjectWriter' } as const
+  const refusal = (more: object) => failureOf(s3.send(new CreateBucketCommand({ Bucket: 'maker-wide', ...more })))
+  await allow('s3:CreateBucket')
+  await s3.send(new CreateBucketCommand({ Bucket: 'maker-plain' }))
+  for (const more of [ownership, { ObjectLockEnabledForBucket: true }]) {
+    expect((await refusal(more)).code).toBe('AccessDenied')
+  }
+  await allow('s3:CreateBucket', 's3:PutBucketOwnershipControls')
+  const shared = { ...ownership, ACL: 'authenticated-read' } as const
+  await expect.poll(async () => (await refusal(shared)).code, { timeout: 10_000 }).toBe('AccessDenied')
+  await allow('s3:CreateBucket', 's3:PutBucketOwnershipControls', 's3:PutBucketAcl')
+  const GrantRead = `id="${(await s3Client(server).send(new ListBucketsCommand({}))).Owner?.ID}"`
+  const make = () => s3.send(new CreateBucketCommand({ Bucket: 'maker-shared', ...ownership, GrantRead }))
+  await expect.poll(() => make().then(() => 'made', String), { timeout: 10_000 }).toBe('made')
 })

@@ -19,6 +19,7 @@ import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { emptyReply } from '../reply.ts'
 import { type AuthorizedRequest, accountOf } from '../requests.ts'
+import { assertAlsoAllowed } from '../steps/permission.ts'
 import type { Operation } from './operation.ts'
 
 const DOCUMENT_BYTES_MAX = 64 * 1024
@@ -34,6 +35,7 @@ export const createBucket: Operation = async (request, context) => {
   const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
     throw s3Error('IllegalLocationConstraintException', { details: { LocationConstraint: location } })
+  assertMayConfigure(request, tags !== undefined)
   const { ownership, acl } = await aclOf(request, context)
   const id = randomBytes(BUCKET_ID_BYTES).toString('hex')
   const withObjectLock = asksForObjectLock(request.parsed.headers)
@@ -59,6 +61,18 @@ export const createBucket: Operation = async (request, context) => {
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
     .catch((error: unknown) => acceptOwn(error, request, region))
   return emptyReply(200, { location: `/${name}` })
+}
+
+/** S3 API, CreateBucket, "Permissions": what is set with a new bucket needs the leave that setting it later does. AccessDenied. */
+function assertMayConfigure(request: AuthorizedRequest, hasTags: boolean): void {
+  const { headers } = request.parsed
+  if (parseAclHeaders(headers) !== undefined) assertAlsoAllowed(request, 's3:PutBucketAcl')
+  if (headers['x-amz-object-ownership'] !== undefined) assertAlsoAllowed(request, 's3:PutBucketOwnershipControls')
+  if (asksForObjectLock(headers)) {
+    assertAlsoAllowed(request, 's3:PutBucketObjectLockConfiguration')
+    assertAlsoAllowed(request, 's3:PutBucketVersioning')
+  }
+  if (hasTags) assertAlsoAllowed(request, 's3:TagResource')
 }
 
 async function configurationOf(request: AuthorizedRequest): Promise<ReturnType<typeof parseCreateBucketConfiguration>> {

@@ -28,8 +28,8 @@ interface ObjectAction {
   readonly versionId: string | undefined
 }
 
-/** Actions on the account itself; one on a bucket that is not there is nobody's. */
-const ACCOUNT_ACTIONS: readonly string[] = ['s3:CreateBucket', 's3:ListAllMyBuckets']
+/** On the account itself, or on a bucket that will be its; anything else on a bucket that is not there is nobody's. */
+const ACCOUNT_OPERATIONS: readonly string[] = ['CreateBucket', 'ListBuckets']
 
 /** The cause of AccessDenied: why, for the audit trail; no client is told. */
 export class NotAllowed extends Error {
@@ -44,8 +44,9 @@ export class NotAllowed extends Error {
 /** Whether whoever makes the request may do this, and why: also something beside what its operation is. */
 export function decisionOn(request: LocatedRequest, { bucket, action, key, existing, prefix }: Asked): Decision {
   const { principal, policies, parsed } = request
-  const ownAccountId = principal !== 'anonymous' && ACCOUNT_ACTIONS.includes(action) ? principal.accountId : undefined
-  const name = bucket?.record.name ?? (action === 's3:CreateBucket' ? parsed.bucket : '')
+  const isOnAccount = principal !== 'anonymous' && ACCOUNT_OPERATIONS.includes(parsed.operation)
+  const ownAccountId = isOnAccount ? principal.accountId : undefined
+  const name = bucket?.record.name ?? (parsed.operation === 'CreateBucket' ? parsed.bucket : '')
   const bucketPolicy = bucket && policyOf(bucket)
   const asked: DecisionRequest = {
     principal,
