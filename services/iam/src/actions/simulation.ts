@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import {
   type ContextValues,
   decide,
@@ -11,13 +12,15 @@ import { z } from 'zod'
 import { arnOf, type PolicyHolder } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import { policiesOfHolder, principalOfHolder } from '../principals.ts'
-import { type ActionCall, ANYTHING, type IamAction, iamAction } from './action.ts'
+import { type ActionCall, ANYTHING, type IamAction, iamAction, type Result } from './action.ts'
 import { readable, readPolicy } from './documents.ts'
 import { arn, document, listOf, paging } from './fields.ts'
 import { holdersOf } from './find-entities.ts'
 import { pageOf } from './pages.ts'
 
 const ASKED_MAX = 100
+/** Far more than policies of one account, and all that they name, take. */
+const EVALUATION_MS_MAX = 5_000
 const contextEntry = z.strictObject({
   ContextKeyName: z.string().min(5).max(256),
   ContextKeyValues: listOf(z.string(), 100),
@@ -78,7 +81,11 @@ export const SIMULATION_ACTIONS: readonly IamAction[] = [
   ),
 ]
 
-function evaluate(input: Asked, policies: PrincipalPolicies, holder: PolicyHolder | undefined, call: ActionCall) {
+/**
+ * A question after another, and others' requests between them: a request can bring half a MiB of policies and ten thousand
+ * questions. LimitExceeded past `EVALUATION_MS_MAX`.
+ */
+async function evaluate(input: Asked, policies: PrincipalPolicies, holder: PolicyHolder | undefined, call: ActionCall) {
   const { directory, accountId } = call
   const caller = input.CallerArn === undefined ? holder : holderWithArn(call, input.CallerArn)
   const principal = principalOfHolder(directory, accountId, caller)
@@ -92,30 +99,37 @@ function evaluate(input: Asked, policies: PrincipalPolicies, holder: PolicyHolde
     })),
   )
   const { items, more } = pageOf(questions, ({ order }) => order, input)
-  return {
-    EvaluationResults: items.map(({ action, resource }) => {
-      const { effect, reason, statement } = decide({
-        principal,
-        policies,
-        action,
-        resource,
-        values: (key) => values(key) ?? asList(principalValue(principal, key)),
-        resourceAccountId: input.ResourceOwner?.split(':')[4] ?? accountId,
-        resourcePolicy,
-      })
-      return {
-        EvalActionName: action,
-        EvalResourceName: resource,
-        EvalDecision: effect === 'allow' ? 'allowed' : reason === 'explicit-deny' ? 'explicitDeny' : 'implicitDeny',
-        MatchedStatements:
-          statement === undefined
-            ? []
-            : [{ SourcePolicyId: statement.policyId, SourcePolicyType: sourceOf(statement.kind) }],
-        MissingContextValues: [],
-      }
-    }),
-    ...more,
+  const evaluated: Result[] = []
+  const startedAt = performance.now()
+  for (const { action, resource } of items) {
+    if (performance.now() - startedAt > EVALUATION_MS_MAX) {
+      throw refusal(
+        'IAM_LIMIT_EXCEEDED',
+        'The policies are too large for so many actions and resources in one request.',
+      )
+    }
+    const { effect, reason, statement } = decide({
+      principal,
+      policies,
+      action,
+      resource,
+      values: (key) => values(key) ?? asList(principalValue(principal, key)),
+      resourceAccountId: input.ResourceOwner?.split(':')[4] ?? accountId,
+      resourcePolicy,
+    })
+    evaluated.push({
+      EvalActionName: action,
+      EvalResourceName: resource,
+      EvalDecision: effect === 'allow' ? 'allowed' : reason === 'explicit-deny' ? 'explicitDeny' : 'implicitDeny',
+      MatchedStatements:
+        statement === undefined
+          ? []
+          : [{ SourcePolicyId: statement.policyId, SourcePolicyType: sourceOf(statement.kind) }],
+      MissingContextValues: [],
+    })
+    await setImmediate()
   }
+  return { EvaluationResults: evaluated, ...more }
 }
 
 function sourceOf(kind: string): string {
