@@ -12,7 +12,7 @@ import {
   GetBucketWebsiteCommand,
   HeadBucketCommand,
   ListBucketsCommand,
-  PutBucketRequestPaymentCommand,
+  PutBucketAccelerateConfigurationCommand,
   PutObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
@@ -147,8 +147,9 @@ describe('buckets', () => {
     expect(website).toEqual({ code: 'NoSuchWebsiteConfiguration', status: 404 })
     const replication = await failureOf(s3.send(new GetBucketReplicationCommand({ Bucket })))
     expect(replication).toEqual({ code: 'ReplicationConfigurationNotFoundError', status: 404 })
-    const payer = { Bucket, RequestPaymentConfiguration: { Payer: 'Requester' as const } }
-    expect((await failureOf(s3.send(new PutBucketRequestPaymentCommand(payer)))).code).toBe('NotImplemented')
+    const accelerated = { Bucket, AccelerateConfiguration: { Status: 'Enabled' as const } }
+    const refused = await failureOf(s3.send(new PutBucketAccelerateConfigurationCommand(accelerated)))
+    expect(refused.code).toBe('NotImplemented')
   })
 
   it('says NoSuchBucket for every operation on a bucket that is not there', async () => {
