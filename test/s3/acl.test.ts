@@ -34,6 +34,7 @@ import { cofferJson } from '../harness/coffer-command.ts'
 import { send, sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
+import { iam, newUser, policy } from '../iam/query-api.ts'
 
 interface Created {
   readonly account: { readonly accountId: string; readonly canonicalId: string; readonly name: string }
@@ -171,6 +172,35 @@ describe('an object’s access control list', () => {
     await guest.send(new CompleteMultipartUploadCommand({ ...upload, UploadId, MultipartUpload }))
     expect(await anonymous(`/${Bucket}/k`)).toBe(200)
     expect((await guest.send(new GetObjectAclCommand(upload))).Owner).toMatchObject({ ID: guestId })
+  })
+
+  it('is given by whom the account of the object lets give it', async () => {
+    const Bucket = await bucketWith('ObjectWriter', 'public-read-write')
+    const guestServer = { ...server, ...created.accessKey }
+    const writer = s3Client({ ...server, ...(await newUser(guestServer, 'writer')) })
+    const allow = (...Action: string[]) =>
+      iam(guestServer, 'PutUserPolicy', {
+        UserName: 'writer',
+        PolicyName: 'own',
+        PolicyDocument: policy({ Effect: 'Allow', Action, Resource: `arn:aws:s3:::${Bucket}/*` }),
+      })
+    await allow('s3:PutObject')
+    await put(writer, Bucket)
+    expect(await failureOf(put(writer, Bucket, 'public-read'))).toEqual(DENIED)
+    await allow('s3:PutObject', 's3:PutObjectAcl')
+    await expect.poll(() => put(writer, Bucket, 'public-read').then(() => 'done', String)).toBe('done')
+  })
+
+  it('is not given by nobody known, where a policy lets them write and no more', async () => {
+    const Bucket = await bucketWith('ObjectWriter')
+    const Statement = { Effect: 'Allow', Principal: '*', Action: 's3:PutObject', Resource: `arn:aws:s3:::${Bucket}/*` }
+    await owner.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(Statement) }))
+    const drop = async (headers: Record<string, string>) =>
+      (await send(server, { method: 'PUT', path: `/${Bucket}/dropped`, headers, body: 'x' })).status
+    expect([await drop({}), await drop({ 'x-amz-acl': 'public-read' })]).toEqual([200, 403])
+    const open = await bucketWith('ObjectWriter', 'public-read-write')
+    const headers = { 'x-amz-acl': 'public-read' }
+    expect((await send(server, { method: 'PUT', path: `/${open}/a`, headers, body: 'x' })).status).toBe(200)
   })
 
   it('tells who may list the bucket, and nobody else, that a key is not there', async () => {

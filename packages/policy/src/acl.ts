@@ -51,9 +51,12 @@ export function isByObjectAcl(action: string): boolean {
   return action in BY_OBJECT_ACL
 }
 
+/** What decisions call the lists. */
+export const ACL_POLICY_ID = 'access-control-list'
+
 /** A grant is to its grantee what a policy of the resource would be that allows the action: nothing less, and nothing more. */
 const GRANTED: NamedPolicy = {
-  id: 'access-control-list',
+  id: ACL_POLICY_ID,
   policy: parseResourcePolicy(
     JSON.stringify({
       Version: '2012-10-17',

@@ -1,4 +1,4 @@
-export { type AccessControlList, type AclRequest, decideWithAcls, isByObjectAcl } from './acl.ts'
+export { ACL_POLICY_ID, type AccessControlList, type AclRequest, decideWithAcls, isByObjectAcl } from './acl.ts'
 export {
   type DecidingStatement,
   type Decision,

@@ -1,4 +1,5 @@
 import type { ObjectAcl } from '@coffer/object-record'
+import { ACL_POLICY_ID } from '@coffer/policy'
 import {
   assertAclIsOwners,
   type Grant,
@@ -24,7 +25,7 @@ export async function requestedAcl(
   context: GatewayContext,
   bucket: OpenBucket,
 ): Promise<ObjectAcl | undefined> {
-  const { headers, key } = request.parsed
+  const { headers } = request.parsed
   if (!hasAcls(bucket)) {
     assertAclIsOwners(headers)
     return undefined
@@ -36,12 +37,7 @@ export async function requestedAcl(
   const ownerAccountId = isOwners ? bucket.record.ownerAccountId : principal.accountId
   const isBucketOwners = ownerAccountId === bucket.record.ownerAccountId
   if (asked === undefined && isBucketOwners) return undefined
-  // Whose the object will be may give it to whom they like, and what nobody known writes is nobody's; else that is to be allowed.
-  const mayGive =
-    !isBucketOwners ||
-    principal === 'anonymous' ||
-    isPermitted(request, { bucket, action: 's3:PutObjectAcl', key, existing: undefined })
-  if (asked !== undefined && !handsOver && !mayGive) throw s3Error('AccessDenied')
+  if (asked !== undefined && !handsOver && !mayGive(request, bucket, ownerAccountId)) throw s3Error('AccessDenied')
   const owner = await accountAsOwner(request, context, ownerAccountId)
   if (asked === undefined) return { ownerAccountId, owner }
   const bucketOwner = await ownerOf(request, context, bucket)
@@ -51,6 +47,18 @@ export async function requestedAcl(
       : await resolveGrants(context, asked.grants)
   assertMayBePublic(bucket, grants)
   return { ownerAccountId, owner, grants }
+}
+
+/**
+ * S3 API, PutObject, "Permissions": a list needs leave for s3:PutObjectAcl, from the account whose the object will be. A list of the
+ * bucket that lets in everybody to write lets them give as well: what nobody known writes is nobody's.
+ */
+function mayGive(request: AuthorizedRequest, bucket: OpenBucket, ownerAccountId: string): boolean {
+  const { principal, decision, parsed } = request
+  if (principal === 'anonymous' && decision.statement?.policyId === ACL_POLICY_ID) return true
+  const isBucketOwners = ownerAccountId === bucket.record.ownerAccountId
+  const existing = isBucketOwners ? undefined : { tags: undefined, acl: { ownerAccountId, grants: [] } }
+  return isPermitted(request, { bucket, action: 's3:PutObjectAcl', key: parsed.key, existing })
 }
 
 /** The owner of an object and what its list gives: where lists are off, all is the bucket owner's. */
