@@ -6,6 +6,8 @@ export const BLOB_ERRORS = {
   BLOB_EXISTS: 'a blob of this id exists',
   BLOB_TRUNCATED: 'the blob ends before the range that was asked for',
   BLOB_STORE_FULL: 'no room left for object data',
+  BLOB_UNAVAILABLE:
+    'the blob store cannot be reached or does not answer as it should; what needs it fails until it does',
   BLOB_IO_FAILED: 'the blob store could not read or write',
 } as const
 

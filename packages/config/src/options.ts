@@ -64,6 +64,13 @@ export const OPTIONS = {
     flagValue: 'command',
     text: 'A program that prints the root key: 32 bytes in base64. Run without a shell at each start.',
   } satisfies Optional<readonly string[]>,
+  blobsFile: {
+    value: file,
+    environment: 'COFFER_BLOBS_FILE',
+    flag: 'blobs-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that names the S3 endpoint where object data is kept (docs/s3-back-end.md). Absent: the data directory.',
+  } satisfies Optional<string>,
   kmsFile: {
     value: file,
     environment: 'COFFER_KMS_FILE',

@@ -129,7 +129,7 @@ export interface OutboxEntry {
   readonly note: string
 }
 
-/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`, `events`). `value` is sealed by its owner where it is secret. */
+/** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`, `events`, `store`). `value` is sealed by its owner where it is secret. */
 export interface TableRecord {
   readonly id: string
   readonly value: Uint8Array
@@ -137,4 +137,4 @@ export interface TableRecord {
   readonly revision: number
 }
 
-export type TableName = 'iam' | 'keys' | 'bucket-keys' | 'jobs' | 'events'
+export type TableName = 'iam' | 'keys' | 'bucket-keys' | 'jobs' | 'events' | 'store'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
+import type { BlobStore } from '@coffer/blob-store'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
@@ -12,9 +12,11 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createJobHandler, createRotationService, provideRotation } from '@coffer/service-rotation'
+import { bindBlobs } from './bind-blobs.ts'
+import { openBlobStore } from './blob-location.ts'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
-import { openDataDirectory } from './data-directory.ts'
+import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
@@ -163,9 +165,8 @@ async function startIam({ configuration, mesh }: ServiceParts): Promise<string> 
 async function startRotation({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
-  const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
-  cleanup.defer(() => blobs.close())
   const metadata = mesh.use('metadata')
+  const blobs = await openOwnBlobs(directory, { configuration, mesh, cleanup })
   const queue = await openJobQueue(configuration, metadata)
   await provideRotation(mesh, createRotationService({ mesh, blobs, queue }))
   const writerId = newWriterId()
@@ -209,9 +210,8 @@ async function startGatewayService({ configuration, mesh, logger, cleanup }: Ser
   cleanup.defer(() => directory.release())
   const { address, domains } = configuration
   await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
-  const blobs = await openFsBlobStore({ directory: directory.blobsDirectory })
-  cleanup.defer(() => blobs.close())
   const metadata = mesh.use('metadata')
+  const blobs = await openOwnBlobs(directory, { configuration, mesh, cleanup })
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
   cleanup.defer(async () => await metadata.retireWriter(writerId))
@@ -227,6 +227,16 @@ async function startGatewayService({ configuration, mesh, logger, cleanup }: Ser
   cleanup.defer(() => gateway.stop(DRAIN_MS))
   onHangUp(cleanup, logger, () => gateway.reload())
   return `port ${gateway.port}`
+}
+
+async function openOwnBlobs(
+  { blobsDirectory }: DataDirectory,
+  { configuration, mesh, cleanup }: Pick<ServiceParts, 'configuration' | 'mesh' | 'cleanup'>,
+): Promise<BlobStore> {
+  const blobs = await openBlobStore({ blobsDirectory, blobsFile: configuration.blobsFile })
+  cleanup.defer(() => blobs.close())
+  await bindBlobs(mesh.use('metadata'), blobs)
+  return blobs
 }
 
 async function ensurePrivate(directory: string): Promise<void> {

@@ -1,5 +1,4 @@
 import type { BlobStore } from '@coffer/blob-store'
-import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
@@ -9,6 +8,7 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { type BlobLocation, openBlobStore } from './blob-location.ts'
 import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
@@ -17,9 +17,7 @@ import { type MetadataLocation, openMetadataStore } from './metadata-location.ts
 /** Each request asks whether identities have changed: the metadata store is in this process, and the answer is never old. */
 const LOCAL_STALE_MS_MAX = 0
 
-export interface StoreDirectories extends MetadataLocation {
-  readonly blobsDirectory: string
-}
+export interface StoreDirectories extends MetadataLocation, BlobLocation {}
 
 /** Every service on one data directory, in this process, reached through a mesh without a network. */
 export interface StoreServices {
@@ -41,7 +39,7 @@ export async function openStoreServices(
   const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
-    const blobs = await openFsBlobStore({ directory: directories.blobsDirectory })
+    const blobs = await openBlobStore(directories)
     const mesh = await Mesh.start({ logger })
     const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
     await provideMetadata(mesh, store)

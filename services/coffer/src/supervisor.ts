@@ -8,6 +8,7 @@ import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Logger } from '@coffer/mesh'
 import { startRelay } from '@coffer/service-events'
 import { renderBanner } from './banner.ts'
+import { bindBlobs } from './bind-blobs.ts'
 import {
   defaultCertificatePath,
   ensureDefaultCertificate,
@@ -65,11 +66,12 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (pool) cleanup.defer(() => pool.kill())
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
   const services = await openStoreServices(
-    { ...directory, metadataServer },
+    { ...directory, metadataServer, blobsFile: configuration.blobsFile },
     { openDomainKey, kmsFile: configuration.kmsFile },
     logger,
   )
   cleanup.defer(() => services.close())
+  await bindBlobs(services.mesh.use('metadata'), services.blobs)
   // From here on the store is known to be ours to change.
   await retireEarlierWriters(services.mesh.use('metadata'))
   const credentials = await ensureRootAccount(
@@ -120,7 +122,7 @@ async function startHealth(address: HostPort, { services, cleanup }: ServerParts
 function startJobProcess({ configuration, directory, services, housekeeping, logger }: ServerParts): JobProcess {
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory } = directory
-  const { logLevel, logFormat, kmsFile } = configuration
+  const { logLevel, logFormat, kmsFile, blobsFile } = configuration
   return new JobProcess({
     logger,
     hasWork: () => services.jobs.hasWork(),
@@ -128,7 +130,7 @@ function startJobProcess({ configuration, directory, services, housekeeping, log
       await metadata.registerWriter(writerId)
       return {
         kind: 'start',
-        directories: { metadataDirectory, metadataServer: metadataServerOf(configuration), blobsDirectory },
+        directories: { metadataDirectory, metadataServer: metadataServerOf(configuration), blobsDirectory, blobsFile },
         domainKey: services.domainKey.insecureExport(),
         kmsFile,
         writerId,
@@ -175,6 +177,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
           metadataDirectory,
           metadataServer: metadataServerOf(configuration),
           blobsDirectory,
+          blobsFile: configuration.blobsFile,
           certsDirectory,
           auditDirectory,
         },

@@ -18,6 +18,7 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   META_STORE_FULL: 'StorageFull',
   META_UNAVAILABLE: 'ServiceUnavailable',
   BLOB_STORE_FULL: 'StorageFull',
+  BLOB_UNAVAILABLE: 'ServiceUnavailable',
   AUDIT_UNAVAILABLE: 'ServiceUnavailable',
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',
   KMS_UNAVAILABLE: 'ServiceUnavailable',

@@ -1,6 +1,7 @@
 import type { Configuration } from '@coffer/config'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Mesh } from '@coffer/mesh'
+import { bindBlobs } from '../bind-blobs.ts'
 import { openDataDirectory } from '../data-directory.ts'
 import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
@@ -35,11 +36,12 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
   const services = await openStoreServices(
-    { ...directory, metadataServer },
+    { ...directory, metadataServer, blobsFile: configuration.blobsFile },
     { openDomainKey, kmsFile: configuration.kmsFile },
     logger,
   )
   cleanup.defer(() => services.close())
+  await bindBlobs(services.mesh.use('metadata'), services.blobs)
   await work(services.mesh)
 }
 

@@ -13,6 +13,7 @@ export const STORE_OPTIONS: readonly OptionName[] = [
   'dataDir',
   'rootKeyFile',
   'rootKeyCommand',
+  'blobsFile',
   'kmsFile',
   'fips',
   'metadataUrl',

@@ -9,7 +9,14 @@ import { readRow, scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /** Rows of `records`: key: number of the table (1), id; value: revision (4), value to the end. Numbers are never reused. */
-const TABLE_NUMBERS: Readonly<Record<TableName, number>> = { iam: 1, keys: 2, 'bucket-keys': 3, jobs: 4, events: 5 }
+const TABLE_NUMBERS: Readonly<Record<TableName, number>> = {
+  iam: 1,
+  keys: 2,
+  'bucket-keys': 3,
+  jobs: 4,
+  events: 5,
+  store: 6,
+}
 
 export function findRecord(databases: Databases, table: TableName, id: string): TableRecord | undefined {
   const key = recordKey(table, id)
