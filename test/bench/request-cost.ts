@@ -1,10 +1,11 @@
 /**
  * Processor time of one request in all processes of a server, which says more than requests a second on a machine that others
- * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings), in turns of a second.
- * `node test/bench/request-cost.ts [seconds for each] [other checkout] [object bytes]`
+ * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings) or with metrics, in turns of a second.
+ * `node test/bench/request-cost.ts [seconds for each] [other checkout, or: metrics] [object bytes]`
  */
 import { availableParallelism } from 'node:os'
 import { runLoad } from '@coffer/service-coffer/bench'
+import { freePort } from '../harness/free-port.ts'
 import { type BenchServer, makeBenchBucket, startBareServer, startCoffer } from './bench-server.ts'
 
 const TURN_MS = 1000
@@ -14,7 +15,7 @@ const sizeBytes = Number(process.argv[4] ?? 4096)
 
 const servers = [
   { name: 'coffer', server: await startCoffer() },
-  ...(otherCheckout ? [{ name: 'other', server: await startCoffer({}, otherCheckout) }] : []),
+  ...(otherCheckout ? [await startOther(otherCheckout)] : []),
   { name: 'bare node:http', server: await startBareServer(availableParallelism(), sizeBytes) },
 ]
 try {
@@ -33,6 +34,12 @@ try {
   }
 } finally {
   for (const { server } of servers) await server.stop()
+}
+
+async function startOther(checkout: string): Promise<{ name: string; server: BenchServer }> {
+  if (checkout !== 'metrics') return { name: 'other', server: await startCoffer({}, checkout) }
+  const settings = { COFFER_HEALTH_ADDRESS: `127.0.0.1:${await freePort()}` }
+  return { name: 'with metrics', server: await startCoffer(settings) }
 }
 
 async function takeTurn(

@@ -34,6 +34,16 @@ export interface AuditLogOptions {
   readonly onTrouble: (event: 'stalled' | 'recovered' | 'unsigned' | 'lost', facts: object) => void
 }
 
+/** How a trail stands, for whoever watches it. */
+export interface AuditFigures {
+  readonly recordCount: number
+  /** Left out because a target took none, since the trail began. */
+  readonly droppedCount: number
+  /** That the slowest target has not taken yet. */
+  readonly waitingCount: number
+  readonly stalledTargetCount: number
+}
+
 /**
  * The audit trail of one process: numbers and chains records, has the chain signed now and then, and hands all to each target.
  * No record is lost without a record of that: what is admitted is written, and what is not taken in is counted.
@@ -44,6 +54,7 @@ export class AuditLog {
   readonly #lanes: readonly Lane[]
   readonly #timer: NodeJS.Timeout
   #dropped = 0
+  #droppedInAll = 0
   #droppedSince = ''
   #signedSeq = 0
   #signing: Promise<void> | undefined
@@ -72,11 +83,21 @@ export class AuditLog {
     if (this.#options.whenStalled === 'drop' && this.#isFull()) {
       if (this.#dropped === 0) this.#droppedSince = facts.time
       this.#dropped += 1
+      this.#droppedInAll += 1
       return
     }
     this.#tellOfGap()
     this.#append({ kind: 'request', ...facts })
     if (this.#chain.head.seq - this.#signedSeq >= CHECKPOINT_RECORDS) this.#checkpointSoon()
+  }
+
+  get figures(): AuditFigures {
+    return {
+      recordCount: this.#chain.head.seq,
+      droppedCount: this.#droppedInAll,
+      waitingCount: Math.max(0, ...this.#lanes.map(({ length }) => length)),
+      stalledTargetCount: this.#lanes.filter(({ isStalled }) => isStalled).length,
+    }
   }
 
   /** Signs and writes all that there is; gives a target that takes nothing up after `drainMs`, and tells how much was lost. */

@@ -1,4 +1,4 @@
-export { AuditLog, type AuditLogOptions, newChainId, type WhenStalled } from './audit-log.ts'
+export { type AuditFigures, AuditLog, type AuditLogOptions, newChainId, type WhenStalled } from './audit-log.ts'
 export type { AuditTarget, AuditTargetContext, AuditTargetPlugin } from './audit-target.ts'
 export { auditKeyIdOf, checkpointText } from './checkpoint.ts'
 export { AUDIT_ERRORS, type AuditErrorCode, auditError } from './errors.ts'

@@ -33,6 +33,11 @@ export class Lane {
     return this.#lines.length
   }
 
+  /** Whether the target has refused the last batch. */
+  get isStalled(): boolean {
+    return this.#failures > 0
+  }
+
   add(line: string): void {
     this.#lines.push(line)
     if (this.#pumping === undefined) this.#pumpSoon()

@@ -298,7 +298,7 @@ export const OPTIONS = {
     environment: 'COFFER_HEALTH_ADDRESS',
     flag: 'health-address',
     flagValue: 'host:port',
-    text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready, plain HTTP), for probes. Absent: nowhere.',
+    text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready) and its numbers for Prometheus (GET /metrics), over plain HTTP. Absent: nowhere, and nothing is counted.',
   } satisfies Optional<HostPort>,
   ...BACK_END_OPTIONS,
 } as const

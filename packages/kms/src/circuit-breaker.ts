@@ -16,6 +16,7 @@ export class CircuitBreaker {
   readonly #openMs: number
   /** Must never go back. */
   readonly #nowMs: () => number
+  readonly #onChange: (isOpen: boolean) => void
   #failuresInARow = 0
   /** When a trial may be made; undefined while closed. */
   #trialAtMs: number | undefined
@@ -23,7 +24,13 @@ export class CircuitBreaker {
   /** Counts openings and closings: who entered before one of them says nothing about what came after it. */
   #period = 0
 
-  constructor(limits: { failuresMax: number; openMs: number }, nowMs: () => number) {
+  /** `onChange`: told when it opens and when it closes. */
+  constructor(
+    limits: { failuresMax: number; openMs: number },
+    nowMs: () => number,
+    onChange: (isOpen: boolean) => void = () => undefined,
+  ) {
+    this.#onChange = onChange
     this.#failuresMax = limits.failuresMax
     this.#openMs = limits.openMs
     this.#nowMs = nowMs
@@ -58,5 +65,6 @@ export class CircuitBreaker {
     this.#trialAtMs = trialAtMs
     this.#trialUnderWay = false
     this.#period++
+    this.#onChange(trialAtMs !== undefined)
   }
 }

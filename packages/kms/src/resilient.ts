@@ -12,6 +12,8 @@ import { type ResilienceLimits, resilienceLimits } from './resilient/limits.ts'
 import { systemTiming, type Timing } from './resilient/timing.ts'
 
 export interface ResilientOptions extends Partial<ResilienceLimits> {
+  /** Told when the KMS is given up for a while (open), and when it has answered again. */
+  readonly onBreaker?: ((isOpen: boolean) => void) | undefined
   /** For tests. */
   readonly timing?: Timing
 }
@@ -34,7 +36,7 @@ export interface ResilientOptions extends Partial<ResilienceLimits> {
  * KMS_OPTIONS_INVALID.
  */
 export function resilient(connector: KmsConnector, options: ResilientOptions = {}): KmsConnector {
-  return new ResilientConnector(connector, resilienceLimits(options), options.timing ?? systemTiming)
+  return new ResilientConnector(connector, resilienceLimits(options), options)
 }
 
 class ResilientConnector implements KmsConnector {
@@ -45,10 +47,14 @@ class ResilientConnector implements KmsConnector {
   readonly #connector: KmsConnector
   readonly #calls: GuardedCalls
 
-  constructor(connector: KmsConnector, limits: ResilienceLimits, timing: Timing) {
+  constructor(
+    connector: KmsConnector,
+    limits: ResilienceLimits,
+    { timing = systemTiming, onBreaker }: ResilientOptions,
+  ) {
     this.name = connector.name
     this.#connector = connector
-    this.#calls = new GuardedCalls(connector.name, limits, timing)
+    this.#calls = new GuardedCalls(connector.name, limits, timing, onBreaker)
     const destroyKey = connector.destroyKey?.bind(connector)
     const importKey = connector.importKey?.bind(connector)
     if (importKey) this.importKey = (keyId, material) => this.#change('importKey', () => importKey(keyId, material))

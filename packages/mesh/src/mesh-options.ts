@@ -11,6 +11,8 @@ export interface NatsOptions {
   readonly tls?: { readonly caFile?: string; readonly certFile?: string; readonly keyFile?: string }
 }
 
+export type CallObserver = (outcome: 'ok' | 'refused' | 'unavailable', seconds: number) => void
+
 export interface MeshOptions {
   /** Random by default; the node id on the mesh. */
   readonly processId?: string
@@ -22,4 +24,6 @@ export interface MeshOptions {
   /** Shared by all services of a mesh; required with `nats`. 32 bytes. */
   readonly meshKey?: Secret
   readonly requestTimeoutMs?: number
+  /** Who is told how calls to other processes end, by action; `unavailable`: no answer came. */
+  readonly observerOf?: ((action: string) => CallObserver) | undefined
 }

@@ -51,6 +51,7 @@ export class Mesh {
   readonly #broker: ServiceBroker
   readonly #courier: KeyCourier
   readonly #logger: Logger
+  readonly #observerOf: MeshOptions['observerOf']
   readonly #offered = new Map<ServiceName, Offered>()
   readonly #clients = new Map<ServiceName, Services[ServiceName]>()
   readonly #registered: Service[] = []
@@ -60,6 +61,7 @@ export class Mesh {
   private constructor(options: MeshOptions, processId: string) {
     this.processId = processId
     this.#logger = options.logger
+    this.#observerOf = options.observerOf
     this.#courier = new KeyCourier(options.meshKey ?? Secret.random(MESH_KEY_BYTES))
     this.#broker = new ServiceBroker({
       nodeID: processId,
@@ -184,9 +186,23 @@ export class Mesh {
   }
 
   async #call(action: string, args: readonly unknown[], processId?: string): Promise<unknown> {
-    const outcome = decodeWire(await this.#send(action, { args: encodeWire(args) }, processId)) as Outcome
+    const outcome = await this.#outcomeOf(action, { args: encodeWire(args) }, processId)
     if ('error' in outcome) throw new CofferError(outcome.error)
     return outcome.value
+  }
+
+  async #outcomeOf(action: string, params: { args: Uint8Array }, processId?: string): Promise<Outcome> {
+    const observer = this.#observerOf?.(action)
+    if (observer === undefined) return decodeWire(await this.#send(action, params, processId)) as Outcome
+    const startedAt = performance.now()
+    let ended: Parameters<typeof observer>[0] = 'unavailable'
+    try {
+      const outcome = decodeWire(await this.#send(action, params, processId)) as Outcome
+      ended = 'error' in outcome ? 'refused' : 'ok'
+      return outcome
+    } finally {
+      observer(ended, (performance.now() - startedAt) / 1000)
+    }
   }
 
   async #send(action: string, params: { args: Uint8Array }, processId?: string): Promise<Uint8Array> {

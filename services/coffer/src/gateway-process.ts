@@ -8,6 +8,7 @@ import { CertificateStore } from './certificates/certificate-store.ts'
 import { type TlsSettings, tlsSettingsOf } from './certificates/tls-settings.ts'
 import { eventTargetNames } from './event-targets.ts'
 import { listen } from './listener.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
 
 /** How long a target that takes no records may hold up a stop. */
 const AUDIT_DRAIN_MS = 1_500
@@ -78,6 +79,7 @@ export interface GatewayParts {
   readonly auditDirectory: string
   readonly bucketLeaseMs: number
   readonly logger: Logger
+  readonly metrics?: ProcessMetrics | undefined
 }
 
 export interface RunningGateway {
@@ -90,8 +92,9 @@ export interface RunningGateway {
 
 /** The gateway behind its port. COFFER_ADDRESS_UNAVAILABLE, COFFER_CERTIFICATE_INVALID. */
 export async function startGateway(settings: GatewaySettings, parts: GatewayParts): Promise<RunningGateway> {
-  const { certsDirectory, auditDirectory, ...gatewayParts } = parts
+  const { certsDirectory, auditDirectory, metrics, ...gatewayParts } = parts
   const audit = await openAuditTrail(settings, { mesh: parts.mesh, auditDirectory, logger: parts.logger })
+  if (audit) metrics?.audit.follow(audit.log)
   const certificates = await CertificateStore.open(certsDirectory, parts.logger, settings)
   const gateway = await createGateway({
     ...gatewayParts,
@@ -108,6 +111,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     rateLimits: settings,
     audit,
     eventTargets: eventTargetNames(settings.eventsFile),
+    observer: metrics?.requests,
   })
   const { address, allowHttp } = settings
   const handler = gateway.handler.bind(gateway)

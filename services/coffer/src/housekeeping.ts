@@ -1,10 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { ScrubReport } from '@coffer/contracts'
 import type { Logger, Mesh } from '@coffer/mesh'
 import { LifecyclePasses } from './lifecycle-passes.ts'
 
 const GARBAGE_INTERVAL_MS = 60_000
 /** A scrub of a large store takes longer than a stop may; what it leaves is found at the next start. */
 const STOP_TIMEOUT_MS = 3_000
+
+type OnScrub = (report: ScrubReport) => void
 
 export interface Housekeeping {
   /** Walks the whole blob store: at the start, and when a writer has died with work unfinished. */
@@ -17,7 +20,7 @@ export interface Housekeeping {
  * Erases keys whose deletion is due, rotates those whose period is over, applies lifecycle rules, and removes object data that nothing refers to: what dead writers left,
  * at once; what commits dropped, each minute.
  */
-export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
+export function startHousekeeping(mesh: Mesh, logger: Logger, onScrub?: OnScrub): Housekeeping {
   const lifecycle = new LifecyclePasses(mesh, logger)
   let running: Promise<void> = Promise.resolve()
   let isScrubWanted = false
@@ -27,7 +30,7 @@ export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
       if (isStopped) return
       const wasWanted = isScrubWanted
       isScrubWanted = false
-      await (wasWanted ? scrub(mesh, logger) : removeGarbage(mesh, logger))
+      await (wasWanted ? scrub(mesh, logger, onScrub) : removeGarbage(mesh, logger))
       await destroyDueKeys(mesh, logger)
       await rotateDueKeys(mesh, logger)
       await lifecycle.turn(() => isStopped)
@@ -52,9 +55,11 @@ export function startHousekeeping(mesh: Mesh, logger: Logger): Housekeeping {
   }
 }
 
-async function scrub(mesh: Mesh, logger: Logger): Promise<void> {
+async function scrub(mesh: Mesh, logger: Logger, onScrub?: OnScrub): Promise<void> {
   try {
-    const { orphansRemoved, garbageRemoved, damaged } = await mesh.use('rotation').scrub()
+    const report = await mesh.use('rotation').scrub()
+    onScrub?.(report)
+    const { orphansRemoved, garbageRemoved, damaged } = report
     if (orphansRemoved + garbageRemoved > 0)
       logger.info({ orphansRemoved, garbageRemoved }, 'unreferenced data removed')
     for (const { blobId, problem } of damaged) logger.error({ blobId, problem }, 'object data is damaged')

@@ -1,4 +1,5 @@
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
+import type { MetricsRequest } from './metrics/child-metrics.ts'
 import type { StoreDirectories } from './store-services.ts'
 
 /** What a process needs to work on the store. */
@@ -11,4 +12,11 @@ export interface JobStart {
 }
 
 /** What the job process is told by the supervisor, over the channel between them: never by arguments or environment. */
-export type JobProcessMessage = ({ readonly kind: 'start' } & JobStart) | { readonly kind: 'stop' }
+export type JobProcessMessage =
+  | ({
+      readonly kind: 'start'
+      /** Whether it may be asked for its numbers. */
+      readonly metrics: boolean
+    } & JobStart)
+  | MetricsRequest
+  | { readonly kind: 'stop' }

@@ -15,6 +15,8 @@ export interface JobProcessOptions {
   readonly startMessage: (writerId: string) => Promise<JobProcessMessage>
   /** Called when the process that had this writer id is certainly gone; `hasDied`: not at its own time. */
   readonly onGone: (writerId: string, hasDied: boolean) => Promise<void>
+  /** Told of each process that is told to start. */
+  readonly onStarting?: ((child: ChildProcess) => void) | undefined
 }
 
 /** A process for jobs, there while there are any: so that they take no turn from requests, and their death none with it. */
@@ -67,6 +69,7 @@ export class JobProcess {
   #runOne(message: JobProcessMessage): Promise<boolean> {
     const child = fork(new URL('./job-main.ts', import.meta.url), [], { serialization: 'advanced' })
     this.#child = child
+    this.#options.onStarting?.(child)
     return new Promise((resolve) => {
       const gone = (code: number | null, signal: string | null) => {
         this.#child = undefined

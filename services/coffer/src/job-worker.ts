@@ -4,6 +4,8 @@ import { DomainKey } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
 import { createJobHandler, rewrapBatchWorker } from '@coffer/service-rotation'
 import type { JobProcessMessage } from './job-messages.ts'
+import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { SharedRewraps } from './shared-rewraps.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
 
@@ -13,19 +15,33 @@ const IDLE_POLL_MS = 1_000
 
 type StartMessage = Extract<JobProcessMessage, { kind: 'start' }>
 
+interface RunningWorker {
+  readonly services: StoreServices
+  readonly metrics: ProcessMetrics | undefined
+}
+
 /** Follows the supervisor's messages, and ends with it. */
 export function workOnJobs(): void {
   // Beside workers on the same cores: requests come first.
   setPriority(constants.priority.PRIORITY_LOW)
-  let services: Promise<StoreServices> | undefined
+  let running: Promise<RunningWorker> | undefined
   const stop = () => {
-    const closed = services?.then((open) => open.close()) ?? Promise.resolve()
+    // What was counted outlives the process.
+    const closed =
+      running?.then(async ({ services, metrics }) => {
+        await services.close()
+        await tellMetrics(metrics)
+      }) ?? Promise.resolve()
     closed.catch(() => undefined).finally(() => process.exit(0))
   }
   process.on('message', (message: JobProcessMessage) => {
     if (message.kind === 'stop') return stop()
-    services = start(message, stop)
-    services.catch(() => process.exit(1))
+    if (message.kind === 'metrics') {
+      void running?.then(({ metrics }) => tellMetrics(metrics)).catch(() => undefined)
+      return
+    }
+    running = start(message, stop)
+    running.catch(() => process.exit(1))
   })
   // The supervisor is gone, and the lock of the data directory with it: whoever has it next goes on with the jobs.
   process.on('disconnect', () => process.exit(1))
@@ -34,20 +50,22 @@ export function workOnJobs(): void {
 }
 
 async function start(
-  { directories, domainKey, kmsFile, writerId, log }: StartMessage,
+  { directories, domainKey, kmsFile, writerId, log, ...start }: StartMessage,
   onIdle: () => void,
-): Promise<StoreServices> {
+): Promise<RunningWorker> {
   const logger = createLogger({ ...log, name: 'jobs' })
   try {
     const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
-    const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger)
+    const metrics = await openMetrics(start.metrics)
+    const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger)
     const { mesh, blobs } = services
     const rewraps = new SharedRewraps({
       logger,
       own: rewrapBatchWorker(mesh),
       startMessage: () => ({ directories, domainKey: services.domainKey.insecureExport(), kmsFile, log }),
     })
-    const handle = createJobHandler({ mesh, blobs, writerId, rewrapBatch: rewraps.work })
+    const jobHandler = createJobHandler({ mesh, blobs, writerId, rewrapBatch: rewraps.work })
+    const handle = metrics?.jobs.counting(jobHandler) ?? jobHandler
     let running = 0
     let idleSince = Date.now()
     services.jobs.work(async (run) => {
@@ -69,7 +87,7 @@ async function start(
       clearInterval(timer)
       onIdle()
     }, IDLE_POLL_MS)
-    return services
+    return { services, metrics }
   } catch (error) {
     logger.error({ err: error }, 'jobs could not be worked on')
     throw error

@@ -7,6 +7,7 @@ import type { Logger } from '@coffer/mesh'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
 import { loadPlugin } from './load-plugin.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
 
 /** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
 const LOCAL_CONNECTOR = 'local'
@@ -35,6 +36,7 @@ export interface KmsConnectorsOptions {
   /** Not called where the configuration is refused. */
   readonly openDomainKey: (records: KmsRecords) => Promise<DomainKey>
   readonly kmsFile?: string | undefined
+  readonly metrics?: ProcessMetrics | undefined
 }
 
 export interface KmsConnectors {
@@ -59,7 +61,9 @@ export async function openKmsConnectors(
 ): Promise<KmsConnectors> {
   const { defaultConnector, configured } = configurationOf(options.kmsFile)
   const domainKey = await options.openDomainKey(records)
-  const local = openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records })
+  const { metrics } = options
+  const metered = (connector: KmsConnector) => metrics?.calls.metered(connector) ?? connector
+  const local = metered(openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records }))
   const connectors = [local]
   const close = async () => {
     for (const connector of connectors) await connector.close()
@@ -67,7 +71,8 @@ export async function openKmsConnectors(
   try {
     await local.selfTest()
     for (const { name, settings, kmsFile } of configured) {
-      const connector = resilient(await open(kmsFile, name, settings, records), limitsOf(settings))
+      const opened = await open(kmsFile, name, settings, records)
+      const connector = metered(resilient(opened, { ...limitsOf(settings), onBreaker: metrics?.calls.breakerOf(name) }))
       connectors.push(connector)
       connector.selfTest().catch((error: unknown) => warn(logger, name, error))
     }

@@ -5,9 +5,15 @@ import { type Logger, Mesh } from '@coffer/mesh'
 import { cofferError } from './errors.ts'
 import type { MeshRole } from './local-mesh/roles.ts'
 import { readMeshKeyFile } from './mesh-key.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
 
 /** The mesh over NATS, as configured; `role` is what NATS may tell processes apart by. COFFER_NATS_NEEDED, COFFER_MESH_KEY_INVALID, MESH_... */
-export async function connectMesh(configuration: Configuration, role: MeshRole, logger: Logger): Promise<Mesh> {
+export async function connectMesh(
+  configuration: Configuration,
+  role: MeshRole,
+  logger: Logger,
+  metrics?: ProcessMetrics,
+): Promise<Mesh> {
   const { natsUrl, natsUser, natsPasswordFile, natsCredentialsFile, meshKeyFile } = configuration
   if (natsUrl === undefined) throw cofferError('COFFER_NATS_NEEDED', 'give --nats <url> or COFFER_NATS_URL')
   if (meshKeyFile === undefined) {
@@ -17,6 +23,7 @@ export async function connectMesh(configuration: Configuration, role: MeshRole, 
   return await Mesh.start({
     logger,
     role,
+    observerOf: metrics && ((action) => metrics.calls.meshObserver(action)),
     meshKey: await readMeshKeyFile(meshKeyFile),
     nats: {
       url: natsUrl,

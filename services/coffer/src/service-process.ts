@@ -29,6 +29,9 @@ import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
 import { openJobQueue } from './mesh-job-queue.ts'
 import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
+import { openMetrics } from './metrics/open-metrics.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
+import { showCertificates, showDisks, showEvents, showUsage } from './metrics/show-state.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -49,6 +52,7 @@ interface ServiceParts {
   readonly mesh: Mesh
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
+  readonly metrics: ProcessMetrics | undefined
 }
 
 interface ServiceStart {
@@ -78,16 +82,18 @@ export async function runService(name: RunnableService, configuration: Configura
   const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
   await using cleanup = new AsyncDisposableStack()
   const health = new Health()
+  const metrics = await openMetrics(configuration.healthAddress !== undefined)
+  const page = metrics && (await import('./metrics/metrics-page.ts')).metricsPages(metrics)
   if (configuration.healthAddress) {
-    const listener = await startHealthListener(configuration.healthAddress, health)
+    const listener = await startHealthListener(configuration.healthAddress, health, page)
     cleanup.defer(() => listener.stop())
   }
   await trustCertificatesIn(join(configuration.dataDir, 'certs'))
-  const mesh = await connectMesh(configuration, name, logger)
+  const mesh = await connectMesh(configuration, name, logger, metrics)
   cleanup.defer(() => mesh.stop())
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
-  const ready = await service.start({ configuration, mesh, logger, cleanup })
+  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics })
   health.running(() => unreachable(mesh, service.needs))
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
   const signal = await stopSignal()
@@ -113,25 +119,26 @@ function endWithStarter(): void {
   process.channel?.unref()
 }
 
-async function startMetadata({ configuration, mesh, cleanup }: ServiceParts): Promise<string> {
+async function startMetadata({ configuration, mesh, cleanup, metrics }: ServiceParts): Promise<string> {
   const metadataServer = metadataServerOf(configuration)
   if (metadataServer) {
     // It keeps nothing of its own: any number of these services share the database.
     const shared = await openMetadataStore({ metadataDirectory: '', metadataServer })
     cleanup.defer(() => shared.close())
-    await provideMetadata(mesh, shared)
+    await provideMetadata(mesh, metrics?.calls.countingCommits(shared) ?? shared)
     return metadataServer.url
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
   const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
-  await provideMetadata(mesh, store)
+  await provideMetadata(mesh, metrics?.calls.countingCommits(store) ?? store)
+  await showDisks(metrics, { metadata: directory.metadataDirectory })
   return directory.path
 }
 
 /** The root key stays with this service. Without a configured one it is in this service's own data directory. */
-async function startKms({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+async function startKms({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
   const metadata = mesh.use('metadata')
   const secretsDirectory = join(configuration.dataDir, 'secrets')
   await ensurePrivate(secretsDirectory)
@@ -139,7 +146,7 @@ async function startKms({ configuration, mesh, logger, cleanup }: ServiceParts):
   if (rootKey.warning) logger.warn(rootKey.warning)
   const records = kmsRecordsIn(metadata)
   const kms = await openKmsConnectors(
-    { openDomainKey: () => openSealedStore(rootKey, records), kmsFile: configuration.kmsFile },
+    { openDomainKey: () => openSealedStore(rootKey, records), kmsFile: configuration.kmsFile, metrics },
     records,
     logger,
   )
@@ -162,7 +169,7 @@ async function startIam({ configuration, mesh }: ServiceParts): Promise<string> 
   return credentials.path ? `root access key ${credentials.accessKeyId} in ${credentials.path}` : ''
 }
 
-async function startRotation({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+async function startRotation({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const metadata = mesh.use('metadata')
@@ -172,30 +179,39 @@ async function startRotation({ configuration, mesh, logger, cleanup }: ServicePa
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
   cleanup.defer(async () => await metadata.retireWriter(writerId))
-  queue.work(createJobHandler({ mesh, blobs, writerId }))
+  await showUsage(metrics, mesh)
+  const handle = createJobHandler({ mesh, blobs, writerId })
+  queue.work(metrics?.jobs.counting(handle) ?? handle)
   cleanup.defer(() => queue.close())
   const housekeeping = holdLease({
     store: metadata,
     name: 'housekeeping',
-    work: (held) => keepHouseWhile(held, mesh, logger),
+    work: (held) => keepHouseWhile(held, mesh, logger, metrics),
   })
   cleanup.defer(() => housekeeping.stop())
   return ''
 }
 
 /** Of all rotation processes one keeps house: twice at once it would be twice the work, and a key due for rotation rotated twice. */
-async function keepHouseWhile(held: AbortSignal, mesh: Mesh, logger: Logger): Promise<void> {
+async function keepHouseWhile(
+  held: AbortSignal,
+  mesh: Mesh,
+  logger: Logger,
+  metrics: ProcessMetrics | undefined,
+): Promise<void> {
   if (held.aborted) return
-  const housekeeping = startHousekeeping(mesh, logger)
+  const housekeeping = startHousekeeping(mesh, logger, metrics && ((report) => metrics.scrub.ended(report)))
   await once(held, 'abort')
   await housekeeping.stop()
 }
 
 /** Several may run: one of them delivers, the others stand by. */
-async function startEvents({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+async function startEvents({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
   const { targets, close, ...limits } = await openEventTargets(configuration.eventsFile)
   cleanup.defer(close)
-  await provideEvents(mesh, createEventsService({ mesh }))
+  const events = createEventsService({ mesh })
+  await provideEvents(mesh, events)
+  await showEvents(metrics, events)
   const relay = holdLease({
     store: mesh.use('metadata'),
     name: 'events-relay',
@@ -205,7 +221,7 @@ async function startEvents({ configuration, mesh, logger, cleanup }: ServicePart
   return [...targets.keys()].join(', ')
 }
 
-async function startGatewayService({ configuration, mesh, logger, cleanup }: ServiceParts): Promise<string> {
+async function startGatewayService({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const { address, domains } = configuration
@@ -223,8 +239,11 @@ async function startGatewayService({ configuration, mesh, logger, cleanup }: Ser
     auditDirectory: directory.auditDirectory,
     bucketLeaseMs: MESH_BUCKET_LEASE_MS,
     logger,
+    metrics,
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
+  await showDisks(metrics, { blobs: directory.blobsDirectory, audit: directory.auditDirectory })
+  await showCertificates(metrics, directory.certsDirectory)
   onHangUp(cleanup, logger, () => gateway.reload())
   return `port ${gateway.port}`
 }

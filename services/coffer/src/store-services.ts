@@ -42,7 +42,7 @@ export async function openStoreServices(
     const blobs = await openBlobStore(directories)
     const mesh = await Mesh.start({ logger })
     const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
-    await provideMetadata(mesh, store)
+    await provideMetadata(mesh, keys.metrics?.calls.countingCommits(store) ?? store)
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     const isLocal = directories.metadataServer === undefined

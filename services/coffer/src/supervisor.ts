@@ -27,6 +27,9 @@ import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
 import { JobProcess } from './job-process.ts'
 import { hasSealedKeys } from './kms-records.ts'
 import { bindMetadata, type MetadataLocation, metadataServerOf, openMetadataStore } from './metadata-location.ts'
+import { openMetrics } from './metrics/open-metrics.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
+import type { Monitoring } from './metrics/server-monitoring.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -64,10 +67,11 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (rootKey.warning) logger.warn(rootKey.warning)
   const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
   if (pool) cleanup.defer(() => pool.kill())
+  const metrics = await openMetrics(configuration.healthAddress !== undefined)
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
   const services = await openStoreServices(
     { ...directory, metadataServer, blobsFile: configuration.blobsFile },
-    { openDomainKey, kmsFile: configuration.kmsFile },
+    { openDomainKey, kmsFile: configuration.kmsFile, metrics },
     logger,
   )
   cleanup.defer(() => services.close())
@@ -83,11 +87,12 @@ export async function runServer(configuration: Configuration): Promise<void> {
   await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
   await trustCertificatesIn(directory.certsDirectory)
 
-  const housekeeping = startHousekeeping(services.mesh, logger)
+  const housekeeping = startHousekeeping(services.mesh, logger, metrics && ((report) => metrics.scrub.ended(report)))
   cleanup.defer(() => housekeeping.stop())
-  const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup }
+  const monitoring = metrics && (await startMonitoring(metrics, directory, services))
+  const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup, monitoring }
   await startEventRelay(parts)
-  const jobs = startJobProcess({ configuration, directory, services, housekeeping, logger, cleanup })
+  const jobs = startJobProcess(parts)
   cleanup.defer(() => jobs.stop())
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
   if (configuration.healthAddress) await startHealth(configuration.healthAddress, parts)
@@ -105,21 +110,29 @@ interface ServerParts {
   readonly housekeeping: Housekeeping
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
+  readonly monitoring: Monitoring | undefined
 }
 
 /** Ready: the store answers. Before workers listen nobody is told anything. */
-async function startHealth(address: HostPort, { services, cleanup }: ServerParts): Promise<void> {
+async function startHealth(address: HostPort, { services, cleanup, monitoring }: ServerParts): Promise<void> {
   const health = new Health()
   const metadata = services.mesh.use('metadata')
   health.running(async () => {
     await metadata.getKeyUse('health')
     return []
   })
-  const listener = await startHealthListener(address, health)
+  const listener = await startHealthListener(address, health, monitoring?.page)
   cleanup.defer(() => listener.stop())
 }
 
-function startJobProcess({ configuration, directory, services, housekeeping, logger }: ServerParts): JobProcess {
+function startJobProcess({
+  configuration,
+  directory,
+  services,
+  housekeeping,
+  logger,
+  monitoring,
+}: ServerParts): JobProcess {
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory } = directory
   const { logLevel, logFormat, kmsFile, blobsFile } = configuration
@@ -134,6 +147,7 @@ function startJobProcess({ configuration, directory, services, housekeeping, log
         domainKey: services.domainKey.insecureExport(),
         kmsFile,
         writerId,
+        metrics: monitoring !== undefined,
         log: { level: logLevel, json: logFormat === 'json' },
       }
     },
@@ -141,7 +155,13 @@ function startJobProcess({ configuration, directory, services, housekeeping, log
       await metadata.retireWriter(writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
+    onStarting: monitoring && ((child) => monitoring.children.follow(child)),
   })
+}
+
+async function startMonitoring(metrics: ProcessMetrics, directory: DataDirectory, services: StoreServices) {
+  const { monitorServer } = await import('./metrics/server-monitoring.ts')
+  return monitorServer(metrics, directory, services.mesh)
 }
 
 /** The lock of the data directory says that there is no other. */
@@ -184,16 +204,25 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         domainKey: services.domainKey.insecureExport(),
         kmsFile: configuration.kmsFile,
         writerId,
+        metrics: parts.monitoring !== undefined,
       }
     },
     onGone: async (writerId, hasDied) => {
       await metadata.retireWriter(writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
+    onStarting: parts.monitoring && ((worker) => parts.monitoring?.children.follow(worker)),
   })
 }
 
-async function serveInProcess({ configuration, directory, services, logger, cleanup }: ServerParts): Promise<number> {
+async function serveInProcess({
+  configuration,
+  directory,
+  services,
+  logger,
+  cleanup,
+  monitoring,
+}: ServerParts): Promise<number> {
   const metadata = services.mesh.use('metadata')
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
@@ -206,6 +235,7 @@ async function serveInProcess({ configuration, directory, services, logger, clea
     auditDirectory: directory.auditDirectory,
     bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
     logger,
+    metrics: monitoring?.metrics,
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
   onHangUp(cleanup, logger, () => gateway.reload())

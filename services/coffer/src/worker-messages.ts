@@ -1,6 +1,7 @@
 import type { CofferErrorShape } from '@coffer/errors'
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
 import type { GatewaySettings } from './gateway-process.ts'
+import type { MetricsAnswer, MetricsRequest } from './metrics/child-metrics.ts'
 import type { StoreDirectories } from './store-services.ts'
 
 /** What a worker is told by the supervisor, over the channel between them: never by arguments or environment. */
@@ -13,10 +14,14 @@ export type SupervisorMessage =
       readonly domainKey: DomainKeyExport
       readonly kmsFile: string | undefined
       readonly writerId: string
+      /** Whether it may be asked for its numbers. */
+      readonly metrics: boolean
     }
+  | MetricsRequest
   | { readonly kind: 'reload' }
   | { readonly kind: 'stop'; readonly drainMs: number }
 
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly port: number }
+  | MetricsAnswer
   | { readonly kind: 'failed'; readonly error: CofferErrorShape }

@@ -17,6 +17,8 @@ export interface WorkerPoolOptions {
   readonly startMessage: (writerId: string) => Promise<SupervisorMessage>
   /** Called when the process that had this writer id is certainly gone; `hasDied`: without having been told to stop. */
   readonly onGone: (writerId: string, hasDied: boolean) => Promise<void>
+  /** Told of each process that is told to start. */
+  readonly onStarting?: ((worker: Worker) => void) | undefined
 }
 
 /** 16 hex characters: see WriterId of the metadata store. */
@@ -88,6 +90,7 @@ export class WorkerPool {
       this.#retiring.add(retired)
       void retired.then(() => this.#retiring.delete(retired))
     })
+    options.onStarting?.(worker)
     worker.send(await options.startMessage(writerId))
     const port = await ready
     worker.once('exit', (code, signal) => this.#replace(code, signal, Date.now() - startedAt))
@@ -124,7 +127,7 @@ function firstAnswer(worker: Worker): Promise<number> {
   return new Promise((resolve, reject) => {
     worker.on('message', (message: WorkerMessage) => {
       if (message.kind === 'ready') resolve(message.port)
-      else reject(new CofferError(message.error))
+      else if (message.kind === 'failed') reject(new CofferError(message.error))
     })
     worker.once('exit', (code, signal) => {
       reject(cofferError('COFFER_WORKER_FAILED', `it ended with ${signal ?? `status ${code}`} before it was ready`))

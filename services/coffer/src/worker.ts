@@ -5,6 +5,8 @@ import { createLogger } from '@coffer/mesh'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { assertFips } from './fips-mode.ts'
 import { startGateway } from './gateway-process.ts'
+import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
+import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { openStoreServices } from './store-services.ts'
 import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
 
@@ -14,18 +16,27 @@ export const LOCAL_BUCKET_LEASE_MS = 0
 type StartMessage = Extract<SupervisorMessage, { kind: 'start' }>
 
 interface RunningWorker {
+  readonly metrics: ProcessMetrics | undefined
   reload(): Promise<void>
   stop(drainMs: number): Promise<void>
 }
 
 /** A worker: all services on the shared store, and a gateway on the shared port. Started by the supervisor only. */
-async function start({ settings, directories, domainKey, kmsFile, writerId }: StartMessage): Promise<RunningWorker> {
+async function start({
+  settings,
+  directories,
+  domainKey,
+  kmsFile,
+  writerId,
+  ...start
+}: StartMessage): Promise<RunningWorker> {
   // The supervisor's word is no proof for this process.
   if (settings.fips) assertFips()
   const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
   await trustCertificatesIn(directories.certsDirectory)
   const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
-  const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger)
+  const metrics = await openMetrics(start.metrics)
+  const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger)
   const gateway = await startGateway(settings, {
     mesh: services.mesh,
     blobs: services.blobs,
@@ -34,9 +45,11 @@ async function start({ settings, directories, domainKey, kmsFile, writerId }: St
     auditDirectory: directories.auditDirectory,
     bucketLeaseMs: LOCAL_BUCKET_LEASE_MS,
     logger,
+    metrics,
   })
   tell({ kind: 'ready', port: gateway.port })
   return {
+    metrics,
     reload: () => gateway.reload(),
     async stop(drainMs) {
       await gateway.stop(drainMs)
@@ -69,6 +82,10 @@ export function obeySupervisor(): void {
     }
     if (message.kind === 'reload') {
       running?.then((worker) => worker.reload()).catch(() => undefined)
+      return
+    }
+    if (message.kind === 'metrics') {
+      void running?.then(({ metrics }) => tellMetrics(metrics)).catch(() => undefined)
       return
     }
     const stopped = running?.then((worker) => worker.stop(message.drainMs)) ?? Promise.resolve()

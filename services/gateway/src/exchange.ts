@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Trail } from './audit/trail.ts'
+import type { ObservedRequest } from './gateway-options.ts'
 
 /** One request and its response on the wire, before anything is understood. */
 export interface Exchange {
@@ -11,6 +12,8 @@ export interface Exchange {
   readonly secure: boolean
   /** What the client is told, where that is an error. */
   errorCode?: string
+  /** Once it is known which of the APIs' operations it is. */
+  operation?: Pick<ObservedRequest, 'api' | 'operation'>
   /** What the audit trail will tell of it. */
   readonly trail: Trail
 }

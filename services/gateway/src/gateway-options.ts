@@ -12,6 +12,24 @@ export interface GatewayAudit {
   readonly log: Pick<AuditLog, 'admit' | 'record'>
 }
 
+/** A request whose response is closed. */
+export interface ObservedRequest {
+  readonly api: 's3' | 'kms' | 'iam' | 'sts'
+  /** Of the API's own list of operations, else `unknown`: never a text of the client's. */
+  readonly operation: string
+  readonly status: number
+  readonly errorCode: string | undefined
+  readonly seconds: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+}
+
+/** Told of each request when it comes, and when its response is closed. */
+export interface RequestObserver {
+  began(): void
+  ended(request: ObservedRequest): void
+}
+
 export interface GatewayOptions {
   readonly mesh: Mesh
   readonly blobs: BlobStore
@@ -45,6 +63,7 @@ export interface GatewayOptions {
   /** Names of the configured event targets: what a notification configuration may name. */
   readonly eventTargets: readonly string[]
   readonly logger: Logger
+  readonly observer?: RequestObserver | undefined
 }
 
 export interface Gateway {

@@ -14,6 +14,7 @@ import { KeyGuards } from './keys/key-guards.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { RateLimits } from './limits/rate-limits.ts'
 import { ObjectKeys } from './object/object-keys.ts'
+import { observeRequest } from './observe-request.ts'
 import { handle } from './pipeline.ts'
 import { isQueryApiRequest, serveQueryApi } from './query-api/serve.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
@@ -67,6 +68,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
     secure: request.socket instanceof TLSSocket,
     trail: beginTrail({ request, response }, { requestId, receivedAtMs }, context.auditing),
   }
+  if (context.options.observer !== undefined) observeRequest(exchange, context.options.observer)
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('server', 'Coffer')
   if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)

@@ -1,5 +1,5 @@
 export { createGateway } from './gateway.ts'
-export type { Gateway, GatewayOptions } from './gateway-options.ts'
+export type { Gateway, GatewayOptions, ObservedRequest, RequestObserver } from './gateway-options.ts'
 export { KMS_API_ERRORS } from './kms-api/errors.ts'
 export { ANSWERED_OPERATIONS, UNSET_OPERATIONS } from './operations/index.ts'
 export { QUERY_API_ERRORS } from './query-api/errors.ts'

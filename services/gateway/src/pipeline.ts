@@ -24,6 +24,7 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   if (admitted !== undefined) await admitted
   context.limits.admitAddress(exchange.request)
   const understood = parse(exchange, context)
+  if (context.options.observer !== undefined) exchange.operation = { api: 's3', operation: understood.parsed.operation }
   const taken = trail.understood(factsOf(understood.parsed))
   if (taken !== undefined) await taken
   const crossOrigin = await applyCors(understood, context)

@@ -27,11 +27,11 @@ export class GuardedCalls {
   readonly #breaker: CircuitBreaker
   #underWay = 0
 
-  constructor(connector: string, limits: ResilienceLimits, timing: Timing) {
+  constructor(connector: string, limits: ResilienceLimits, timing: Timing, onBreaker?: (isOpen: boolean) => void) {
     this.#connector = connector
     this.#limits = limits
     this.#timing = timing
-    this.#breaker = new CircuitBreaker(limits, () => timing.nowMs())
+    this.#breaker = new CircuitBreaker(limits, () => timing.nowMs(), onBreaker)
   }
 
   async run<T>(call: GuardedCall<T>): Promise<T> {

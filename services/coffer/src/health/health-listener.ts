@@ -1,6 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { HostPort } from '@coffer/config'
 import { bind } from '../listener.ts'
+import type { MetricsPage } from '../metrics/metrics-page.ts'
 import type { Health } from './health.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
@@ -8,9 +9,14 @@ const CONNECTIONS_MAX = 64
 
 /**
  * `GET /live`: the process runs. `GET /ready`: it can do its work (200), or what it waits for (503). Plain HTTP, for probes of
- * Kubernetes, load balancers and service managers; it tells nothing of what is stored. COFFER_ADDRESS_UNAVAILABLE.
+ * Kubernetes, load balancers and service managers; it tells nothing of what is stored but how much it is.
+ * `GET /metrics`: the numbers, for Prometheus. COFFER_ADDRESS_UNAVAILABLE.
  */
-export async function startHealthListener(address: HostPort, health: Health): Promise<{ port: number; stop(): void }> {
+export async function startHealthListener(
+  address: HostPort,
+  health: Health,
+  metricsPage?: () => Promise<MetricsPage>,
+): Promise<{ port: number; stop(): void }> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
   server.maxConnections = CONNECTIONS_MAX
   server.on('request', (request, response) => {
@@ -19,7 +25,12 @@ export async function startHealthListener(address: HostPort, health: Health): Pr
     else if (request.url === '/live') answer(response, 200, { live: true })
     else if (request.url === '/ready') {
       void health.report().then((report) => answer(response, report.ready ? 200 : 503, report))
-    } else answer(response, 404, { error: 'there are /live and /ready' })
+    } else if (request.url === '/metrics' && metricsPage !== undefined) {
+      metricsPage().then(
+        (page) => send(response, 200, page),
+        () => answer(response, 500, { error: 'the numbers could not be gathered' }),
+      )
+    } else answer(response, 404, { error: 'there are /live, /ready and /metrics' })
   })
   const port = await bind(server, address)
   server.unref()
@@ -33,7 +44,14 @@ export async function startHealthListener(address: HostPort, health: Health): Pr
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
-  const text = `${JSON.stringify(body)}\n`
-  const headers = { 'content-type': 'application/json', 'cache-control': 'no-store', 'content-length': text.length }
+  send(response, status, { contentType: 'application/json', text: `${JSON.stringify(body)}\n` })
+}
+
+function send(response: ServerResponse, status: number, { contentType, text }: MetricsPage): void {
+  const headers = {
+    'content-type': contentType,
+    'cache-control': 'no-store',
+    'content-length': Buffer.byteLength(text),
+  }
   response.writeHead(status, headers).end(text)
 }

@@ -33,6 +33,7 @@ export async function serveKmsApi(exchange: Exchange, context: GatewayContext): 
     const logger = context.options.logger.child({ requestId: exchange.requestId })
     const failure = toKmsApiError(error, logger)
     exchange.trail.failed(failure.code)
+    exchange.errorCode = failure.code
     const body = JSON.stringify({ __type: failure.code, message: failure.message })
     sendFailure(exchange, { status: failure.status, headers: { ...HEADERS, ...headersOf(failure, body) }, body })
   }
@@ -42,6 +43,7 @@ async function handle(exchange: Exchange, context: GatewayContext): Promise<Repl
   await exchange.trail.admit()
   const name = operationNameOf(exchange.request)
   const operation = KMS_API_OPERATIONS.get(name)
+  exchange.operation = { api: 'kms', operation: operation === undefined ? 'unknown' : name }
   await exchange.trail.understood({ service: 'kms', operation: name, isChange: operation?.changesKeys === true })
   if (operation?.carriesSecrets && !exchange.secure) throw overPlainHttp(name)
   const { caller, body } = await authenticate(exchange, context)

@@ -40,6 +40,7 @@ export async function serveQueryApi(exchange: Exchange, context: GatewayContext)
   } catch (error) {
     const failure = toQueryApiError(error, context.options.logger.child({ requestId }))
     exchange.trail.failed(failure.code)
+    exchange.errorCode = failure.code
     const body = renderFailure(failure, api.namespace, requestId)
     const retry = failure.status === 503 ? { 'retry-after': 1 } : {}
     const headers = { ...HEADERS, ...retry, 'content-length': Buffer.byteLength(body) }
@@ -54,6 +55,8 @@ async function handle(exchange: Exchange, context: GatewayContext, api: { namesp
   const isSts = authorization === undefined || OF_STS.test(authorization)
   if (isSts) api.namespace = STS_NAMESPACE
   if (authorization === undefined) context.limits.admitAddress(exchange.request)
+  // Which actions there are is the iam service's to know: all of an API are counted as one.
+  exchange.operation = { api: isSts ? 'sts' : 'iam', operation: isSts ? 'STS' : 'IAM' }
   const call =
     authorization === undefined ? undefined : await authenticateCall(exchange, context, isSts ? STS_API : IAM_API)
   const body = call?.body ?? (await new RequestBody(exchange.request, exchange.response).collect(UNSIGNED_BYTES_MAX))

@@ -1,0 +1,98 @@
+import type { ObservedRequest, RequestObserver } from '@coffer/service-gateway'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+
+/** From a small object in memory to a large one on a slow line. */
+const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
+/** Error codes of all APIs on the port: who asks is not known, or the proof is not right. */
+const AUTHENTICATION_FAILURES: ReadonlySet<string> = new Set([
+  'ExpiredToken',
+  'InvalidAccessKeyId',
+  'InvalidClientTokenId',
+  'InvalidToken',
+  'RequestTimeTooSkewed',
+  'SignatureDoesNotMatch',
+  'UnrecognizedClientException',
+])
+const RATE_LIMITED: ReadonlySet<string> = new Set(['SlowDown', 'Throttling', 'ThrottlingException'])
+
+/** Requests by operation, never by bucket, key or user: the number of series is bounded by the number of operations. */
+export class RequestMetrics implements RequestObserver {
+  readonly #requests: Counter<'api' | 'operation' | 'status'>
+  readonly #seconds: Histogram<'api' | 'operation'>
+  readonly #failures: Counter
+  readonly #limited: Counter
+  #inFlight = 0
+  #bytesIn = 0
+  #bytesOut = 0
+
+  constructor(registry: Registry) {
+    const registers = [registry]
+    this.#requests = new Counter({
+      name: 'coffer_requests_total',
+      help: 'Requests by API, operation and class of status.',
+      labelNames: ['api', 'operation', 'status'],
+      registers,
+    })
+    this.#seconds = new Histogram({
+      name: 'coffer_request_seconds',
+      help: 'From the head of a request to the end of its answer.',
+      labelNames: ['api', 'operation'],
+      buckets: SECONDS,
+      registers,
+    })
+    this.#failures = new Counter({
+      name: 'coffer_authentication_failures_total',
+      help: 'Requests whose access key, signature, token or date was refused.',
+      registers,
+    })
+    this.#limited = new Counter({
+      name: 'coffer_rate_limited_total',
+      help: 'Requests refused because their sender sent too many.',
+      registers,
+    })
+    this.#countBytes(registers)
+    const inFlight = () => this.#inFlight
+    new Gauge({
+      name: 'coffer_requests_in_flight',
+      help: 'Requests that are being answered.',
+      registers,
+      collect() {
+        this.set(inFlight())
+      },
+    })
+  }
+
+  began(): void {
+    this.#inFlight++
+  }
+
+  ended({ api, operation, status, errorCode, seconds, bytesIn, bytesOut }: ObservedRequest): void {
+    this.#inFlight--
+    this.#bytesIn += bytesIn
+    this.#bytesOut += bytesOut
+    this.#requests.inc({ api, operation, status: `${Math.floor(status / 100)}xx` })
+    this.#seconds.observe({ api, operation }, seconds)
+    if (errorCode === undefined) return
+    if (AUTHENTICATION_FAILURES.has(errorCode)) this.#failures.inc()
+    if (RATE_LIMITED.has(errorCode)) this.#limited.inc()
+  }
+
+  /** Plain numbers until they are asked for: most requests have no more to tell than these. */
+  #countBytes(registers: Registry[]): void {
+    const counters = [
+      { name: 'coffer_request_bytes_total', help: 'Bytes of request bodies.', value: () => this.#bytesIn },
+      { name: 'coffer_response_bytes_total', help: 'Bytes of answers.', value: () => this.#bytesOut },
+    ]
+    for (const { name, help, value } of counters) {
+      new Counter({
+        name,
+        help,
+        registers,
+        collect() {
+          this.reset()
+          this.inc(value())
+        },
+      })
+    }
+  }
+}
