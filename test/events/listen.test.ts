@@ -5,21 +5,25 @@ import { Client } from 'minio'
 import { expect, it } from 'vitest'
 import { sendSigned } from '../harness/raw-request.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
+import type { SigningKeys } from '../harness/sigv4-client.ts'
 import { serverForSuite } from '../harness/start-server.ts'
+import { iam, newUser, policy } from '../iam/query-api.ts'
 import { eventually } from './event-reading.ts'
 
 const server = await serverForSuite({ workers: 2 })
 const s3 = s3Client(server, { keepAlive: false })
-const minio = new Client({
-  endPoint: '127.0.0.1',
-  port: server.port,
-  accessKey: server.accessKeyId,
-  secretKey: server.secretAccessKey,
-  region: 'us-east-1',
-  transport: {
-    request: (options: object, callback: never) => get({ ...options, ca: readFileSync(server.caFile) }, callback),
-  } as never,
-})
+const minioClient = ({ accessKeyId, secretAccessKey }: SigningKeys) =>
+  new Client({
+    endPoint: '127.0.0.1',
+    port: server.port,
+    accessKey: accessKeyId,
+    secretKey: secretAccessKey,
+    region: 'us-east-1',
+    transport: {
+      request: (options: object, callback: never) => get({ ...options, ca: readFileSync(server.caFile) }, callback),
+    } as never,
+  })
+const minio = minioClient(server)
 
 interface ListenedRecord {
   readonly eventName: string
@@ -52,6 +56,32 @@ it('a live tail hears what any worker commits, by its filter, until it ends', as
   expect(heard[0]).toMatchObject({ eventName: 's3:ObjectCreated:Put', s3: { bucket: { name: bucket } } })
   poller.stop()
 })
+
+it('a live tail ends with the access key that it was begun with', async () => {
+  const bucket = await newBucket(s3)
+  const keys = await newUser(server, 'listener')
+  const PolicyDocument = policy({ Effect: 'Allow', Action: 's3:ListenBucketNotification', Resource: '*' })
+  await iam(server, 'PutUserPolicy', { UserName: 'listener', PolicyName: 'own', PolicyDocument })
+  const poller = minioClient(keys).listenBucketNotification(bucket, '', '', ['s3:ObjectCreated:*'])
+  let [heard, refused] = [0, 0]
+  poller.on('notification', () => {
+    heard += 1
+  })
+  poller.on('error', () => {
+    refused += 1
+  })
+  await eventually(
+    async () => {
+      await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
+      return heard
+    },
+    (count) => count > 0,
+  )
+  await iam(server, 'DeleteAccessKey', { UserName: 'listener', AccessKeyId: keys.accessKeyId })
+  // It is cut off, and refused when it comes again.
+  await expect.poll(() => refused, { timeout: 20_000 }).toBeGreaterThan(0)
+  poller.stop()
+}, 60_000)
 
 it('an event that there is not is refused', async () => {
   const bucket = await newBucket(s3)

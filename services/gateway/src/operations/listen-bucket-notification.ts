@@ -5,6 +5,9 @@ import { eventsNamed, invalidArgument, type KeyFilter, renderEventRecord, s3Erro
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+import { decisionOn } from '../steps/permission.ts'
+import { actionOf } from '../steps/s3-actions.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 const EVENTS_MAX = 50
@@ -14,6 +17,8 @@ const POLL_MS = 200
 const PAGE = 500
 /** An empty message, by which either side finds out that the other is gone. */
 const KEEP_ALIVE_MS = 5_000
+/** How long whoever may not listen any more still hears. */
+const REVIEW_MS = 5_000
 const RENEW_MS = 60_000
 const LEASE_MS = 180_000
 /** MinIO tells of reads too; who asks for them gets the rest. */
@@ -31,7 +36,7 @@ export const listenBucketNotification: Operation = async (request, context) => {
   const filter = { ...filterOf('prefix', query), ...filterOf('suffix', query) }
   const listener = { id: randomUUID(), events, filter }
   await register(context, bucket, listener)
-  return { status: 200, headers: { 'content-type': 'application/json' }, stream: tail(context, bucket, listener) }
+  return { status: 200, headers: { 'content-type': 'application/json' }, stream: tail(request, context, listener) }
 }
 
 function eventsAskedFor(rawQuery: string): readonly string[] {
@@ -75,18 +80,41 @@ async function changeListeners(
   })
 }
 
+/** As things are now: an access key may be gone, a session ended, a policy changed since the request was made. */
+async function mayStillListen(request: AuthorizedRequest, context: GatewayContext): Promise<boolean> {
+  const { principal, parsed } = request
+  const bucket = await context.buckets.find(parsed.bucket)
+  if (bucket === undefined) return false
+  const asked = { bucket, action: actionOf(parsed), key: '', existing: undefined }
+  if (principal === 'anonymous') return decisionOn({ ...request, bucket }, asked).effect === 'allow'
+  const { accessKeyId } = principal
+  const sessionToken = parsed.query.get('X-Amz-Security-Token') ?? parsed.headers['x-amz-security-token']
+  const date = new Date().toISOString().slice(0, 10).replaceAll('-', '')
+  const scope = { accessKeyId, date, region: context.options.region, service: 's3' }
+  const known = await context.signingKeys.find({ ...scope, ...(sessionToken !== undefined && { sessionToken }) })
+  if (known === undefined) return false
+  return decisionOn({ ...request, ...known, bucket }, asked).effect === 'allow'
+}
+
 async function* tail(
+  request: AuthorizedRequest,
   context: GatewayContext,
-  bucket: OpenBucket,
   listener: Omit<BucketListener, 'untilAt'>,
 ): AsyncGenerator<readonly Uint8Array[], void> {
+  const bucket = bucketOf(request)
   const { metadata, stopping } = context
   const queue = queueOfListener(listener.id)
   let toldAt = 0
   let renewedAt = Date.now()
+  let reviewedAt = renewedAt
   try {
     while (!stopping.aborted) {
       const now = Date.now()
+      if (now - reviewedAt > REVIEW_MS) {
+        // Who cannot be asked about does not listen either; a client comes again by itself.
+        if (!(await mayStillListen(request, context).catch(() => false))) return
+        reviewedAt = now
+      }
       if (now - renewedAt > RENEW_MS) {
         await register(context, bucket, listener)
         renewedAt = now
