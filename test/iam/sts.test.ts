@@ -220,6 +220,16 @@ describe('temporary credentials', () => {
     expect(await code(session(keys).send(new ListBucketsCommand({})))).toBe('AccessDenied')
     expect(await code(get(sessionIn(await federate({}))))).toBe('AccessDenied')
   })
+
+  it('of a federated user take no role, whatever was passed', async () => {
+    const erin = await newUser(server, 'erin')
+    const PolicyDocument = policy(statement('sts:*'))
+    await iam(server, 'PutUserPolicy', { UserName: 'erin', PolicyName: 'own', PolicyDocument })
+    await newRole('anybodys', trust({ AWS: account }))
+    const federated = await callSts(server, 'GetFederationToken', { Name: 'guest', Policy: PolicyDocument }, erin)
+    expect((await assume('anybodys', erin)).status).toBe(200)
+    expect((await assume('anybodys', sessionIn(federated))).code).toBe('AccessDenied')
+  })
 })
 
 describeWithPrograms('the AWS CLI', ['aws'], (programs) => {

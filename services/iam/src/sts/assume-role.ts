@@ -52,6 +52,10 @@ export const ASSUME_ROLE: StsAction = stsAction(
     if (principal.kind === 'account-root') {
       throw refusal('IAM_ACCESS_DENIED', 'Roles may not be assumed by root accounts.')
     }
+    // IAM User Guide, "Compare AWS STS credentials": they are for the services, not to become somebody else with.
+    if (principal.kind === 'federated-user') {
+      throw refusal('IAM_ACCESS_DENIED', 'Cannot call AssumeRole with credentials of a federated user.')
+    }
     const { RoleArn, RoleSessionName, ExternalId, SourceIdentity } = input
     const role = findRole(call.directory, RoleArn)
     if (role === undefined) throw notAuthorized(principal.arn, 'sts:AssumeRole', RoleArn)
