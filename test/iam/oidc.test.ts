@@ -189,6 +189,13 @@ describe('AssumeRoleWithWebIdentity', () => {
     expect(await code(await provider.tokenFor('alice', {}, { exp: 1_000 }))).toBe('ExpiredTokenException')
   })
 
+  it('does not ask a provider again for each way to write its name', async () => {
+    const iss = `${provider.issuer}//`
+    const token = `${b64({ alg: 'none' })}.${b64({ iss, sub: 'x' })}.`
+    const answer = await assume(token, { RoleArn: roleArn('anyone') })
+    expect(answer.body).toContain('No OpenIDConnect provider found')
+  })
+
   it('tells nobody without a good token whether there is a role', async () => {
     const [real, made] = await Promise.all(
       ['anyone', 'no-such-role'].map((name) => assume(`${'x'.repeat(20)}`, { RoleArn: roleArn(name) })),

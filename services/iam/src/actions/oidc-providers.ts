@@ -108,9 +108,12 @@ function idOf(text: string): string {
   return providerIdOf(text)
 }
 
-/** What an ARN calls the provider of an issuer: its address without scheme, and without slashes at the end. */
+/**
+ * What an ARN calls the provider of an issuer: its address without scheme, and without the one slash that some have at the end. With
+ * any number of them a forged token could name one provider in as many ways, each of which would be asked for its keys.
+ */
 export function providerIdOf(issuer: string): string {
-  return issuer.replace(/^https?:\/\//, '').replace(/\/+$/, '')
+  return issuer.replace(/^https?:\/\//, '').replace(/\/$/, '')
 }
 
 function changeProvider(
