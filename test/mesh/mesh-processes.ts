@@ -13,6 +13,8 @@ const READY_TIMEOUT_MS = 60_000
 export interface MeshProcesses {
   readonly gateways: readonly ClientTarget[]
   readonly groups: ReadonlyMap<string, ProcessGroup>
+  /** Where each process tells of itself, `host:port`. */
+  readonly healthAddresses: ReadonlyMap<string, string>
   readonly env: NodeJS.ProcessEnv
   readonly meshKey: string
   logs(): string
@@ -43,17 +45,21 @@ export async function startMesh(
     ...settings,
   })
   const groups = new Map<string, ProcessGroup>()
-  const start = (name: string, service: string, more: Record<string, string> = {}): void => {
+  const healthAddresses = new Map<string, string>()
+  const start = async (name: string, service: string, more: Record<string, string> = {}): Promise<void> => {
     const args = [COFFER, 'service', service]
-    groups.set(name, startGroup(process.execPath, args, { env: { ...env, ...more }, cwd: REPOSITORY }))
+    const health = `127.0.0.1:${await freePort()}`
+    healthAddresses.set(name, health)
+    const settings = { ...env, COFFER_HEALTH_ADDRESS: health, ...more }
+    groups.set(name, startGroup(process.execPath, args, { env: settings, cwd: REPOSITORY }))
   }
-  for (const service of ['metadata', 'kms', 'crypto', 'iam']) start(service, service)
+  for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service, service)
   await untilReady(groups)
-  start('rotation', 'rotation')
+  await start('rotation', 'rotation')
   const gateways: ClientTarget[] = []
   for (const name of ['gateway 1', 'gateway 2']) {
     const port = await freePort()
-    start(name, 'gateway', { COFFER_ADDRESS: `127.0.0.1:${port}` })
+    await start(name, 'gateway', { COFFER_ADDRESS: `127.0.0.1:${port}` })
     const caFile = join(dataDir, 'certs', 'public.crt')
     gateways.push({ endpoint: `https://127.0.0.1:${port}`, caFile, accessKeyId, secretAccessKey })
   }
@@ -61,6 +67,7 @@ export async function startMesh(
   return {
     gateways,
     groups,
+    healthAddresses,
     env,
     meshKey: meshKey.trim(),
     logs: () => [...groups].map(([name, group]) => `--- ${name}\n${group.logs()}`).join('\n'),

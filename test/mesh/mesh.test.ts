@@ -30,6 +30,7 @@ import { bytesOf, type ClientTarget, failureOf, newBucket, s3Client } from '../h
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
 import { iam, newKey, policy } from '../iam/query-api.ts'
 import { kmsClient } from '../kms-api/kms-client.ts'
+import { scrape } from '../monitoring/scrape.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
 
@@ -120,6 +121,17 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     const versions = await two.send(new ListObjectVersionsCommand({ Bucket: bucket }))
     expect(versions.DeleteMarkers).toHaveLength(30)
     expect(versions.Versions).toHaveLength(31)
+  })
+
+  it('each process tells the numbers of what it does', async () => {
+    const numbersOf = (name: string) => scrape(mesh.healthAddresses.get(name) ?? '')
+    const gateway = await numbersOf('gateway 1')
+    expect(gateway.value('coffer_requests_total', { operation: 'PutObject', status: '2xx' })).toBeGreaterThan(0)
+    expect(gateway.value('coffer_mesh_calls_total', { service: 'metadata', outcome: 'ok' })).toBeGreaterThan(0)
+    expect(gateway.value('coffer_mesh_call_seconds_count', { service: 'metadata' })).toBeGreaterThan(0)
+    expect((await numbersOf('metadata')).value('coffer_metadata_commits_total')).toBeGreaterThan(0)
+    expect((await numbersOf('kms')).value('coffer_kms_calls_total', { connector: 'local' })).toBeGreaterThan(0)
+    expect((await numbersOf('rotation')).value('coffer_store_buckets')).toBeGreaterThan(0)
   })
 
   it('lists a page that is larger than what NATS takes as one message', async () => {

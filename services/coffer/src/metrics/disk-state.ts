@@ -27,7 +27,7 @@ export function diskState(directories: Readonly<Record<string, string>>, registr
   }
 }
 
-export async function diskSpace(directory: string): Promise<{ sizeBytes: number; freeBytes: number }> {
+async function diskSpace(directory: string): Promise<{ sizeBytes: number; freeBytes: number }> {
   const { blocks, bavail, bsize } = await statfs(directory)
   return { sizeBytes: blocks * bsize, freeBytes: bavail * bsize }
 }

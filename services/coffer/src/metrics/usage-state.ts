@@ -28,14 +28,14 @@ export function usageState(mesh: Mesh, registry: Registry): StatePart {
   }
 }
 
-export interface UsageSum {
+interface UsageSum {
   readonly bucketCount: number
   readonly versionCount: number
   readonly deleteMarkerCount: number
   readonly sizeBytes: number
 }
 
-export async function sumOfUsage(mesh: Mesh): Promise<UsageSum> {
+async function sumOfUsage(mesh: Mesh): Promise<UsageSum> {
   const metadata = mesh.use('metadata')
   const sum = { bucketCount: 0, versionCount: 0, deleteMarkerCount: 0, sizeBytes: 0 }
   for (const { accountId: ownerAccountId } of await mesh.use('iam').listAccounts()) {
