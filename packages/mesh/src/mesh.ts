@@ -7,9 +7,8 @@ import { type ActionHandler, type Service, ServiceBroker } from 'moleculer'
 import { failureOfCall, wasNotDelivered } from './call-failures.ts'
 import { meshError } from './errors.ts'
 import type { Logger } from './logger.ts'
-import type { MeshOptions } from './mesh-options.ts'
-import { NatsTransporter, natsConnectionOptions } from './nats-transporter.ts'
-import { reachNats } from './reach-nats.ts'
+import type { MeshOptions, NatsOptions } from './mesh-options.ts'
+import type { NatsTransporter } from './nats-transporter.ts'
 import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -30,6 +29,12 @@ interface Offered {
 
 function newProcessId(role: string | undefined): string {
   return role === undefined ? randomUUID() : `${role}.${randomUUID()}`
+}
+
+/** What speaks NATS is loaded where there is a NATS server: one machine starts without it. */
+async function openTransporter(nats: NatsOptions, logger: Logger): Promise<NatsTransporter> {
+  const { reachTransporter } = await import('./nats-transporter.ts')
+  return await reachTransporter(nats, logger)
 }
 
 /** What kind of key, then what it is for: names, or a context. Both sides build it alike, in the same order. */
@@ -58,7 +63,7 @@ export class Mesh {
   /** Calls of other processes that are being answered. */
   readonly #answering = new Set<Promise<unknown>>()
 
-  private constructor(options: MeshOptions, processId: string) {
+  private constructor(options: MeshOptions, processId: string, transporter: NatsTransporter | undefined) {
     this.processId = processId
     this.#logger = options.logger
     this.#observerOf = options.observerOf
@@ -74,15 +79,15 @@ export class Mesh {
       heartbeatInterval: HEARTBEAT_INTERVAL_SECONDS,
       heartbeatTimeout: HEARTBEAT_TIMEOUT_SECONDS,
       serializer: 'CBOR',
-      ...(options.nats && { transporter: new NatsTransporter(natsConnectionOptions(options.nats)) }),
+      ...(transporter && { transporter }),
     })
   }
 
   /** MESH_KEY_MISSING: NATS without a mesh key. MESH_NATS_REFUSED. Waits for a NATS server that is not there yet. */
   static async start(options: MeshOptions): Promise<Mesh> {
     if (options.nats !== undefined && options.meshKey === undefined) throw meshError('MESH_KEY_MISSING')
-    if (options.nats !== undefined) await reachNats(natsConnectionOptions(options.nats), options.logger)
-    const mesh = new Mesh(options, options.processId ?? newProcessId(options.role))
+    const transporter = options.nats && (await openTransporter(options.nats, options.logger))
+    const mesh = new Mesh(options, options.processId ?? newProcessId(options.role), transporter)
     await mesh.#broker.start()
     return mesh
   }

@@ -2,8 +2,10 @@ import { readFileSync } from 'node:fs'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import { Transporters } from 'moleculer'
 import { type ConnectionOptions, credsAuthenticator } from 'nats'
+import type { Logger } from './logger.ts'
 import type { NatsOptions } from './mesh-options.ts'
 import { cutIntoPieces, PieceJoiner } from './pieces.ts'
+import { reachNats } from './reach-nats.ts'
 
 /** Moleculer's transporter for NATS, which carries messages of any size: a listing of long names does not fit into one. */
 export class NatsTransporter extends Transporters.NATS {
@@ -19,8 +21,15 @@ export class NatsTransporter extends Transporters.NATS {
   }
 }
 
+/** For a server that has let this process in; waits for one that is not there yet. MESH_NATS_REFUSED. */
+export async function reachTransporter(nats: NatsOptions, logger: Logger): Promise<NatsTransporter> {
+  const options = natsConnectionOptions(nats)
+  await reachNats(options, logger)
+  return new NatsTransporter(options)
+}
+
 /** The settings of the NATS client out of ours. */
-export function natsConnectionOptions(nats: NatsOptions): ConnectionOptions {
+function natsConnectionOptions(nats: NatsOptions): ConnectionOptions {
   const { url, user, password, credentialsFile, tls } = nats
   return {
     servers: url.split(',').map((server) => server.trim().replace(/^(nats|tls):\/\//, '')),

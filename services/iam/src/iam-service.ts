@@ -2,10 +2,9 @@ import type { AttachedPolicies, CredentialIds, IamService, KeyParcel, Principal 
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { PolicyReader } from '@coffer/policy'
-import { WebIdentityVerifier } from '@coffer/web-identity'
+import type { WebIdentityVerifier } from '@coffer/web-identity'
 import { accessKeyOf, accessKeyRecord, type KeyUse, keyUseRecord, type StoredAccessKey } from './access-keys.ts'
 import { planAccount, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
-import { IAM_ACTIONS } from './actions/index.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
 import { iamError, refusal } from './errors.ts'
 import { explain } from './explain.ts'
@@ -13,7 +12,6 @@ import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
-import { performSts } from './sts/perform-sts.ts'
 import { isSessionKeyId, type Session, SessionTokens } from './sts/session.ts'
 import { policiesOfSession, principalOfSession } from './sts/session-principal.ts'
 
@@ -57,7 +55,7 @@ export function createIamService(options: IamServiceOptions): IamService {
   }
   const store = new IamStore(records, { staleMsMax: options.staleMsMax ?? STALE_MS_MAX, onSecretsChanged })
   const tokens = new SessionTokens(records)
-  const verifier = new WebIdentityVerifier()
+  let verifier: WebIdentityVerifier | undefined
   const secretOf = async (accessKeyId: string) =>
     (await records.find<StoredAccessKey>(accessKeyRecord(accessKeyId)))?.secretAccessKey
 
@@ -101,6 +99,8 @@ export function createIamService(options: IamServiceOptions): IamService {
     },
     findPolicies: async (credentials) => (await identify(credentials))?.policies,
     async perform({ action: name, parameters, secrets, credentials, principal, values }, recipient) {
+      // Loaded by the first request for one: a server that is only asked for objects starts without them.
+      const { IAM_ACTIONS } = await import('./actions/index.ts')
       const action = IAM_ACTIONS.get(name)
       if (action === undefined)
         throw refusal('IAM_INVALID_ACTION', `Could not find operation ${name} for version 2010-05-08`)
@@ -121,6 +121,8 @@ export function createIamService(options: IamServiceOptions): IamService {
       if (caller !== undefined && identified === undefined) {
         throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
       }
+      const { performSts, WebIdentityVerifier } = await import('./sts/perform-sts.ts')
+      verifier ??= new WebIdentityVerifier()
       const directory = await store.current()
       const known = identified && { ...identified, policies: reader.read(identified.policies) }
       const parts = { mesh, recipient, directory, tokens, verifier, caller: known, values, secrets: opened(secrets) }

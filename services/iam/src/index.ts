@@ -1,10 +1,8 @@
 import type { IamService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 
-export { IAM_ACTION_NAMES } from './actions/index.ts'
 export { IAM_ERRORS } from './errors.ts'
 export { createIamService, type IamServiceOptions } from './iam-service.ts'
-export { STS_ACTION_NAMES } from './sts/index.ts'
 
 /** Not `ensureRootAccount`: who replaces the root access key is the process that keeps it, never a call over NATS. */
 const METHODS = [

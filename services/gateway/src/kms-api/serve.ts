@@ -10,7 +10,6 @@ import { authorize } from './authorize.ts'
 import { type KmsApiError, kmsApiError } from './errors.ts'
 import { toKmsApiError } from './errors-to-kms-api.ts'
 import type { KmsApiCall } from './operation.ts'
-import { KMS_API_OPERATIONS } from './operations/index.ts'
 
 const TARGET_HEADER = 'x-amz-target'
 const TARGET_PREFIX = 'TrentService.'
@@ -42,6 +41,8 @@ export async function serveKmsApi(exchange: Exchange, context: GatewayContext): 
 async function handle(exchange: Exchange, context: GatewayContext): Promise<Reply> {
   await exchange.trail.admit()
   const name = operationNameOf(exchange.request)
+  // Loaded by the first request: a server that is only asked for objects starts without them.
+  const { KMS_API_OPERATIONS } = await import('./operations/index.ts')
   const operation = KMS_API_OPERATIONS.get(name)
   exchange.operation = { api: 'kms', operation: operation === undefined ? 'unknown' : name }
   await exchange.trail.understood({ service: 'kms', operation: name, isChange: operation?.changesKeys === true })

@@ -35,5 +35,3 @@ export const IAM_ACTIONS: ReadonlyMap<string, IamAction> = new Map(
     ...ABSENT_FEATURE_ACTIONS,
   ].map((action) => [action.name, action]),
 )
-
-export const IAM_ACTION_NAMES: readonly string[] = [...IAM_ACTIONS.keys()]

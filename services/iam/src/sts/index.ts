@@ -8,5 +8,3 @@ export const STS_ACTIONS: ReadonlyMap<string, StsAction> = new Map(
     (action) => [action.name, action],
   ),
 )
-
-export const STS_ACTION_NAMES: readonly string[] = [...STS_ACTIONS.keys()]

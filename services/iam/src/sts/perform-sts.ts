@@ -3,6 +3,8 @@ import { refusal } from '../errors.ts'
 import { STS_ACTIONS } from './index.ts'
 import { callerOf, type StsCall } from './sts-call.ts'
 
+export { WebIdentityVerifier } from '@coffer/web-identity'
+
 /** Does an action of STS. IAM_INVALID_ACTION, and what the action can refuse with. */
 export async function performSts(
   name: string,
