@@ -149,7 +149,7 @@ describe('requests that break a rule', () => {
     ],
     [
       'an operation that is not there yet',
-      { method: 'GET', path: `/${bucket}`, query: { analytics: '' } },
+      { method: 'GET', path: `/${bucket}/k`, query: { torrent: '' } },
       501,
       'NotImplemented',
     ],

@@ -48,7 +48,7 @@ describe('an answer that comes before the body', () => {
     socket.write(Buffer.alloc(100_000))
     await expect.poll(() => seen.closed).toBe(true)
     expect(seen.error).toBeUndefined()
-    expect(seen.text).toMatch(/^HTTP\/1\.1 403 [\s\S]*\r\nconnection: close\r\n/i)
+    expect(seen.text).toMatch(/^HTTP\/1\.1 404 [\s\S]*\r\nconnection: close\r\n/i)
   })
 
   it('does not oblige the server to take in a large body', async () => {
