@@ -115,27 +115,20 @@ describe('the events relay', () => {
 
   it('keeps the order of a key over failures of the target', async () => {
     const { mesh } = services
-    const { keys, targets } = noting(async () => {
-      if (Math.random() < 0.4) throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
-    })
     const written: string[] = []
     const messageOrder = new Map<string, string[]>()
-    const target = targets.get('hook')
-    const noted = {
-      async send(message: EventMessage) {
-        await target?.send(message)
-        const key = keys.at(-1) ?? ''
-        messageOrder.set(key, [...(messageOrder.get(key) ?? []), message.id])
-      },
-      async close() {},
-    }
+    const { keys, targets } = noting(async ({ id }, key) => {
+      if (Math.random() < 0.4) throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
+      messageOrder.set(key, [...(messageOrder.get(key) ?? []), id])
+    })
     for (let round = 0; round < 5; round++) written.push('a', 'b')
     await commit(written)
-    const relay = startRelay({ mesh, logger, targets: new Map([['hook', noted]]), ...LIMITS })
+    const relay = startRelay({ mesh, logger, targets, ...LIMITS })
     await eventually(
       async () => keys.length,
       (count) => count >= written.length,
     )
+    expect([...messageOrder.keys()].sort()).toEqual(['a', 'b'])
     for (const ids of messageOrder.values()) expect(ids).toEqual([...ids].sort())
     await relay.stop()
   })

@@ -45,7 +45,7 @@ it('a lease of a process that is killed goes to another, and one that was frozen
   await vi.waitFor(() => expect(log).toEqual(['a held', 'b held']), PATIENCE)
   contend('c')
   await sleep(LEASE_MS)
-  second.kill('SIGSTOP')
+  second.send('freeze')
   await vi.waitFor(() => expect(log).toEqual(['a held', 'b held', 'c held']), PATIENCE)
   second.kill('SIGCONT')
   await vi.waitFor(() => expect(log).toEqual(['a held', 'b held', 'c held', 'b lost']), PATIENCE)
