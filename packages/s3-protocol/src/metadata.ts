@@ -147,14 +147,14 @@ function assertRedirectLocation(location: string | undefined): void {
 
 /**
  * S3 User Guide, "Controlling ownership of objects": with BucketOwnerEnforced, S3's default, only the ACL that says the same is
- * accepted, not even `private`. AccessControlListNotSupported.
+ * accepted. `harmless`: one more that is. AccessControlListNotSupported.
  */
-export function assertAclIsOwners(headers: Headers): void {
+export function assertAclIsOwners(headers: Headers, harmless?: 'private'): void {
   const acl = headers['x-amz-acl']
   const granted = ['read', 'write', 'read-acp', 'write-acp', 'full-control'].some(
     (right) => headers[`x-amz-grant-${right}`] !== undefined,
   )
-  const changesNothing = acl === undefined || acl === 'bucket-owner-full-control'
+  const changesNothing = acl === undefined || acl === 'bucket-owner-full-control' || acl === harmless
   if (granted || !changesNothing) {
     throw s3Error('AccessControlListNotSupported')
   }

@@ -51,6 +51,8 @@ const ROWS: readonly (readonly [on: 'account' | 'new' | 'bucket' | 'object', act
   ['bucket', 's3:PutBucketLogging', 'PutBucketLogging'],
   ['bucket', 's3:GetBucketRequestPayment', 'GetBucketRequestPayment'],
   ['bucket', 's3:GetBucketWebsite', 'GetBucketWebsite'],
+  ['bucket', 's3:PutBucketWebsite', 'PutBucketWebsite'],
+  ['bucket', 's3:DeleteBucketWebsite', 'DeleteBucketWebsite'],
   ['bucket', 's3:GetAnalyticsConfiguration', 'GetBucketAnalyticsConfiguration ListBucketAnalyticsConfigurations'],
   [
     'bucket',

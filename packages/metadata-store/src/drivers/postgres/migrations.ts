@@ -5,9 +5,9 @@ import { sqlStateOf } from './pg-errors.ts'
 import { MIGRATIONS, SCHEMA_NUMBER } from './schema.ts'
 
 const UNDEFINED_TABLE = '42P01'
-/** Two that make the same thing at once: unique_violation in a catalogue, duplicate_schema, duplicate_table. */
-const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P06', '42P07'])
-const ATTEMPTS_MAX = 5
+/** Two that make the same thing at once: unique_violation in a catalogue, duplicate_schema, duplicate_table, duplicate_object. */
+const MADE_MEANWHILE: ReadonlySet<string> = new Set(['23505', '42P06', '42P07', '42710'])
+const ATTEMPTS_MAX = 10
 
 /**
  * Brings the schema up to date. A role that may only read and write rows suffices where nothing is to be done. Of several
