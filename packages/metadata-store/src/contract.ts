@@ -7,6 +7,7 @@ import { keyUseBatchesContract } from './contract/key-use-batches.ts'
 import { listingsContract } from './contract/listings.ts'
 import { modelContract } from './contract/model.ts'
 import { outboxContract } from './contract/outbox.ts'
+import { quotasContract } from './contract/quotas.ts'
 import { recordsContract } from './contract/records.ts'
 import { uploadsContract } from './contract/uploads.ts'
 import { versionsContract } from './contract/versions.ts'
@@ -46,6 +47,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     blobsContract(under)
     outboxContract(under)
     recordsContract(under)
+    quotasContract(under)
     modelContract(under)
 
     test('what was acknowledged is there after the store is closed and opened again', async () => {
@@ -68,7 +70,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
       const commits = Array.from({ length: 100 }, (_, index) => put(under.store, bucket, `key-${index}`))
       if (opened.reopen) await under.reopen()
       await Promise.all(commits)
-      expect(await under.store.getUsage(bucket.id)).toMatchObject({ versionCount: 100 })
+      expect(await under.store.getUsage({ bucketId: bucket.id })).toMatchObject({ versionCount: 100 })
     })
 
     test('reads at the same time as writes see each commit whole', async () => {
@@ -83,7 +85,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
         done = true
       })()
       while (!done) {
-        const usage = await under.store.getUsage(bucket.id)
+        const usage = await under.store.getUsage({ bucketId: bucket.id })
         expect(usage.sizeBytes).toBe(usage.versionCount * 5)
         for (const key of ['x', 'y']) {
           const found = await under.store.findVersion(bucket.id, key, 'null', { withBody: true })

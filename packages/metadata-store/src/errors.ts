@@ -15,6 +15,7 @@ export const METADATA_ERRORS = {
   META_RECORD_CHANGED: 'the record changed since it was read',
   META_RECORD_DAMAGED: 'a stored record cannot be decoded or disagrees with another',
   META_FORMAT_NEWER: 'the store was written by a newer Coffer',
+  META_QUOTA_EXCEEDED: 'the quota of the bucket or of the account would be exceeded',
   META_STORE_FULL: 'no room left for metadata',
   META_UNAVAILABLE: 'the metadata store does not answer',
   META_STORE_REFUSED: 'the metadata store refuses this role or database',

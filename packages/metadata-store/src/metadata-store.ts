@@ -8,9 +8,12 @@ import type {
   OutboxEntry,
   OutboxEvent,
   PartRecord,
+  Quota,
   TableName,
   TableRecord,
   UploadRecord,
+  Usage,
+  UsageScope,
   VersionBody,
   VersionId,
   VersioningState,
@@ -168,8 +171,17 @@ export interface MetadataStore {
     buckets: readonly BucketRecord[]
     next?: string
   }>
-  /** Counters kept in each commit: versions and bytes that the bucket holds. */
-  getUsage(bucketId: BucketId): Promise<{ versionCount: number; deleteMarkerCount: number; sizeBytes: number }>
+  /** Counters kept in each commit: what a bucket, or all buckets of an account, hold. */
+  getUsage(scope: UsageScope): Promise<Usage>
+  /**
+   * Held to from the next commit on, exactly: of commits at once, by any process, those that fit are made. What adds nothing is
+   * never refused. Absent values: no limit.
+   */
+  setQuota(scope: UsageScope, quota: Quota): Promise<void>
+  removeQuota(scope: UsageScope): Promise<void>
+  findQuota(scope: UsageScope): Promise<Quota | undefined>
+  /** META_QUOTA_EXCEEDED where a commit that adds so much to the bucket would be refused at this moment. */
+  checkQuotas(bucketId: BucketId, added: { versionCount: number; sizeBytes: number }): Promise<void>
   /** How many object keys of versions and of uploads in progress the key named by `keyRef` seals, kept in each commit. */
   getKeyUse(keyRef: string): Promise<number>
 
@@ -199,7 +211,8 @@ export interface MetadataStore {
   /**
    * Writes a version (or delete marker) as the newest of its key. A null version replaces the key's null version.
    * META_BUCKET_CHANGED, META_PRECONDITION_FAILED (expectedCurrent), META_VERSION_NOT_NEWEST (details.newest: make a
-   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_WRITER_RETIRED (a blob's writer is not registered).
+   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_WRITER_RETIRED (a blob's writer is not registered),
+   * META_QUOTA_EXCEEDED (details say `scope`: `bucket` or `account`, and `limit`: `size` or `count`).
    */
   commitVersion(commit: CommitVersion): Promise<CommittedVersion>
   /** Undefined where there is none; a delete marker is returned as such. `withBody: false` leaves `body` out. */
@@ -233,7 +246,7 @@ export interface MetadataStore {
   /* Multipart uploads. */
   createUpload(bucketId: BucketId, bucketRevision: number, upload: UploadRecord): Promise<void>
   findUpload(bucketId: BucketId, key: string, uploadId: string): Promise<UploadRecord | undefined>
-  /** Adds a part or replaces the part of that number. META_UPLOAD_NOT_FOUND, META_WRITER_RETIRED. */
+  /** Adds a part or replaces the part of that number. META_UPLOAD_NOT_FOUND, META_WRITER_RETIRED, META_QUOTA_EXCEEDED. */
   putPart(bucketId: BucketId, key: string, uploadId: string, part: PartRecord): Promise<CommittedVersion>
   /** Ascending, strictly after `afterPartNumber`. META_UPLOAD_NOT_FOUND. */
   listParts(query: {

@@ -38,6 +38,27 @@ export interface BucketRecord {
   readonly sealed: Uint8Array
 }
 
+/** What a bucket, or all buckets of an account, hold. Bytes are those of the plaintext. */
+export interface Usage {
+  /** Object versions, current or not; delete markers left out. */
+  readonly versionCount: number
+  readonly deleteMarkerCount: number
+  readonly sizeBytes: number
+  /** Of the parts of uploads in progress. */
+  readonly partSizeBytes: number
+}
+
+/** Whose usage, and whose quota: a bucket's, or that of all buckets that an account owns. */
+export type UsageScope = { readonly bucketId: BucketId } | { readonly accountId: string }
+
+/** The most that a bucket or an account may hold; what is absent has no limit. */
+export interface Quota {
+  /** Of versions, and of parts of uploads in progress, together. */
+  readonly sizeBytesMax?: number
+  /** Object versions, current or not; delete markers left out. */
+  readonly versionCountMax?: number
+}
+
 export interface BlobRef {
   readonly blobId: BlobId
   /** Size of the stored ciphertext, bytes. */

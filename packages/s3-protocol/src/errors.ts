@@ -1,6 +1,6 @@
 /**
  * The S3 error catalogue: code, HTTP status, message. Codes and messages are AWS's (S3 API Reference, "Error responses");
- * `StorageFull` is the one of our own, as S3 has none for a full disk (RFC 4918, section 11.5: 507).
+ * `StorageFull` is our own, as S3 has none for a full disk (RFC 4918, section 11.5: 507); `QuotaExceeded` is Ceph's, as S3 has no quotas.
  */
 export const S3_ERRORS = {
   AccessControlListNotSupported: [400, 'The bucket does not allow ACLs'],
@@ -105,6 +105,7 @@ export const S3_ERRORS = {
   ],
   OwnershipControlsNotFoundError: [404, 'The bucket ownership controls were not found'],
   PreconditionFailed: [412, 'At least one of the preconditions that you specified did not hold.'],
+  QuotaExceeded: [403, 'The quota of the bucket or of the account would be exceeded.'],
   ReplicationConfigurationNotFoundError: [404, 'The replication configuration was not found'],
   RequestTimeTooSkewed: [403, 'The difference between the request time and the server\u2019s time is too large.'],
   ServiceUnavailable: [503, 'Service is unable to handle request.'],

@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { accountCommand } from './cli/account-command.ts'
 import { auditCommand } from './cli/audit-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
+import { bucketCommand } from './cli/bucket-command.ts'
 import { configCommand } from './cli/config-command.ts'
 import { customerKeyCommand } from './cli/customer-key-command.ts'
 import { doctorCommand } from './cli/doctor-command.ts'
@@ -29,6 +30,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(serverCommand(), { isDefault: false })
     .addCommand(serviceCommand())
     .addCommand(accountCommand())
+    .addCommand(bucketCommand())
     .addCommand(iamCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())

@@ -41,6 +41,7 @@ export function toS3Error(error: unknown, logger: Logger): S3Error {
     return s3Error('InternalError', { cause: error })
   }
   if (error.code === 'KMS_ACCESS_DENIED') return refusedByKms(error, logger)
+  if (error.code === 'META_QUOTA_EXCEEDED') return quotaExceeded(error)
   const code = S3_CODES[error.code]
   if (code !== undefined) {
     const retry = code === 'ServiceUnavailable' ? { headers: { 'retry-after': '1' } } : {}
@@ -55,6 +56,13 @@ export function toS3Error(error: unknown, logger: Logger): S3Error {
   }
   logger.error({ err: error, code: error.code }, 'request failed')
   return s3Error('InternalError', { cause: error })
+}
+
+/** Which quota, never how much of it is used: whoever may write to a bucket may be another account's. */
+function quotaExceeded(error: CofferError): S3Error {
+  const whose = error.details.scope === 'bucket' ? 'the bucket' : 'the account that owns the bucket'
+  const what = error.details.limit === 'size' ? 'bytes' : 'object versions'
+  return s3Error('QuotaExceeded', { message: `This would exceed the quota of ${what} of ${whose}.`, cause: error })
 }
 
 /** As AWS answers where S3 may not use the key: to try again is of no use until somebody allows it. */

@@ -73,7 +73,7 @@ export function bucketsContract(under: StoreUnderTest): void {
         ...commits,
       ])
       expect(update?.status).toBe('fulfilled')
-      const { versionCount } = await under.store.getUsage(bucket.id)
+      const { versionCount } = await under.store.getUsage({ bucketId: bucket.id })
       expect(versionCount).toBe(outcomes.filter(({ status }) => status === 'fulfilled').length)
     })
 

@@ -115,11 +115,11 @@ export function uploadOf(key: string, uploadId = newVersionId(), keyRef = ''): U
   return { key, uploadId, initiatedAt: clock, ownerAccountId: 'account-1', keyRef, sealed: randomBytes(48) }
 }
 
-export function partOf(partNumber: number, blobId: BlobId): PartRecord {
+export function partOf(partNumber: number, blobId: BlobId, sizeBytes = 5_242_880): PartRecord {
   return {
     partNumber,
     lastModifiedAt: clock,
-    sizeBytes: 5_242_880,
+    sizeBytes,
     blob: { blobId, storedSizeBytes: 5_244_000 + partNumber },
     sealed: randomBytes(33),
   }

@@ -46,7 +46,7 @@ export function keyUseBatchesContract(under: StoreUnderTest): void {
         const expected = { ...found[index], keyRef: NEXT, sealed: replacements[index]?.sealed }
         expect(plain(after[index])).toEqual(plain(expected))
       }
-      expect(await under.store.getUsage(bucket.id)).toMatchObject({ versionCount: 4 })
+      expect(await under.store.getUsage({ bucketId: bucket.id })).toMatchObject({ versionCount: 4 })
       expect(await under.store.replaceObjectKeys([])).toEqual([])
     })
 

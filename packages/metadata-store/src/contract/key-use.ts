@@ -70,7 +70,7 @@ export function keyUseContract(under: StoreUnderTest): void {
       expect(found?.body?.kind).toBe('inline')
       expect(await namesUnder(REF)).toEqual(['k', 'k'])
       expect([await under.store.getKeyUse(REF), await under.store.getKeyUse(NEXT)]).toEqual([2, 0])
-      expect(await under.store.getUsage(bucketId)).toMatchObject({ versionCount: 2 })
+      expect(await under.store.getUsage({ bucketId })).toMatchObject({ versionCount: 2 })
     })
 
     test.each([10, 3_000, 100_000])('follows an inline body of %i bytes that is encrypted anew', async (size) => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { MetadataStore } from '../metadata-store.ts'
 import type { BucketRecord, VersionBody } from '../records.ts'
 import type { StoreUnderTest } from './fixtures.ts'
-import { allPages, blobBody, newBlobId, newBucket, newVersionId, newWriter, put, query } from './fixtures.ts'
+import { allPages, blobBody, bucketFields, newBlobId, newVersionId, newWriter, put, query } from './fixtures.ts'
 
 /** What a version is to the model: newest first under its key. */
 interface ModelVersion {
@@ -54,7 +54,9 @@ export function modelContract(under: StoreUnderTest): void {
           bucketNumber += 1
           const run = new ModelRun(
             under.store,
-            await newBucket(under.store, `model-${bucketNumber}`),
+            await under.store.createBucket(
+              bucketFields(`model-${bucketNumber}`, { ownerAccountId: `account-${bucketNumber}` }),
+            ),
             await newWriter(under.store),
           )
           for (const next of steps) await run.take(next)
@@ -151,8 +153,10 @@ class ModelRun {
     const all = [...this.#versions.values()].flat()
     const markers = all.filter(({ isDeleteMarker }) => isDeleteMarker).length
     const sizeBytes = all.reduce((sum, version) => sum + version.sizeBytes, 0)
-    const usage = { versionCount: all.length - markers, deleteMarkerCount: markers, sizeBytes }
-    expect(await this.#store.getUsage(this.#bucket.id)).toEqual(usage)
+    const usage = { versionCount: all.length - markers, deleteMarkerCount: markers, sizeBytes, partSizeBytes: 0 }
+    const { id: bucketId, ownerAccountId: accountId } = this.#bucket
+    expect(await this.#store.getUsage({ bucketId })).toEqual(usage)
+    expect(await this.#store.getUsage({ accountId })).toEqual(usage)
     for (const { blobIds } of all) {
       for (const blobId of blobIds) expect(await this.#store.isReferenced(blobId)).toBe(true)
     }

@@ -18,8 +18,10 @@ import type {
   EventId,
   OutboxEvent,
   PartRecord,
+  Quota,
   TableName,
   UploadRecord,
+  UsageScope,
   VersioningState,
   WriterId,
 } from '../records.ts'
@@ -40,6 +42,7 @@ import { readBucket } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
 import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './rows/outbox.ts'
+import { type Addition, assertFits, findQuota, removeQuota, scopesOf, setQuota } from './rows/quotas.ts'
 import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './rows/records.ts'
 import { listUploads } from './rows/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
@@ -109,8 +112,29 @@ class LmdbStore implements MetadataStore {
     return this.#read((databases) => listBuckets(databases, query))
   }
 
-  async getUsage(bucketId: BucketId) {
-    return this.#read((databases) => readUsage(databases, bucketId))
+  async getUsage(scope: UsageScope) {
+    return this.#read((databases) => readUsage(databases, scope))
+  }
+
+  async setQuota(scope: UsageScope, quota: Quota) {
+    return this.#write((batch) => setQuota(batch, scope, quota))
+  }
+
+  async removeQuota(scope: UsageScope) {
+    return this.#write((batch) => removeQuota(batch, scope))
+  }
+
+  async findQuota(scope: UsageScope) {
+    return this.#read((databases) => findQuota(databases, scope))
+  }
+
+  async checkQuotas(bucketId: BucketId, added: Addition) {
+    return this.#read((databases) => {
+      for (const scope of scopesOf(databases, bucketId)) {
+        const quota = findQuota(databases, scope)
+        if (quota !== undefined) assertFits(scope, quota, readUsage(databases, scope), added)
+      }
+    })
   }
 
   async getKeyUse(keyRef: string) {

@@ -17,8 +17,10 @@ import type {
   EventId,
   OutboxEvent,
   PartRecord,
+  Quota,
   TableName,
   UploadRecord,
+  UsageScope,
   VersioningState,
   WriterId,
 } from '../records.ts'
@@ -34,7 +36,7 @@ import {
   needsOfReplacement,
   needsOfReplacements,
 } from './postgres/known-needs.ts'
-import type { RollUp } from './postgres/loading.ts'
+import { type RollUp, scopeBytes, usageOf } from './postgres/loading.ts'
 import { CLOSED, claimFact, findFact, migrateSchema, setFact } from './postgres/migrations.ts'
 import { Needs } from './postgres/needs.ts'
 import { asMetadataError } from './postgres/pg-errors.ts'
@@ -54,7 +56,9 @@ import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, upd
 import { listKeyUse } from './rows/key-use.ts'
 import { afterPrefix, ID_BYTES, idBytes } from './rows/keys.ts'
 import { appendEvents, eventBytes, listEventQueues, listEvents, moveEvents, queuePrefix } from './rows/outbox.ts'
+import { type Addition, assertFits, decodeQuota, findQuota, removeQuota, setQuota } from './rows/quotas.ts'
 import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './rows/records.ts'
+import type { Row } from './rows/table.ts'
 import { listUploads } from './rows/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
 import { listCurrent, listVersions } from './rows/version-listing.ts'
@@ -193,12 +197,33 @@ class PostgresStore implements MetadataStore {
     return this.#reader.read((databases) => listBuckets(databases, query))
   }
 
-  async getUsage(bucketId: BucketId) {
+  async getUsage(scope: UsageScope) {
     const { rows } = await this.#reader.retried((connection) =>
-      connection.query(this.#statements.sumUsage(), [idBytes(bucketId)]),
+      connection.query(this.#statements.sumUsage(scope), [scopeBytes(scope)]),
     )
-    const { versions, markers, bytes } = rows[0] ?? {}
-    return { versionCount: Number(versions), deleteMarkerCount: Number(markers), sizeBytes: Number(bytes) }
+    return usageOf(rows[0])
+  }
+
+  async setQuota(scope: UsageScope, quota: Quota) {
+    return this.#write((batch) => setQuota(batch, scope, quota))
+  }
+
+  async removeQuota(scope: UsageScope) {
+    return this.#write((batch) => removeQuota(batch, scope))
+  }
+
+  async findQuota(scope: UsageScope) {
+    return this.#reader.read((databases) => findQuota(databases, scope))
+  }
+
+  async checkQuotas(bucketId: BucketId, added: Addition) {
+    const { rows } = await this.#reader.retried((connection) =>
+      connection.query(this.#statements.readQuotas(), [idBytes(bucketId), 0]),
+    )
+    for (const { key, value } of rows as unknown as readonly Row[]) {
+      const { scope, quota } = decodeQuota(key, value)
+      assertFits(scope, quota, await this.getUsage(scope), added)
+    }
   }
 
   async getKeyUse(keyRef: string) {

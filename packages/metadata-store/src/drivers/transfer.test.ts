@@ -56,7 +56,7 @@ describe('a store that is moved', () => {
     expect(copiedAgain).toBeLessThan(rowCount)
     await target.close()
     const store = await openLmdbStore({ directory: join(directory, 'target') })
-    expect(await store.getUsage(bucketId)).toMatchObject({ versionCount: VERSIONS })
+    expect(await store.getUsage({ bucketId })).toMatchObject({ versionCount: VERSIONS })
     expect(await store.getKeyUse('kms:k')).toBe(VERSIONS)
     const page = { bucketId, prefix: '', delimiter: '', afterKey: '', limit: 10 }
     expect((await store.listCurrent(page)).entries).toHaveLength(10)

@@ -1,16 +1,12 @@
 import { createHash, type Hash } from 'node:crypto'
 import { metadataError } from '../errors.ts'
+import type { Usage, UsageScope } from '../records.ts'
 import { DATABASE_NAMES, type DatabaseName } from './rows/databases.ts'
 import type { Row } from './rows/table.ts'
 
 /** What a driver keeps beside rows. */
 export interface StoreCounters {
-  readonly usage: readonly {
-    readonly bucketId: string
-    readonly versionCount: number
-    readonly deleteMarkerCount: number
-    readonly sizeBytes: number
-  }[]
+  readonly usage: readonly { readonly scope: UsageScope; readonly usage: Usage }[]
   readonly keyUse: readonly { readonly keyRef: string; readonly count: number }[]
   readonly eventNumber: number
 }

@@ -1,9 +1,13 @@
 import type { Account } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
+import type { Mesh } from '@coffer/mesh'
 import Table from 'cli-table3'
 import { Command } from 'commander'
+import { cofferError } from '../errors.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
-import { print } from './print.ts'
+import { print, printJson } from './print.ts'
+import { quotaCommand } from './quota-command.ts'
+import { renderUsage } from './usage-tables.ts'
 import { withStore } from './with-store.ts'
 
 export function accountCommand(): Command {
@@ -12,6 +16,8 @@ export function accountCommand(): Command {
     .addCommand(createCommand())
     .addCommand(listCommand())
     .addCommand(removeCommand())
+    .addCommand(usageCommand())
+    .addCommand(quotaCommand('account', async (mesh, name) => ({ accountId: await accountIdOf(mesh, name) })))
 }
 
 function createCommand(): Command {
@@ -43,7 +49,9 @@ function removeCommand(): Command {
   const command = storeCommand('remove', 'remove an account that owns no buckets').argument('<account>', 'id or name')
   return command.action(async (account: string, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
+      const accountId = await accountIdOf(mesh, account)
       await mesh.use('iam').removeAccount(account)
+      await mesh.use('metadata').removeQuota({ accountId })
       print(
         json
           ? JSON.stringify({ removed: account })
@@ -51,6 +59,34 @@ function removeCommand(): Command {
       )
     })
   })
+}
+
+function usageCommand(): Command {
+  const command = storeCommand('usage', 'what all buckets of each account hold').argument('[account]', 'this one only')
+  return command.action(async (account: string | undefined, { json }: { json?: boolean }) => {
+    await withStore(command, async (mesh) => {
+      const metadata = mesh.use('metadata')
+      const only = account === undefined ? undefined : await accountIdOf(mesh, account)
+      const rows = []
+      for (const { accountId, name } of await mesh.use('iam').listAccounts()) {
+        if (only !== undefined && only !== accountId) continue
+        const usage = await metadata.getUsage({ accountId })
+        rows.push({ accountId, name, usage, quota: await metadata.findQuota({ accountId }) })
+      }
+      if (!json) return print(renderUsage('account', rows))
+      printJson(
+        rows.map(({ accountId, name, usage, quota }) => ({ accountId, name, ...usage, quota: quota ?? null })),
+      )
+    })
+  })
+}
+
+/** By id or name. */
+async function accountIdOf(mesh: Mesh, idOrName: string): Promise<string> {
+  const accounts = await mesh.use('iam').listAccounts()
+  const account = accounts.find(({ accountId, name }) => accountId === idOrName || name === idOrName)
+  if (account === undefined) throw cofferError('COFFER_ACCOUNT_NOT_FOUND', `there is no account ${idOrName}`)
+  return account.accountId
 }
 
 function storeCommand(name: string, description: string): Command {

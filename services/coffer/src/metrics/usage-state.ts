@@ -44,7 +44,7 @@ async function sumOfUsage(mesh: Mesh): Promise<UsageSum> {
       const query = { ownerAccountId, prefix: '', afterName, limit: PAGE }
       const page: Awaited<ReturnType<typeof metadata.listBuckets>> = await metadata.listBuckets(query)
       for (const { id } of page.buckets) {
-        const usage = await metadata.getUsage(id)
+        const usage = await metadata.getUsage({ bucketId: id })
         sum.bucketCount += 1
         sum.versionCount += usage.versionCount
         sum.deleteMarkerCount += usage.deleteMarkerCount

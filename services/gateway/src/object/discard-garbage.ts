@@ -23,6 +23,7 @@ const CERTAIN_REFUSALS: ReadonlySet<string> = new Set([
   'META_UPLOAD_CHANGED',
   'META_WRITER_RETIRED',
   'META_STORE_FULL',
+  'META_QUOTA_EXCEEDED',
 ])
 
 /**

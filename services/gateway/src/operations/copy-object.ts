@@ -12,6 +12,7 @@ import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
+import { assertRoomForObject } from '../object/quota-room.ts'
 import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
@@ -52,6 +53,10 @@ export const copyObject: Operation = async (request, context) => {
     sizeBytes,
     md5: sealing.kind === 'SSE-S3',
     checksumAlgorithm: parseChecksumAlgorithm(headers) ?? source.object.attributes.checksum?.algorithm,
+  })
+  await assertRoomForObject(context, bucket, key, payload).catch(async (error: unknown) => {
+    await plain.stream?.return()
+    throw error
   })
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,

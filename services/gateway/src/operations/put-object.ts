@@ -10,6 +10,7 @@ import { originOf } from '../object/event-origin.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
+import { assertRoomForObject } from '../object/quota-room.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -44,6 +45,7 @@ export async function putPayload(
   const payload = await payloadOf({ md5: sealing.kind === 'SSE-S3' })
   // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
   if (condition) await resolveCondition(context, bucket, key, condition)
+  await assertRoomForObject(context, bucket, key, payload)
 
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)

@@ -7,6 +7,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { discardGarbage, discardUncommitted } from '../object/discard-garbage.ts'
 import { etagHexOf } from '../object/object-body.ts'
+import { assertRoomForPart } from '../object/quota-room.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { type FoundUpload, findUpload, openUploadKey, type PartAttributes, sealPart } from '../object/upload.ts'
 import { emptyReply } from '../reply.ts'
@@ -60,6 +61,7 @@ export async function storePart(
   part: { readonly partNumber: number; readonly payload: Payload; readonly sse: SseRequest },
 ): Promise<{ attributes: PartAttributes; lastModifiedAt: number }> {
   const { partNumber, payload } = part
+  await assertRoomForPart(context, bucket, upload, part)
   const objectKey = await openUploadKey(context, bucket, upload, part.sse)
   const stream = { objectKey, algorithm: upload.attributes.algorithm, partNumber }
   // Parts are blobs whatever their size: an object's parts are read one way.

@@ -62,7 +62,7 @@ export async function totalOf(mesh: Mesh, scope: Scope): Promise<Tally> {
     return { objectCount, sizeBytes }
   }
   for await (const { id } of bucketsIn(mesh, scope)) {
-    const usage = await mesh.use('metadata').getUsage(id)
+    const usage = await mesh.use('metadata').getUsage({ bucketId: id })
     objectCount += usage.versionCount
     sizeBytes += usage.sizeBytes
   }

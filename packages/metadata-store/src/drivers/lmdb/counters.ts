@@ -1,24 +1,32 @@
 import { invariant } from '@coffer/errors'
-import type { BucketId } from '../../records.ts'
-import { idBytes } from '../rows/keys.ts'
+import type { Usage, UsageScope } from '../../records.ts'
+import { idBytes, nameKey } from '../rows/keys.ts'
 import { RowReader, type RowWriter } from '../rows/row.ts'
 import { readRow } from '../rows/table.ts'
 import { KEY_REF_BYTES_MAX } from '../rows/version-row.ts'
 import type { Databases } from './environment.ts'
 
-/** Rows of `counters`: 'u' | bucket id: versions, delete markers, bytes. 'k' | key reference: object keys. 'e': the last event's number. Six bytes each. */
+/**
+ * Rows of `counters`, six bytes each value. 'u' | bucket id and 'a' | account id: versions, delete markers, bytes, bytes of parts
+ * (stores of format 1 had no 'a', and no parts). 'k' | key reference: object keys. 'e': the last event's number.
+ */
 const USAGE = 0x75
+const ACCOUNT_USAGE = 0x61
 const KEY_USE = 0x6b
+/** Row format of a usage that counts parts. */
+const WITH_PARTS = 2
 export const EVENT_NUMBER_KEY = Buffer.from('e')
 
-export interface Usage {
-  readonly versionCount: number
-  readonly deleteMarkerCount: number
-  readonly sizeBytes: number
+export function usageKey(scope: UsageScope): Buffer {
+  return 'bucketId' in scope
+    ? Buffer.concat([Buffer.from([USAGE]), idBytes(scope.bucketId)])
+    : Buffer.concat([Buffer.from([ACCOUNT_USAGE]), nameKey(scope.accountId)])
 }
 
-export function usageKey(bucketId: BucketId): Buffer {
-  return Buffer.concat([Buffer.from([USAGE]), idBytes(bucketId)])
+/** Whose usage a row of `counters` is; undefined: it counts something else. */
+export function usageScopeOf(key: Buffer): UsageScope | undefined {
+  if (key[0] === USAGE) return { bucketId: key.toString('hex', 1) }
+  return key[0] === ACCOUNT_USAGE ? { accountId: key.toString('utf8', 1) } : undefined
 }
 
 export function keyUseKey(keyRef: string): Buffer {
@@ -27,18 +35,31 @@ export function keyUseKey(keyRef: string): Buffer {
   return Buffer.concat([Buffer.from([KEY_USE]), reference])
 }
 
-export function encodeCounters(writer: RowWriter, values: readonly number[], key: Buffer): Buffer {
-  writer.begin()
-  for (const value of values) writer.uint48(value)
-  return writer.finish(key)
+export function encodeCount(writer: RowWriter, count: number, key: Buffer): Buffer {
+  return writer.begin().uint48(count).finish(key)
 }
 
-export function readUsage(databases: Databases, bucketId: BucketId): Usage {
-  const key = usageKey(bucketId)
+export function encodeUsage(writer: RowWriter, usage: Usage, key: Buffer): Buffer {
+  return writer
+    .begin(WITH_PARTS)
+    .uint48(usage.versionCount)
+    .uint48(usage.deleteMarkerCount)
+    .uint48(usage.sizeBytes)
+    .uint48(usage.partSizeBytes)
+    .finish(key)
+}
+
+export function readUsage(databases: Databases, scope: UsageScope): Usage {
+  const key = usageKey(scope)
   const row = readRow(databases.counters, key)
-  if (!row) return { versionCount: 0, deleteMarkerCount: 0, sizeBytes: 0 }
-  const reader = new RowReader('counter', row, key)
-  const usage = { versionCount: reader.uint48(), deleteMarkerCount: reader.uint48(), sizeBytes: reader.uint48() }
+  if (!row) return { versionCount: 0, deleteMarkerCount: 0, sizeBytes: 0, partSizeBytes: 0 }
+  const reader = new RowReader('counter', row, key, WITH_PARTS)
+  const usage = {
+    versionCount: reader.uint48(),
+    deleteMarkerCount: reader.uint48(),
+    sizeBytes: reader.uint48(),
+    partSizeBytes: reader.format === WITH_PARTS ? reader.uint48() : 0,
+  }
   reader.done()
   return usage
 }

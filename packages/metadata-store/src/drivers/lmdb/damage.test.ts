@@ -86,7 +86,8 @@ describe('damaged rows', () => {
     try {
       return plain([
         readBucket(databases, 'bucket'),
-        readUsage(databases, bucket.id),
+        readUsage(databases, { bucketId: bucket.id }),
+        readUsage(databases, { accountId: bucket.ownerAccountId }),
         readKeyUse(databases, 'k/1'),
         findVersion(databases, bucket.id, KEY, 'current', true),
         findVersion(databases, bucket.id, KEY, 'null', true),
@@ -207,10 +208,10 @@ describe('damaged rows', () => {
     const head = headKey(objectName(bucket.id, KEY))
     const value = readRow(environment.databases.versions, head) as Buffer
     overwrite(environment.databases.versions, head, Buffer.concat([value, value]))
-    const usage = readUsage(environment.databases, bucket.id)
+    const usage = readUsage(environment.databases, { bucketId: bucket.id })
     const commit = async () => write((batch) => void commitVersion(batch, commitOf(bucket, KEY)))
     await refused(commit(), 'META_RECORD_DAMAGED')
     environment.root.resetReadTxn()
-    expect(readUsage(environment.databases, bucket.id)).toEqual(usage)
+    expect(readUsage(environment.databases, { bucketId: bucket.id })).toEqual(usage)
   })
 })

@@ -28,9 +28,9 @@ describe('the format of a store', () => {
 
   test('a store of a newer format is refused and not touched', async () => {
     await (await openLmdbStore({ directory })).close()
-    const before = await putInRoot('coffer-metadata-format', Buffer.from([0, 0, 0, 2]))
+    const before = await putInRoot('coffer-metadata-format', Buffer.from([0, 0, 0, 3]))
     const details = await refused(openLmdbStore({ directory }), 'META_FORMAT_NEWER')
-    expect(details).toEqual({ format: 2, supported: 1 })
+    expect(details).toEqual({ format: 3, supported: 2 })
     expect(await readFile(join(directory, 'data.mdb'))).toEqual(before)
   })
 

@@ -4,6 +4,7 @@ import { invariant } from '@coffer/errors'
 import { type Database, open, type RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
 import { DATABASE_NAMES as ROW_TABLES, STORE_FORMAT } from '../rows/databases.ts'
+import { countPartsAndAccounts } from './count-anew.ts'
 import { checkMetaPages, FORMAT_KEY } from './meta-pages.ts'
 import { TABLE_ENCODING } from './table-encoding.ts'
 
@@ -55,7 +56,8 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
     maxReaders: READERS_MAX,
   })
   try {
-    if (checkFormat(root, options.readOnly) === 'new') await syncNames(options.directory)
+    const format = checkFormat(root, options.readOnly)
+    if (format === 'new') await syncNames(options.directory)
     const databases: Partial<Record<DatabaseName, LmdbTable>> = {}
     for (const name of DATABASE_NAMES) {
       const table = { ...TABLE_ENCODING, name }
@@ -63,6 +65,7 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
       if (!database) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: `no database ${name}` })
       databases[name] = database
     }
+    if (format === 'older' && !options.readOnly) upgrade(root, databases as Databases)
     return { directory: options.directory, root, databases: databases as Databases }
   } catch (error) {
     await root.close()
@@ -71,7 +74,7 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
 }
 
 /** Refuses a store of a newer format or one that is not ours, before anything is written to it. */
-function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): 'new' | 'known' {
+function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): 'new' | 'known' | 'older' {
   root.resetReadTxn()
   const stored = root.getBinary(FORMAT_KEY)
   if (stored) {
@@ -79,16 +82,29 @@ function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): 'ne
     const format = stored.readUInt32BE(0)
     if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
     if (format < 1) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'zero' })
-    return 'known'
+    return format < STORE_FORMAT ? 'older' : 'known'
   }
   for (const _ of root.getKeys({ limit: 1, start: Buffer.from([1]) })) {
     throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'missing from a store that is not empty' })
   }
   invariant(!readOnly, 'a store that is opened for reading exists')
+  root.transactionSync(() => void root.put(FORMAT_KEY, formatRow()))
+  return 'new'
+}
+
+/** In one transaction; of several processes that start at once the first does it. */
+function upgrade(root: RootDatabase<Buffer, Buffer>, databases: Databases): void {
+  root.transactionSync(() => {
+    if (root.getBinary(FORMAT_KEY)?.readUInt32BE(0) === STORE_FORMAT) return
+    countPartsAndAccounts(databases)
+    root.put(FORMAT_KEY, formatRow())
+  })
+}
+
+function formatRow(): Buffer {
   const format = Buffer.alloc(4)
   format.writeUInt32BE(STORE_FORMAT)
-  root.transactionSync(() => void root.put(FORMAT_KEY, format))
-  return 'new'
+  return format
 }
 
 /** LMDB syncs its file, not the names of the file and the directory, without which a new store is lost with the power. */

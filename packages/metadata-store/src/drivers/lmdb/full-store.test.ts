@@ -55,12 +55,12 @@ describe.runIf(canRun)('a store whose disk is full', () => {
       const found = await store.findVersion(bucketId, key, 'current', { withBody: true })
       expect(found?.body?.kind === 'inline' && found.body.bytes.length).toBe(16_000)
     }
-    expect(await store.getUsage(bucketId)).toMatchObject({ versionCount: keys.length })
+    expect(await store.getUsage({ bucketId })).toMatchObject({ versionCount: keys.length })
     for (const key of keys.slice(0, 20)) {
       await store.removeVersion({ bucketId, bucketRevision: 1, key, which: 'null' })
     }
     await put('fits-again', 100_000)
-    expect(await store.getUsage(bucketId)).toMatchObject({ versionCount: keys.length - 19 })
+    expect(await store.getUsage({ bucketId })).toMatchObject({ versionCount: keys.length - 19 })
   })
 
   test('one change that does not fit fails alone: those committed together with it are kept', async () => {
@@ -73,7 +73,7 @@ describe.runIf(canRun)('a store whose disk is full', () => {
     const codes = outcomes.map((outcome) => (outcome.status === 'rejected' ? outcome.reason.code : 'kept'))
     expect(codes.filter((code) => code === 'META_STORE_FULL').length).toBeGreaterThanOrEqual(2)
     expect([codes[0], codes[1], codes[5]]).toEqual(['kept', 'kept', 'kept'])
-    expect(await store.getUsage(bucketId)).toMatchObject({
+    expect(await store.getUsage({ bucketId })).toMatchObject({
       versionCount: codes.filter((code) => code === 'kept').length,
     })
   })

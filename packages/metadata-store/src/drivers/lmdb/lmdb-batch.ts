@@ -1,18 +1,18 @@
 import { metadataError } from '../../errors.ts'
-import type { BlobId, BucketId } from '../../records.ts'
-import { readBucketRevision } from '../rows/bucket-row.ts'
+import type { BlobId, BucketId, Usage, UsageScope } from '../../records.ts'
+import { readBucketById, readBucketRevision } from '../rows/bucket-row.ts'
 import { writerKey, writerOf } from '../rows/keys.ts'
-import type { RowWriter } from '../rows/row.ts'
+import { damaged, type RowWriter } from '../rows/row.ts'
 import type { Table } from '../rows/table.ts'
-import type { CountedVersion, WriteBatch } from '../rows/write-batch.ts'
+import type { UsageChange, WriteBatch } from '../rows/write-batch.ts'
 import {
   EVENT_NUMBER_KEY,
-  encodeCounters,
+  encodeCount,
+  encodeUsage,
   keyUseKey,
   readEventNumber,
   readKeyUse,
   readUsage,
-  type Usage,
   usageKey,
 } from './counters.ts'
 import type { Databases } from './environment.ts'
@@ -27,7 +27,9 @@ export class LmdbBatch implements WriteBatch {
   /** Counts writes, so that a change which fails after one is told from a change that was refused. */
   writes = 0
   readonly #revisions = new Map<BucketId, number | undefined>()
-  readonly #usage = new Map<BucketId, UsageCounter>()
+  readonly #accounts = new Map<BucketId, string>()
+  /** By the keys of their rows. */
+  readonly #usage = new Map<string, { readonly key: Buffer; usage: Usage }>()
   readonly #keyUse = new Map<string, KeyUseCounter>()
   #eventNumber: number | undefined
 
@@ -58,14 +60,15 @@ export class LmdbBatch implements WriteBatch {
   /** LMDB has one write transaction at a time. */
   fenceBucket(): void {}
 
-  bucketChanged(bucketId: BucketId): void {
-    this.#revisions.delete(bucketId)
+  bucketChanged({ id }: { readonly id: BucketId }): void {
+    this.#revisions.delete(id)
   }
 
   bucketDeleted(bucketId: BucketId): void {
     this.#revisions.delete(bucketId)
-    this.#usage.delete(bucketId)
-    this.remove(this.databases.counters, usageKey(bucketId))
+    const key = usageKey({ bucketId })
+    this.#usage.delete(key.toString('latin1'))
+    this.remove(this.databases.counters, key)
   }
 
   requireWriter(blobId: BlobId): void {
@@ -75,13 +78,27 @@ export class LmdbBatch implements WriteBatch {
     }
   }
 
-  usage(bucketId: BucketId): UsageCounter {
-    let usage = this.#usage.get(bucketId)
-    if (!usage) {
-      usage = new UsageCounter(readUsage(this.databases, bucketId))
-      this.#usage.set(bucketId, usage)
+  accountOf(bucketId: BucketId): string {
+    let accountId = this.#accounts.get(bucketId)
+    if (accountId === undefined) {
+      accountId = readBucketById(this.databases, bucketId)?.ownerAccountId
+      if (accountId === undefined) throw damaged('bucket', 'missing')
+      this.#accounts.set(bucketId, accountId)
     }
-    return usage
+    return accountId
+  }
+
+  usage(bucketId: BucketId): { add(change: UsageChange): void } {
+    const counters = [this.#counter({ bucketId }), this.#counter({ accountId: this.accountOf(bucketId) })]
+    return {
+      add(change) {
+        for (const counter of counters) counter.usage = sumOf(counter.usage, change)
+      },
+    }
+  }
+
+  usageOf(scope: UsageScope): Usage {
+    return this.#counter(scope).usage
   }
 
   keyUse(keyRef: string): KeyUseCounter {
@@ -100,37 +117,42 @@ export class LmdbBatch implements WriteBatch {
 
   /** Writes the counters: the last thing in a transaction. */
   finish(): void {
-    for (const [bucketId, usage] of this.#usage) this.#putCounters(usageKey(bucketId), usage.values())
-    for (const [keyRef, { count }] of this.#keyUse) this.#putCounters(keyUseKey(keyRef), [count])
-    if (this.#eventNumber !== undefined) this.#putCounters(EVENT_NUMBER_KEY, [this.#eventNumber])
+    for (const { key, usage } of this.#usage.values()) {
+      this.#putCounter(key, Object.values(usage).every((value) => value === 0) || encodeUsage(this.rows, usage, key))
+    }
+    for (const [keyRef, { count }] of this.#keyUse) this.#putCount(keyUseKey(keyRef), count)
+    if (this.#eventNumber !== undefined) this.#putCount(EVENT_NUMBER_KEY, this.#eventNumber)
   }
 
-  #putCounters(key: Buffer, values: readonly number[]): void {
+  #counter(scope: UsageScope): { usage: Usage } {
+    const key = usageKey(scope)
+    const name = key.toString('latin1')
+    let counter = this.#usage.get(name)
+    if (!counter) {
+      counter = { key, usage: readUsage(this.databases, scope) }
+      this.#usage.set(name, counter)
+    }
+    return counter
+  }
+
+  #putCount(key: Buffer, count: number): void {
+    this.#putCounter(key, count === 0 || encodeCount(this.rows, count, key))
+  }
+
+  /** `true`: there is nothing to count. */
+  #putCounter(key: Buffer, row: Buffer | true): void {
     const { counters } = this.databases
-    if (values.every((value) => value === 0)) counters.remove(key)
-    else counters.put(key, encodeCounters(this.rows, values, key))
+    if (row === true) counters.remove(key)
+    else counters.put(key, row)
   }
 }
 
-class UsageCounter {
-  #versionCount: number
-  #deleteMarkerCount: number
-  #sizeBytes: number
-
-  constructor({ versionCount, deleteMarkerCount, sizeBytes }: Usage) {
-    this.#versionCount = versionCount
-    this.#deleteMarkerCount = deleteMarkerCount
-    this.#sizeBytes = sizeBytes
-  }
-
-  add({ isDeleteMarker, sizeBytes }: CountedVersion, change: 1 | -1): void {
-    if (isDeleteMarker) this.#deleteMarkerCount = Math.max(0, this.#deleteMarkerCount + change)
-    else this.#versionCount = Math.max(0, this.#versionCount + change)
-    this.#sizeBytes = Math.max(0, this.#sizeBytes + change * sizeBytes)
-  }
-
-  values(): readonly number[] {
-    return [this.#versionCount, this.#deleteMarkerCount, this.#sizeBytes]
+function sumOf(usage: Usage, change: UsageChange): Usage {
+  return {
+    versionCount: Math.max(0, usage.versionCount + (change.versionCount ?? 0)),
+    deleteMarkerCount: Math.max(0, usage.deleteMarkerCount + (change.deleteMarkerCount ?? 0)),
+    sizeBytes: Math.max(0, usage.sizeBytes + (change.sizeBytes ?? 0)),
+    partSizeBytes: Math.max(0, usage.partSizeBytes + (change.partSizeBytes ?? 0)),
   }
 }
 

@@ -3,17 +3,18 @@ import { RowWriter } from '../rows/row.ts'
 import type { RowStore, StoreCounters } from '../transfer.ts'
 import {
   EVENT_NUMBER_KEY,
-  encodeCounters,
+  encodeCount,
+  encodeUsage,
   keyUseKey,
   readEventNumber,
   readKeyUse,
   readUsage,
   usageKey,
+  usageScopeOf,
 } from './counters.ts'
 import { openEnvironment } from './environment.ts'
 
 const FIRST_KEY = Buffer.from([0])
-const USAGE_PREFIX = 'u'.charCodeAt(0)
 const KEY_USE_PREFIX = 'k'.charCodeAt(0)
 
 /** An LMDB store as its rows. */
@@ -40,10 +41,9 @@ export async function openLmdbRows(directory: string): Promise<RowStore> {
       const usage: StoreCounters['usage'][number][] = []
       const keyUse: StoreCounters['keyUse'][number][] = []
       for (const key of Array.from(databases.counters.getKeys({ start: FIRST_KEY }))) {
-        if (key[0] === USAGE_PREFIX) {
-          const bucketId = key.toString('hex', 1)
-          usage.push({ bucketId, ...readUsage(databases, bucketId) })
-        } else if (key[0] === KEY_USE_PREFIX) {
+        const scope = usageScopeOf(key)
+        if (scope !== undefined) usage.push({ scope, usage: readUsage(databases, scope) })
+        else if (key[0] === KEY_USE_PREFIX) {
           const keyRef = key.toString('utf8', 1)
           keyUse.push({ keyRef, count: readKeyUse(databases, keyRef) })
         }
@@ -52,15 +52,17 @@ export async function openLmdbRows(directory: string): Promise<RowStore> {
     },
     async writeCounters({ usage, keyUse, eventNumber }) {
       const rows = new RowWriter()
-      const put = (key: Buffer, values: readonly number[]) => {
-        if (values.some((value) => value > 0)) void databases.counters.put(key, encodeCounters(rows, values, key))
+      const { counters } = databases
+      const putCount = (key: Buffer, count: number) => {
+        if (count > 0) void counters.put(key, encodeCount(rows, count, key))
       }
       root.transactionSync(() => {
-        for (const counted of usage) {
-          put(usageKey(counted.bucketId), [counted.versionCount, counted.deleteMarkerCount, counted.sizeBytes])
+        for (const { scope, usage: counted } of usage) {
+          const key = usageKey(scope)
+          void counters.put(key, encodeUsage(rows, counted, key))
         }
-        for (const { keyRef, count } of keyUse) put(keyUseKey(keyRef), [count])
-        put(EVENT_NUMBER_KEY, [eventNumber])
+        for (const { keyRef, count } of keyUse) putCount(keyUseKey(keyRef), count)
+        putCount(EVENT_NUMBER_KEY, eventNumber)
       })
     },
     close: () => root.close(),

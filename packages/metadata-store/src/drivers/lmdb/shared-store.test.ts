@@ -89,7 +89,7 @@ describe('a store that two processes share', () => {
       for (const key of acknowledged) {
         expect(await store.findVersion(bucketId, key, 'current', { withBody: true })).toBeDefined()
       }
-      const { versionCount } = await store.getUsage(bucketId)
+      const { versionCount } = await store.getUsage({ bucketId })
       expect(await store.getKeyUse('test/1')).toBe(versionCount)
     }
   })

@@ -30,6 +30,7 @@ export function needsOfCommit({ bucketId, version, body, completesUpload, events
   const needs = withEvents(new Needs(), events)
   const name = objectName(bucketId, version.key)
   needs.buckets.add(bucketId)
+  if (!version.isDeleteMarker) needs.quotas.add(bucketId)
   needs.row('versions', headKey(name))
   if (body.kind !== 'none') needs.row('bodies', idBytes(version.versionId))
   if (completesUpload) {
@@ -82,6 +83,8 @@ export function needsOfPlaces(places: readonly VersionPlace[]): Needs {
 
 export function needsOfPart(bucketId: BucketId, key: string, uploadId: string, part: PartRecord): Needs {
   const needs = new Needs()
+  needs.buckets.add(bucketId)
+  needs.quotas.add(bucketId)
   needs.row('uploads', uploadKey(objectName(bucketId, key), uploadId))
   needs.row('parts', partKey(uploadParts(bucketId, uploadId), part.partNumber))
   return withBlob(needs, part.blob.blobId)

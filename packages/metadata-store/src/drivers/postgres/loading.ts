@@ -1,5 +1,7 @@
+import type { Usage, UsageScope } from '../../records.ts'
 import { DATABASE_NAMES } from '../rows/databases.ts'
 import { idBytes } from '../rows/keys.ts'
+import { quotaKey } from '../rows/quotas.ts'
 import type { Row } from '../rows/table.ts'
 import { byteaArray } from './bytea-array.ts'
 import type { Connection, ResultRow } from './connection.ts'
@@ -19,7 +21,11 @@ export interface LoadedState {
   readonly tables: LoadedTables
   /** Undefined: not known; null: no such bucket. */
   readonly revisions: Map<string, number | null>
+  /** Owners of the buckets whose revisions are known. */
+  readonly accounts: Map<string, string>
   readonly fenced: Set<string>
+  /** Usage of what has a quota, by the names of its scopes, without what this transaction adds. */
+  readonly usage: Map<string, Usage>
   /** First numbers of the blocks that this transaction has taken from the sequence. */
   readonly eventBlocks: number[]
 }
@@ -39,9 +45,18 @@ export async function loadLocked(
     work.push(
       asked.then(({ rows }) => {
         for (const id of ids) state.revisions.set(id, null)
-        for (const row of rows) state.revisions.set(bytesOf(row.bucket_id).toString('hex'), Number(row.revision))
+        for (const row of rows) {
+          const id = bytesOf(row.bucket_id).toString('hex')
+          state.revisions.set(id, Number(row.revision))
+          state.accounts.set(id, bytesOf(row.account_id).toString())
+        }
       }),
     )
+  }
+  if (needs.quotas.size > 0) {
+    const ids = [...needs.quotas].sort()
+    const asked = connection.query(statements.lockQuotas(), [byteaArray(ids.map(idBytes)), shard])
+    work.push(asked.then(({ rows }) => state.tables.records.setRows(quotaKeysOf(ids, state), rows.map(rowOf))))
   }
   for (const id of [...needs.fences].sort()) {
     const asked = connection.query(statements.fenceBucket(), [idBytes(id)])
@@ -54,12 +69,41 @@ export async function loadLocked(
     work.push(asked.then(({ rows }) => state.tables[table].setRows(keys.values(), rows.map(rowOf))))
   }
   for (const range of needs.ranges) work.push(loadRange(connection, statements, range, state.tables, true))
+  // After the locks of their quotas: a statement sees what was committed before it begins.
+  for (const [name, scope] of needs.usage) {
+    const asked = connection.query(statements.sumUsage(scope), [scopeBytes(scope)])
+    work.push(asked.then(({ rows }) => void state.usage.set(name, usageOf(rows[0]))))
+  }
   // After the locks of the rows that the events tell of: so their numbers ascend.
   if (needs.eventNumbers) {
     const asked = connection.query(statements.nextEventBlock())
     work.push(asked.then(({ rows }) => void state.eventBlocks.push(Number(rows[0]?.block) * EVENT_NUMBERS_PER_BLOCK)))
   }
   await allOf(work)
+}
+
+/** Rows that are known now, be they there or not: of buckets whose accounts are known, as they are in every commit. */
+function quotaKeysOf(bucketIds: readonly string[], state: LoadedState): readonly Buffer[] {
+  return bucketIds.flatMap((bucketId) => {
+    const accountId = state.accounts.get(bucketId)
+    return accountId === undefined ? [] : [quotaKey({ bucketId }), quotaKey({ accountId })]
+  })
+}
+
+/** How the tables of counters name a scope. */
+export function scopeBytes(scope: UsageScope): Buffer {
+  return 'bucketId' in scope ? idBytes(scope.bucketId) : Buffer.from(scope.accountId)
+}
+
+/** A row of sums. Shards count for themselves: one of them can be below zero. */
+export function usageOf(row: ResultRow | undefined): Usage {
+  const countOf = (value: unknown) => Math.max(0, Number(value ?? 0))
+  return {
+    versionCount: countOf(row?.versions),
+    deleteMarkerCount: countOf(row?.markers),
+    sizeBytes: countOf(row?.bytes),
+    partSizeBytes: countOf(row?.part_bytes),
+  }
 }
 
 /** Loads rows without locks, in as few statements as there can be. */

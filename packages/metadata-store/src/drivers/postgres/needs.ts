@@ -1,4 +1,4 @@
-import type { BucketId } from '../../records.ts'
+import type { BucketId, UsageScope } from '../../records.ts'
 import type { DatabaseName } from '../rows/databases.ts'
 
 /** Rows of a table that something wants to know from `start` on (before `end`), at most `limit` at once. */
@@ -21,6 +21,10 @@ export class Needs {
   readonly buckets = new Set<BucketId>()
   /** Buckets that no other transaction may write until this one ends. */
   readonly fences = new Set<BucketId>()
+  /** Buckets whose quotas, and those of their accounts, are to be read; no other transaction adds to what has one until this one ends. */
+  readonly quotas = new Set<BucketId>()
+  /** What they are compared with, once they are read. */
+  readonly usage = new Map<string, UsageScope>()
   eventNumbers = false
   /** Heads of versions whose body is wanted along with them. */
   readonly bodiesOfHeads: Buffer[] = []
@@ -42,6 +46,8 @@ export class Needs {
     this.ranges.push(...other.ranges)
     for (const id of other.buckets) this.buckets.add(id)
     for (const id of other.fences) this.fences.add(id)
+    for (const id of other.quotas) this.quotas.add(id)
+    for (const [name, scope] of other.usage) this.usage.set(name, scope)
     this.bodiesOfHeads.push(...other.bodiesOfHeads)
     this.eventNumbers ||= other.eventNumbers
   }

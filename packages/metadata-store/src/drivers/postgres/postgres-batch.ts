@@ -1,21 +1,23 @@
 import { metadataError } from '../../errors.ts'
-import type { BlobId, BucketId } from '../../records.ts'
+import type { BlobId, BucketId, Usage, UsageScope } from '../../records.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import { idBytes, writerKey, writerOf } from '../rows/keys.ts'
-import { RowWriter } from '../rows/row.ts'
+import { damaged, RowWriter } from '../rows/row.ts'
 import type { Table } from '../rows/table.ts'
-import type { CountedVersion, WriteBatch } from '../rows/write-batch.ts'
+import type { UsageChange, WriteBatch } from '../rows/write-batch.ts'
 import { byteaArray } from './bytea-array.ts'
 import type { Connection } from './connection.ts'
-import type { LoadedState } from './loading.ts'
+import { type LoadedState, scopeBytes } from './loading.ts'
 import { type MemoryDatabases, memoryDatabases, newLoadedTables } from './memory-table.ts'
 import { Needs, NotLoaded } from './needs.ts'
 import { EVENT_NUMBERS_PER_BLOCK, type Statements } from './statements.ts'
 
-interface UsageChange {
+interface UsageDelta {
+  readonly scope: UsageScope
   versions: number
   markers: number
   bytes: number
+  partBytes: number
 }
 
 /**
@@ -27,7 +29,9 @@ export class PostgresBatch implements WriteBatch {
   readonly state: LoadedState = {
     tables: newLoadedTables(),
     revisions: new Map(),
+    accounts: new Map(),
     fenced: new Set(),
+    usage: new Map(),
     eventBlocks: [],
   }
   readonly databases: MemoryDatabases = memoryDatabases(this.state.tables, {
@@ -36,7 +40,9 @@ export class PostgresBatch implements WriteBatch {
   #undo: (() => void)[] = []
   /** Buckets whose revision this batch sets; null: removed. */
   readonly #revisions = new Map<BucketId, number | null>()
-  readonly #usage = new Map<BucketId, UsageChange>()
+  /** Owners of buckets that this batch has made. */
+  readonly #accounts = new Map<BucketId, string>()
+  readonly #usage = new Map<string, UsageDelta>()
   readonly #keyUse = new Map<string, number>()
   #eventCount = 0
 
@@ -72,8 +78,9 @@ export class PostgresBatch implements WriteBatch {
     if (!this.state.fenced.has(bucketId)) throw notLoaded((needs) => needs.fences.add(bucketId))
   }
 
-  bucketChanged(bucketId: BucketId, revision: number): void {
-    this.#setRevision(bucketId, revision)
+  bucketChanged({ id, revision, ownerAccountId }: Parameters<WriteBatch['bucketChanged']>[0]): void {
+    this.#accounts.set(id, ownerAccountId)
+    this.#setRevision(id, revision)
   }
 
   bucketDeleted(bucketId: BucketId): void {
@@ -87,12 +94,40 @@ export class PostgresBatch implements WriteBatch {
     }
   }
 
-  usage(bucketId: BucketId): { add(version: CountedVersion, change: 1 | -1): void } {
+  accountOf(bucketId: BucketId): string {
+    const accountId = this.state.accounts.get(bucketId) ?? this.#accounts.get(bucketId)
+    if (accountId !== undefined) return accountId
+    if (this.state.revisions.has(bucketId)) throw damaged('bucket', 'missing')
+    throw notLoaded((needs) => needs.buckets.add(bucketId))
+  }
+
+  usage(bucketId: BucketId): { add(change: UsageChange): void } {
+    const scopes = [{ bucketId }, { accountId: this.accountOf(bucketId) }]
     return {
-      add: ({ isDeleteMarker, sizeBytes }, change) => {
-        this.#count(bucketId, isDeleteMarker, change, sizeBytes)
-        this.#undo.push(() => this.#count(bucketId, isDeleteMarker, -change, sizeBytes))
+      add: (change) => {
+        for (const scope of scopes) {
+          this.#count(scope, change, 1)
+          this.#undo.push(() => this.#count(scope, change, -1))
+        }
       },
+    }
+  }
+
+  usageOf(scope: UsageScope): Usage {
+    const name = scopeName(scope)
+    const loaded = this.state.usage.get(name)
+    if (loaded === undefined) throw notLoaded((needs) => needs.usage.set(name, scope))
+    const { versions, markers, bytes, partBytes } = this.#usage.get(name) ?? {
+      versions: 0,
+      markers: 0,
+      bytes: 0,
+      partBytes: 0,
+    }
+    return {
+      versionCount: loaded.versionCount + versions,
+      deleteMarkerCount: loaded.deleteMarkerCount + markers,
+      sizeBytes: loaded.sizeBytes + bytes,
+      partSizeBytes: loaded.partSizeBytes + partBytes,
     }
   }
 
@@ -134,26 +169,39 @@ export class PostgresBatch implements WriteBatch {
     const sent: Promise<unknown>[] = []
     for (const [id, revision] of sortedBy(this.#revisions)) {
       if (revision === null) sent.push(connection.query(statements.removeUsage(), [idBytes(id)]))
-      else sent.push(connection.query(statements.setRevision(), [idBytes(id), revision]))
+      else {
+        const accountId = Buffer.from(this.#accounts.get(id) ?? '')
+        sent.push(connection.query(statements.setRevision(), [idBytes(id), revision, accountId]))
+      }
     }
     for (const name of DATABASE_NAMES) sent.push(...this.#sendTable(connection, statements, name))
-    const usage = sortedBy(this.#usage).filter(([, { versions, markers, bytes }]) => versions || markers || bytes)
-    if (usage.length > 0) {
-      const values = [
-        byteaArray(usage.map(([id]) => idBytes(id))),
-        usage.map(([, { versions }]) => versions),
-        usage.map(([, { markers }]) => markers),
-        usage.map(([, { bytes }]) => bytes),
-        shard,
-      ]
-      sent.push(connection.query(statements.addUsage(), values))
-    }
+    sent.push(...this.#sendUsage(connection, statements, shard))
     const keyUse = sortedBy(this.#keyUse).filter(([, change]) => change !== 0)
     if (keyUse.length > 0) {
       const refs = byteaArray(keyUse.map(([ref]) => Buffer.from(ref)))
       sent.push(connection.query(statements.addKeyUse(), [refs, keyUse.map(([, change]) => change), shard]))
     }
     return sent
+  }
+
+  #sendUsage(connection: Connection, statements: Statements, shard: number): Promise<unknown>[] {
+    const changed = sortedBy(this.#usage)
+      .map(([, delta]) => delta)
+      .filter(({ versions, markers, bytes, partBytes }) => versions || markers || bytes || partBytes)
+    const buckets = changed.filter(({ scope }) => 'bucketId' in scope)
+    const accounts = changed.filter(({ scope }) => 'accountId' in scope)
+    const valuesOf = (deltas: readonly UsageDelta[]) => [
+      byteaArray(deltas.map(({ scope }) => scopeBytes(scope))),
+      deltas.map(({ versions }) => versions),
+      deltas.map(({ markers }) => markers),
+      deltas.map(({ bytes }) => bytes),
+      deltas.map(({ partBytes }) => partBytes),
+      shard,
+    ]
+    return [
+      ...(buckets.length > 0 ? [connection.query(statements.addUsage(), valuesOf(buckets))] : []),
+      ...(accounts.length > 0 ? [connection.query(statements.addAccountUsage(), valuesOf(accounts))] : []),
+    ]
   }
 
   #sendTable(connection: Connection, statements: Statements, name: DatabaseName): Promise<unknown>[] {
@@ -184,13 +232,27 @@ export class PostgresBatch implements WriteBatch {
     this.#revisions.set(bucketId, revision)
   }
 
-  #count(bucketId: BucketId, isDeleteMarker: boolean, change: number, sizeBytes: number): void {
-    const usage = this.#usage.get(bucketId) ?? { versions: 0, markers: 0, bytes: 0 }
-    if (isDeleteMarker) usage.markers += change
-    else usage.versions += change
-    usage.bytes += change * sizeBytes
-    this.#usage.set(bucketId, usage)
+  #count(scope: UsageScope, change: UsageChange, sign: 1 | -1): void {
+    const delta = this.#deltaOf(scope)
+    delta.versions += sign * (change.versionCount ?? 0)
+    delta.markers += sign * (change.deleteMarkerCount ?? 0)
+    delta.bytes += sign * (change.sizeBytes ?? 0)
+    delta.partBytes += sign * (change.partSizeBytes ?? 0)
   }
+
+  #deltaOf(scope: UsageScope): UsageDelta {
+    const name = scopeName(scope)
+    let delta = this.#usage.get(name)
+    if (delta === undefined) {
+      delta = { scope, versions: 0, markers: 0, bytes: 0, partBytes: 0 }
+      this.#usage.set(name, delta)
+    }
+    return delta
+  }
+}
+
+function scopeName(scope: UsageScope): string {
+  return 'bucketId' in scope ? `bucket/${scope.bucketId}` : `account/${scope.accountId}`
 }
 
 function notLoaded(add: (needs: Needs) => void): NotLoaded {

@@ -1,14 +1,17 @@
-import { readBucketRevision } from '../rows/bucket-row.ts'
+import { readBucketById } from '../rows/bucket-row.ts'
 import { DATABASE_NAMES } from '../rows/databases.ts'
-import { idBytes, justAfter } from '../rows/keys.ts'
+import { justAfter } from '../rows/keys.ts'
 import type { Row } from '../rows/table.ts'
 import type { RowStore } from '../transfer.ts'
 import { byteaArray } from './bytea-array.ts'
 import { Connection, type ServerSettings } from './connection.ts'
+import { scopeBytes, usageOf } from './loading.ts'
 import { memoryDatabases, newLoadedTables } from './memory-table.ts'
 import { migrateSchema } from './migrations.ts'
 import { EVENT_NUMBERS_PER_BLOCK, Statements } from './statements.ts'
 
+/** Tables of what a driver keeps in a way of its own. */
+const COUNTERS = ['bucket_counters', 'account_counters', 'key_use_counts'] as const
 const FIRST_KEY = Buffer.alloc(0)
 
 /** A PostgreSQL store as its rows; made if it is not there. `forReading`: writers elsewhere wait, and time out. */
@@ -21,7 +24,7 @@ export async function openPostgresRows(
   await migrateSchema(connection, schema, { isMoving: true })
   const statements = new Statements(schema)
   const names = DATABASE_NAMES.map((name) => `"${schema}".${name.replaceAll('-', '_')}`)
-  const tables = [...names, `"${schema}".bucket_usage`, `"${schema}".key_use_counts`].join(', ')
+  const tables = [...names, ...COUNTERS.map((name) => `"${schema}".${name}`)].join(', ')
   await connection.run(`SET idle_in_transaction_session_timeout = 0`)
   await connection.run(`SET statement_timeout = 0`)
   if (options.forReading) {
@@ -45,20 +48,29 @@ export async function openPostgresRows(
       return rows[0]?.key as Buffer | undefined
     },
     async readCounters() {
-      const usage = await connection.run(
-        `SELECT bucket_id, sum(version_count) AS versions, sum(delete_marker_count) AS markers, sum(size_bytes) AS bytes FROM "${schema}".bucket_usage GROUP BY bucket_id`,
+      const sums =
+        'sum(version_count) AS versions, sum(delete_marker_count) AS markers, sum(size_bytes) AS bytes, sum(part_bytes) AS part_bytes'
+      const buckets = await connection.run(
+        `SELECT bucket_id, ${sums} FROM "${schema}".bucket_counters GROUP BY bucket_id`,
+      )
+      const accounts = await connection.run(
+        `SELECT account_id, ${sums} FROM "${schema}".account_counters GROUP BY account_id`,
       )
       const keyUse = await connection.run(
         `SELECT key_ref, sum(object_keys) AS count FROM "${schema}".key_use_counts GROUP BY key_ref`,
       )
       const { rows } = await connection.query(statements.nextEventBlock())
       return {
-        usage: usage.rows.map(({ bucket_id, versions, markers, bytes }) => ({
-          bucketId: (bucket_id as Buffer).toString('hex'),
-          versionCount: Number(versions),
-          deleteMarkerCount: Number(markers),
-          sizeBytes: Number(bytes),
-        })),
+        usage: [
+          ...buckets.rows.map((row) => ({
+            scope: { bucketId: (row.bucket_id as Buffer).toString('hex') },
+            usage: usageOf(row),
+          })),
+          ...accounts.rows.map((row) => ({
+            scope: { accountId: (row.account_id as Buffer).toString() },
+            usage: usageOf(row),
+          })),
+        ],
         keyUse: keyUse.rows.map(({ key_ref, count }) => ({
           keyRef: (key_ref as Buffer).toString('utf8'),
           count: Number(count),
@@ -68,19 +80,26 @@ export async function openPostgresRows(
     },
     async writeCounters({ usage, keyUse, eventNumber }) {
       await connection.run('BEGIN')
-      await connection.run(`DELETE FROM "${schema}".bucket_usage`)
-      await connection.run(`DELETE FROM "${schema}".key_use_counts`)
+      for (const name of COUNTERS) await connection.run(`DELETE FROM "${schema}".${name}`)
       const { rows } = await connection.run(`SELECT key, value FROM "${schema}".bucket_ids`)
+      const buckets = await connection.run(`SELECT key, value FROM "${schema}".buckets`)
       const loaded = newLoadedTables()
       loaded['bucket-ids'].setRows([], rows as unknown as readonly Row[])
+      loaded.buckets.setRows([], buckets.rows as unknown as readonly Row[])
       const databases = memoryDatabases(loaded)
       for (const { key } of rows as unknown as readonly Row[]) {
-        const revision = readBucketRevision(databases, key.toString('hex'))
-        await connection.query(statements.setRevision(), [key, revision])
+        const bucket = readBucketById(databases, key.toString('hex'))
+        await connection.query(statements.setRevision(), [
+          key,
+          bucket?.revision,
+          Buffer.from(bucket?.ownerAccountId ?? ''),
+        ])
       }
-      for (const { bucketId, versionCount, deleteMarkerCount, sizeBytes } of usage) {
-        const id = byteaArray([idBytes(bucketId)])
-        await connection.query(statements.addUsage(), [id, [versionCount], [deleteMarkerCount], [sizeBytes], 0])
+      for (const { scope, usage: counted } of usage) {
+        const { versionCount, deleteMarkerCount, sizeBytes, partSizeBytes } = counted
+        const statement = 'bucketId' in scope ? statements.addUsage() : statements.addAccountUsage()
+        const id = byteaArray([scopeBytes(scope)])
+        await connection.query(statement, [id, [versionCount], [deleteMarkerCount], [sizeBytes], [partSizeBytes], 0])
       }
       for (const { keyRef, count } of keyUse) {
         await connection.query(statements.addKeyUse(), [byteaArray([Buffer.from(keyRef)]), [count], 0])

@@ -1,3 +1,4 @@
+import type { UsageScope } from '../../records.ts'
 import type { DatabaseName } from '../rows/databases.ts'
 import type { Statement } from './connection.ts'
 
@@ -157,14 +158,14 @@ export class Statements {
     return this.#named(
       'lock-usage',
       (at) =>
-        `SELECT bucket_id, revision FROM ${at('bucket_usage')} WHERE bucket_id = ANY($1::bytea[]) AND shard = $2 ORDER BY bucket_id FOR UPDATE`,
+        `SELECT bucket_id, revision, account_id FROM ${at('bucket_counters')} WHERE bucket_id = ANY($1::bytea[]) AND shard = $2 ORDER BY bucket_id FOR UPDATE`,
     )
   }
 
   fenceBucket(): Statement {
     return this.#named(
       'fence-bucket',
-      (at) => `SELECT revision FROM ${at('bucket_usage')} WHERE bucket_id = $1 ORDER BY shard FOR UPDATE`,
+      (at) => `SELECT revision FROM ${at('bucket_counters')} WHERE bucket_id = $1 ORDER BY shard FOR UPDATE`,
     )
   }
 
@@ -172,28 +173,46 @@ export class Statements {
     return this.#named(
       'set-revision',
       (at) =>
-        `INSERT INTO ${at('bucket_usage')} (bucket_id, shard, revision, version_count, delete_marker_count, size_bytes) SELECT $1, shard, $2, 0, 0, 0 FROM generate_series(0, ${SHARD_COUNT - 1}) AS shards (shard) ON CONFLICT (bucket_id, shard) DO UPDATE SET revision = excluded.revision`,
+        `INSERT INTO ${at('bucket_counters')} (bucket_id, shard, revision, account_id, version_count, delete_marker_count, size_bytes, part_bytes) SELECT $1, shard, $2, $3, 0, 0, 0, 0 FROM generate_series(0, ${SHARD_COUNT - 1}) AS shards (shard) ON CONFLICT (bucket_id, shard) DO UPDATE SET revision = excluded.revision`,
     )
   }
 
   removeUsage(): Statement {
-    return this.#named('remove-usage', (at) => `DELETE FROM ${at('bucket_usage')} WHERE bucket_id = $1`)
+    return this.#named('remove-usage', (at) => `DELETE FROM ${at('bucket_counters')} WHERE bucket_id = $1`)
   }
 
   addUsage(): Statement {
     return this.#named(
       'add-usage',
       (at) =>
-        `UPDATE ${at('bucket_usage')} AS u SET version_count = u.version_count + d.versions, delete_marker_count = u.delete_marker_count + d.markers, size_bytes = u.size_bytes + d.bytes FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[]) AS d (bucket_id, versions, markers, bytes) WHERE u.bucket_id = d.bucket_id AND u.shard = $5`,
+        `UPDATE ${at('bucket_counters')} AS u SET version_count = u.version_count + d.versions, delete_marker_count = u.delete_marker_count + d.markers, size_bytes = u.size_bytes + d.bytes, part_bytes = u.part_bytes + d.part_bytes FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS d (bucket_id, versions, markers, bytes, part_bytes) WHERE u.bucket_id = d.bucket_id AND u.shard = $6`,
     )
   }
 
-  sumUsage(): Statement {
+  addAccountUsage(): Statement {
     return this.#named(
-      'sum-usage',
+      'add-account-usage',
       (at) =>
-        `SELECT coalesce(sum(version_count), 0) AS versions, coalesce(sum(delete_marker_count), 0) AS markers, coalesce(sum(size_bytes), 0) AS bytes FROM ${at('bucket_usage')} WHERE bucket_id = $1`,
+        `INSERT INTO ${at('account_counters')} AS u (account_id, shard, version_count, delete_marker_count, size_bytes, part_bytes) SELECT account_id, $6, versions, markers, bytes, part_bytes FROM unnest($1::bytea[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[]) AS d (account_id, versions, markers, bytes, part_bytes) ON CONFLICT (account_id, shard) DO UPDATE SET version_count = u.version_count + excluded.version_count, delete_marker_count = u.delete_marker_count + excluded.delete_marker_count, size_bytes = u.size_bytes + excluded.size_bytes, part_bytes = u.part_bytes + excluded.part_bytes`,
     )
+  }
+
+  sumUsage(scope: UsageScope): Statement {
+    const [table, id] = 'bucketId' in scope ? ['bucket_counters', 'bucket_id'] : ['account_counters', 'account_id']
+    return this.#named(
+      `sum-${table}`,
+      (at) =>
+        `SELECT sum(version_count) AS versions, sum(delete_marker_count) AS markers, sum(size_bytes) AS bytes, sum(part_bytes) AS part_bytes FROM ${at(table)} WHERE ${id} = $1`,
+    )
+  }
+
+  /** The quotas of buckets and of their accounts: whoever adds to what has one waits here for the others, and then sees what they added. */
+  lockQuotas(): Statement {
+    return this.#named('lock-quotas', (at) => `${quotasOf(at, 'ANY($1::bytea[])')} ORDER BY key FOR UPDATE`)
+  }
+
+  readQuotas(): Statement {
+    return this.#named('read-quotas', (at) => `${quotasOf(at, '$1')} ORDER BY key`)
   }
 
   addKeyUse(): Statement {
@@ -223,4 +242,11 @@ export class Statements {
     }
     return statement
   }
+}
+
+/** By the keys that rows/quotas.ts gives them. $2: a shard, in which each bucket has one row. */
+function quotasOf(at: (table: string) => string, buckets: string): string {
+  const ofBucket = `SELECT '\\x07'::bytea || 'bucket/'::bytea || convert_to(encode(bucket_id, 'hex'), 'UTF8') FROM ${at('bucket_counters')} WHERE bucket_id = ${buckets} AND shard = $2`
+  const ofAccount = `SELECT '\\x07'::bytea || 'account/'::bytea || account_id FROM ${at('bucket_counters')} WHERE bucket_id = ${buckets} AND shard = $2`
+  return `SELECT key, value FROM ${at('records')} WHERE key IN (${ofBucket} UNION ALL ${ofAccount})`
 }

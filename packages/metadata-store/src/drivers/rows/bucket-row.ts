@@ -55,6 +55,20 @@ export function readBucketRevision(databases: Databases, id: BucketId): number |
   return revision
 }
 
+/** Undefined: there is no such bucket. */
+export function readBucketById(databases: Databases, id: BucketId): BucketRecord | undefined {
+  const key = idBytes(id)
+  const row = readRow(databases['bucket-ids'], key)
+  if (!row) return undefined
+  const reader = new RowReader('bucket', row, key)
+  reader.uint32()
+  const name = reader.text()
+  reader.done()
+  const bucket = readBucket(databases, name)
+  if (bucket?.id !== id) throw bucketMissing(name)
+  return bucket
+}
+
 /** A bucket that the index by owner or by id names but that has no row of its own. */
 export function bucketMissing(name: string): Error {
   return metadataError('META_RECORD_DAMAGED', { row: 'bucket', reason: 'indexed but missing', bucket: name })

@@ -4,6 +4,7 @@ import type { BucketRecord } from '../../records.ts'
 import { bucketMissing, encodeBucket, encodeBucketId, readBucket } from './bucket-row.ts'
 import type { Databases } from './databases.ts'
 import { idBytes, nameKey } from './keys.ts'
+import { removeQuota } from './quotas.ts'
 import { scan } from './table.ts'
 import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -74,6 +75,7 @@ export function deleteBucket(batch: WriteBatch, name: string, id: string): void 
   batch.remove(databases.buckets, nameKey(name))
   batch.remove(databases['bucket-ids'], prefix)
   batch.remove(databases['buckets-by-owner'], nameKey(bucket.ownerAccountId, name))
+  removeQuota(batch, { bucketId: id })
   batch.bucketDeleted(id)
 }
 
@@ -101,7 +103,7 @@ export function listBuckets(
 }
 
 function putBucket(batch: WriteBatch, bucket: BucketRecord): void {
-  batch.bucketChanged(bucket.id, bucket.revision)
+  batch.bucketChanged(bucket)
   batch.put(batch.databases.buckets, nameKey(bucket.name), encodeBucket(batch.rows, bucket))
   batch.put(batch.databases['bucket-ids'], idBytes(bucket.id), encodeBucketId(batch.rows, bucket))
 }

@@ -1,7 +1,7 @@
 import type { Table } from './table.ts'
 
-/** Version of the rows of every table; a store of a newer one is refused untouched. */
-export const STORE_FORMAT = 1
+/** Version of the rows of every table, and of the counters; a store of a newer one is refused untouched. 2: accounts and parts are counted. */
+export const STORE_FORMAT = 2
 
 /** The tables of a store, in whatever keeps them. A driver keeps the counters of use in a way of its own. */
 export const DATABASE_NAMES = [

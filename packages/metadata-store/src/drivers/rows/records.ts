@@ -9,13 +9,14 @@ import { readRow, scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /** Rows of `records`: key: number of the table (1), id; value: revision (4), value to the end. Numbers are never reused. */
-const TABLE_NUMBERS: Readonly<Record<TableName, number>> = {
+const TABLE_NUMBERS: Readonly<Record<TableName | 'quotas', number>> = {
   iam: 1,
   keys: 2,
   'bucket-keys': 3,
   jobs: 4,
   events: 5,
   store: 6,
+  quotas: 7,
 }
 
 export function findRecord(databases: Databases, table: TableName, id: string): TableRecord | undefined {
@@ -79,10 +80,10 @@ function decodeRecord(row: Buffer, key: Buffer): TableRecord {
   return { id: key.toString('utf8', 1), value: reader.rest(), revision }
 }
 
-function recordKey(table: TableName, id: string): Buffer {
+export function recordKey(table: TableName | 'quotas', id: string): Buffer {
   return Buffer.concat([tablePrefix(table), nameKey(id)])
 }
 
-function tablePrefix(table: TableName): Buffer {
+function tablePrefix(table: TableName | 'quotas'): Buffer {
   return Buffer.from([TABLE_NUMBERS[table]])
 }

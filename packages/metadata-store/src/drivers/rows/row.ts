@@ -26,6 +26,7 @@ export type RowKind =
   | 'blob'
   | 'counter'
   | 'record'
+  | 'quota'
   | 'event'
   | 'commit'
 

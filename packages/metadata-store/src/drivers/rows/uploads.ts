@@ -6,6 +6,7 @@ import { addReference, assertBlob, dropReference, requireNewBlob } from './blobs
 import type { Databases } from './databases.ts'
 import { planKeyUse } from './key-use.ts'
 import { objectName, partKey, uploadKey, uploadParts } from './keys.ts'
+import { requireRoom } from './quotas.ts'
 import { readRow, scan } from './table.ts'
 import { decodePart, decodeUpload, encodePart, encodeUpload } from './upload-row.ts'
 import { assertUint48 } from './version-row.ts'
@@ -22,6 +23,7 @@ export interface PlannedCompletion {
   readonly partRows: readonly Buffer[]
   /** Blobs of all its parts. */
   readonly blobIds: ReadonlySet<BlobId>
+  readonly partSizeBytes: number
   readonly keyUse: { remove(): void }
 }
 
@@ -87,13 +89,18 @@ export function putPart(
   requireUpload(batch.databases, bucketId, key, uploadId)
   const rowKey = partKey(uploadParts(bucketId, uploadId), part.partNumber)
   const row = readRow(parts, rowKey)
-  const replaced = row && decodePart(row, rowKey).blob.blobId
+  const before = row && decodePart(row, rowKey)
+  const replaced = before?.blob.blobId
+  const addedBytes = part.sizeBytes - (before?.sizeBytes ?? 0)
   // The same part again is a call that was repeated because its answer was lost.
   const isNewBlob = replaced !== part.blob.blobId
   if (isNewBlob) requireNewBlob(batch, part.blob.blobId)
+  requireRoom(batch, bucketId, { versionCount: 0, sizeBytes: addedBytes })
+  const usage = batch.usage(bucketId)
 
   if (isNewBlob) addReference(batch, part.blob)
   batch.put(parts, rowKey, encodePart(batch.rows, part, rowKey))
+  usage.add({ partSizeBytes: addedBytes })
   if (!replaced || !isNewBlob) return { garbage: [] }
   dropReference(batch, replaced)
   return { garbage: [replaced] }
@@ -110,7 +117,7 @@ export function listParts(
 
 export function abortUpload(batch: WriteBatch, bucketId: BucketId, key: string, uploadId: string): CommittedVersion {
   const completion = planCompletion(batch, bucketId, key, { uploadId, parts: [] })
-  return { garbage: completeUpload(batch, completion, { kind: 'none' }) }
+  return { garbage: completeUpload(batch, completion, { kind: 'none' }, batch.usage(bucketId)) }
 }
 
 /** META_UPLOAD_NOT_FOUND, or META_UPLOAD_CHANGED if a part is no longer the one that was read. */
@@ -131,15 +138,22 @@ export function planCompletion(
     keyUse: planKeyUse(batch, keyRef, objectName(bucketId, key), uploadId, 'upload'),
     partRows: stored.map(({ rowKey }) => rowKey),
     blobIds: new Set(blobs.values()),
+    partSizeBytes: stored.reduce((sum, { part }) => sum + part.sizeBytes, 0),
   }
 }
 
 /** Removes the upload and its parts; returns the blobs that the version does not take over, now garbage. */
-export function completeUpload(batch: WriteBatch, completion: PlannedCompletion, body: VersionBody): BlobId[] {
+export function completeUpload(
+  batch: WriteBatch,
+  completion: PlannedCompletion,
+  body: VersionBody,
+  usage: ReturnType<WriteBatch['usage']>,
+): BlobId[] {
   const { uploads, parts } = batch.databases
   batch.remove(uploads, completion.rowKey)
   completion.keyUse.remove()
   for (const rowKey of completion.partRows) batch.remove(parts, rowKey)
+  usage.add({ partSizeBytes: -completion.partSizeBytes })
   const taken = new Set(body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : [])
   const garbage = [...completion.blobIds].filter((blobId) => !taken.has(blobId))
   for (const blobId of garbage) dropReference(batch, blobId)

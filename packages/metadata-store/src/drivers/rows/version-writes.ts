@@ -7,11 +7,12 @@ import { bytesOutOfLine, encodeBlobs } from './body-row.ts'
 import { planKeyUse } from './key-use.ts'
 import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys.ts'
 import { appendEvents, assertEvents, eventBytes } from './outbox.ts'
+import { requireRoom } from './quotas.ts'
 import { scan } from './table.ts'
 import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, decodeVersion, encodeCurrent, encodeVersion, type StoredVersion } from './version-row.ts'
-import type { WriteBatch } from './write-batch.ts'
+import type { UsageChange, WriteBatch } from './write-batch.ts'
 
 const INLINE_BODY_BYTES_MAX = 4 * 1024 * 1024
 const EMPTY = Buffer.alloc(0)
@@ -36,6 +37,14 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   if (body.kind === 'blobs') requireBlobs(batch, body, completion)
   const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
   const replacement = replaced && planRemoval(batch, name, replaced)
+  if (!version.isDeleteMarker) {
+    const { versionCount = 0, sizeBytes = 0 } = replaced ? usageOfVersion(replaced.record, -1) : {}
+    const partSizeBytes = completion?.partSizeBytes ?? 0
+    requireRoom(batch, bucketId, {
+      versionCount: versionCount + 1,
+      sizeBytes: sizeBytes + version.sizeBytes - partSizeBytes,
+    })
+  }
   const usage = batch.usage(bucketId)
   const keyUse = planKeyUse(batch, version.keyRef, name, version.versionId)
 
@@ -46,10 +55,10 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
     const kept = completion?.blobIds
     for (const blob of body.blobs) if (!kept?.has(blob.blobId)) addReference(batch, blob)
   }
-  if (completion) garbage.push(...completeUpload(batch, completion, body))
+  if (completion) garbage.push(...completeUpload(batch, completion, body, usage))
   const nullVersionId = version.isNull ? version.versionId : (head?.nullVersionId ?? '')
   placeAsHead(batch, name, { ...version, bodyKind: body.kind }, nullVersionId, body)
-  usage.add(version, 1)
+  usage.add(usageOfVersion(version, 1))
   keyUse.add()
   appendEvents(batch, commit.events)
   return { garbage }
@@ -86,6 +95,14 @@ export function removeVersion(
   appendEvents(batch, removal.events)
   const { versionId, isNull, isDeleteMarker } = target.record
   return { garbage, removed: { versionId, isNull, isDeleteMarker } }
+}
+
+/** What a version adds to the counters, or takes away. */
+function usageOfVersion(
+  { isDeleteMarker, sizeBytes }: Pick<VersionRecord, 'isDeleteMarker' | 'sizeBytes'>,
+  change: 1 | -1,
+): UsageChange {
+  return isDeleteMarker ? { deleteMarkerCount: change } : { versionCount: change, sizeBytes: change * sizeBytes }
 }
 
 function requireCurrent(head: StoredVersion | undefined, expected: VersionId | 'none' | undefined): void {
@@ -139,7 +156,7 @@ function planRemoval(
       if (record.bodyKind === 'blobs' || target.inlineSizeBytes > target.inlineTail.length) {
         batch.remove(databases.bodies, idBytes(record.versionId))
       }
-      usage.add(record, -1)
+      usage.add(usageOfVersion(record, -1))
       keyUse.remove()
       if (body.kind !== 'blobs') return []
       for (const { blobId } of body.blobs) dropReference(batch, blobId)

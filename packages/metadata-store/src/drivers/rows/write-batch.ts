@@ -1,13 +1,10 @@
-import type { BlobId, BucketId } from '../../records.ts'
+import type { BlobId, BucketId, BucketRecord, Usage, UsageScope } from '../../records.ts'
 import type { Databases } from './databases.ts'
 import type { RowWriter } from './row.ts'
 import type { Table } from './table.ts'
 
-/** What a version adds to a bucket's counters. */
-export interface CountedVersion {
-  readonly isDeleteMarker: boolean
-  readonly sizeBytes: number
-}
+/** What a write adds to the counters of its bucket and of the account that owns it; negative: takes away. */
+export type UsageChange = Partial<Usage>
 
 /**
  * The changes of one write transaction. A change checks all that it depends on before its first write; counters are asked
@@ -25,14 +22,18 @@ export interface WriteBatch {
   /** No other write of this bucket is under way until this transaction has ended. */
   fenceBucket(bucketId: BucketId): void
   /** A bucket is made (revision 1) or changed; its row of `bucket-ids` is written by the caller. */
-  bucketChanged(bucketId: BucketId, revision: number): void
+  bucketChanged(bucket: Pick<BucketRecord, 'id' | 'revision' | 'ownerAccountId'>): void
   /** The bucket is gone, and its counters with it. */
   bucketDeleted(bucketId: BucketId): void
   /** META_WRITER_RETIRED unless the writer of a new blob is registered. */
   requireWriter(blobId: BlobId): void
 
-  /** The counters of what the bucket holds. */
-  usage(bucketId: BucketId): { add(version: CountedVersion, change: 1 | -1): void }
+  /** The account that owns a bucket. */
+  accountOf(bucketId: BucketId): string
+  /** The counters of what the bucket, and its account, hold. */
+  usage(bucketId: BucketId): { add(change: UsageChange): void }
+  /** As it is with what this transaction has added; where the scope has a quota, no other transaction adds to it meanwhile. */
+  usageOf(scope: UsageScope): Usage
   /** The counter of the object keys that a key seals. */
   keyUse(keyRef: string): { add(change: 1 | -1): void }
   /** The number of a new event: of the events of one object key, the later one has the greater number. */
