@@ -1,5 +1,3 @@
-import { openPostgresStore } from '@coffer/metadata-store/drivers/postgres'
-import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
   commitOf,
   newBlobId,
@@ -8,7 +6,9 @@ import {
   partOf,
   put,
   uploadOf,
-} from '../../packages/metadata-store/src/contract/fixtures.ts'
+} from '@coffer/metadata-store/contract/fixtures'
+import { openPostgresStore } from '@coffer/metadata-store/drivers/postgres'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPostgres } from '../harness/describe-with-postgres.ts'
 import { type PostgresServer, startPostgres } from '../harness/postgres-server.ts'
 

@@ -22,6 +22,8 @@ export const COFFER_ERRORS = {
   COFFER_METADATA_ELSEWHERE: 'the metadata of this store is elsewhere',
   COFFER_BLOBS_CONFIGURATION_INVALID: 'the S3 endpoint for object data cannot be used as configured',
   COFFER_BLOBS_ELSEWHERE: 'the object data of this store is elsewhere',
+  COFFER_BUCKET_NOT_FOUND: 'no such bucket',
+  COFFER_ACCOUNT_NOT_FOUND: 'no such account',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
   COFFER_REQUEST_REFUSED: 'the server refused',

@@ -74,9 +74,7 @@ function usageCommand(): Command {
         rows.push({ accountId, name, usage, quota: await metadata.findQuota({ accountId }) })
       }
       if (!json) return print(renderUsage('account', rows))
-      printJson(
-        rows.map(({ accountId, name, usage, quota }) => ({ accountId, name, ...usage, quota: quota ?? null })),
-      )
+      printJson(rows.map(({ accountId, name, usage, quota }) => ({ accountId, name, ...usage, quota: quota ?? null })))
     })
   })
 }

@@ -14,14 +14,7 @@ export function renderUsage(kind: 'bucket' | 'account', rows: readonly NamedUsag
   const table = new Table({ head, style: { head: [], border: [], compact: true } })
   for (const { name, usage, quota } of rows) {
     const { versionCount, deleteMarkerCount, sizeBytes, partSizeBytes } = usage
-    table.push([
-      name,
-      versionCount,
-      deleteMarkerCount,
-      sizeText(sizeBytes),
-      sizeText(partSizeBytes),
-      quotaText(quota),
-    ])
+    table.push([name, versionCount, deleteMarkerCount, sizeText(sizeBytes), sizeText(partSizeBytes), quotaText(quota)])
   }
   return table.toString()
 }

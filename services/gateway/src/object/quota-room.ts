@@ -1,7 +1,7 @@
 import { isCofferError } from '@coffer/errors'
 import type { VersionRecord } from '@coffer/metadata-store'
-import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { Payload } from '../body/payload.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { FoundUpload } from './upload.ts'
 
