@@ -1,5 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { EventTarget, EventTargetPlugin } from '@coffer/event-targets'
 import { eventTargetContract, messageOf } from '@coffer/event-targets/contract'
@@ -13,6 +13,7 @@ import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { startGroup } from '../harness/process-group.ts'
 import { cleanEnvironment, temporaryDirectory } from '../harness/start-server.ts'
+import exampleTarget from './example-target/example-target.ts'
 import { JetStreamServer } from './jet-stream.ts'
 import { WebhookReceiver } from './webhook-receiver.ts'
 
@@ -174,6 +175,21 @@ describeWithPrograms('Redis as an event target', ['redis-server'], (programs) =>
         await target.close()
         await group.kill('SIGKILL')
       },
+    }
+  })
+})
+
+describe('a target of a third party', () => {
+  eventTargetContract('the example', async () => {
+    const [place, elsewhere] = [join(directory, 'example'), join(directory, 'away')]
+    mkdirSync(place)
+    const file = join(place, 'events')
+    return {
+      target: await open(exampleTarget, { file }),
+      received: async () => (existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []),
+      stop: async () => renameSync(place, elsewhere),
+      start: async () => renameSync(elsewhere, place),
+      dispose: async () => undefined,
     }
   })
 })

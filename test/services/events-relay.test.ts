@@ -117,8 +117,12 @@ describe('the events relay', () => {
     const { mesh } = services
     const written: string[] = []
     const messageOrder = new Map<string, string[]>()
+    const tried = new Set<string>()
     const { keys, targets } = noting(async ({ id }, key) => {
-      if (Math.random() < 0.4) throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
+      const isFirst = !tried.has(id)
+      tried.add(id)
+      // Those of one key fail beside those of the other, which do not: and not twice, so that pauses stay short.
+      if (isFirst && key === 'a') throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
       messageOrder.set(key, [...(messageOrder.get(key) ?? []), id])
     })
     for (let round = 0; round < 5; round++) written.push('a', 'b')

@@ -22,6 +22,7 @@ export function messageOf(body: string, changes: Partial<EventMessage> = {}): Ev
     createdAt: Date.now(),
     eventName: 's3:ObjectCreated:Put',
     bucket: 'photos',
+    key: 'cat.jpg',
     body,
     ...changes,
   }

@@ -9,6 +9,8 @@ export interface EventMessage {
   /** Such as `s3:ObjectCreated:Put`. */
   readonly eventName: string
   readonly bucket: string
+  /** Of the object; '' of a test message. */
+  readonly key: string
   /** As JSON: `{"Records": [...]}`, the message of Amazon S3. */
   readonly body: string
 }

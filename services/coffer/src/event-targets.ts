@@ -3,19 +3,24 @@ import { isCofferError } from '@coffer/errors'
 import type { EventTarget, EventTargetPlugin } from '@coffer/event-targets'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
+import { loadPlugin } from './load-plugin.ts'
 
 /** Loaded when a configuration names them, and not before. */
-const BUILT_IN = {
+const BUILT_IN: Readonly<Record<string, () => Promise<EventTargetPlugin<never>>>> = {
+  amqp: async () => (await import('@coffer/event-targets/targets/amqp')).amqpTarget as EventTargetPlugin<never>,
+  kafka: async () => (await import('@coffer/event-targets/targets/kafka')).kafkaTarget as EventTargetPlugin<never>,
   nats: async () => (await import('@coffer/event-targets/targets/nats')).natsTarget as EventTargetPlugin<never>,
+  postgres: async () =>
+    (await import('@coffer/event-targets/targets/postgres')).postgresTarget as EventTargetPlugin<never>,
   redis: async () => (await import('@coffer/event-targets/targets/redis')).redisTarget as EventTargetPlugin<never>,
   webhook: async () =>
     (await import('@coffer/event-targets/targets/webhook')).webhookTarget as EventTargetPlugin<never>,
-} as const
+}
 
 const HOUR_MS = 3_600_000
 const targetName = z.string().regex(/^[a-z0-9-]{1,32}$/, '1 to 32 of a-z 0-9 -')
 
-/** The file that COFFER_EVENTS_FILE names. */
+/** The file that COFFER_EVENTS_FILE names. A type is one of the built-in ones, or a package that exports a target. */
 const EventsConfiguration = z.strictObject({
   /** Delivered events are kept for this long, to be replayed; 0: not at all. */
   keepHours: z.number().int().min(0).max(8_760).default(24),
@@ -23,9 +28,7 @@ const EventsConfiguration = z.strictObject({
   attemptsMax: z.number().int().min(1).max(100).default(8),
   /** ...and so is one that could not be delivered for this long. */
   waitHoursMax: z.number().int().min(1).max(8_760).default(168),
-  targets: z
-    .record(targetName, z.looseObject({ type: z.enum(Object.keys(BUILT_IN) as (keyof typeof BUILT_IN)[]) }))
-    .default({}),
+  targets: z.record(targetName, z.looseObject({ type: z.string().min(1) })).default({}),
 })
 
 export interface EventTargets {
@@ -68,10 +71,10 @@ function configurationOf(eventsFile: string | undefined): z.infer<typeof EventsC
 async function open(
   eventsFile: string,
   name: string,
-  type: keyof typeof BUILT_IN,
+  type: string,
   settings: Readonly<Record<string, unknown>>,
 ): Promise<EventTarget> {
-  const plugin: EventTargetPlugin = (await BUILT_IN[type]()) as EventTargetPlugin
+  const plugin = await load(eventsFile, name, type)
   const options = plugin.options.safeParse(settings)
   if (!options.success) throw invalid(eventsFile, `targets.${name}: ${messagesOf(options.error)}`)
   try {
@@ -81,6 +84,20 @@ async function open(
     const path = typeof cause.details.path === 'string' ? ` ${cause.details.path}` : ''
     throw invalid(eventsFile, `targets.${name}: ${cause.message}${path}`, cause)
   }
+}
+
+async function load(eventsFile: string, name: string, type: string): Promise<EventTargetPlugin> {
+  const builtIn = BUILT_IN[type]
+  if (builtIn !== undefined) return (await builtIn()) as EventTargetPlugin
+  const loaded = await loadPlugin<EventTargetPlugin>(eventsFile, type).catch((cause: unknown) => {
+    const known = Object.keys(BUILT_IN).join(', ')
+    const why = `targets.${name}.type: ${type} is neither one of ${known} nor a package that can be loaded`
+    throw invalid(eventsFile, why, cause)
+  })
+  if (loaded?.options === undefined || loaded.open === undefined) {
+    throw invalid(eventsFile, `targets.${name}.type: the package ${type} exports no event target`)
+  }
+  return loaded as EventTargetPlugin
 }
 
 /** Where and what, never the value: it may be a secret. */

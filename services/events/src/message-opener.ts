@@ -16,8 +16,6 @@ const TEST_EVENT = 's3:TestEvent'
 
 /** An entry of the outbox, opened. */
 export interface OpenedMessage extends EventMessage {
-  /** '' of a test message. */
-  readonly key: string
   readonly bucketId: string
 }
 

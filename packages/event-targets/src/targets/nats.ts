@@ -4,6 +4,7 @@ import { z } from 'zod'
 import { eventTargetError } from '../errors.ts'
 import type { EventMessage, EventTarget, EventTargetPlugin } from '../event-target.ts'
 import { readSecretFile } from '../secret-file.ts'
+import { settledWithin } from '../settled-within.ts'
 
 const TIMEOUT_MS_DEFAULT = 5_000
 const SUBJECT = /^[A-Za-z0-9_.{}-]{1,256}$/
@@ -58,7 +59,7 @@ class NatsTarget implements EventTarget {
         return
       }
       connection.publish(subject, Buffer.from(message.body), { headers })
-      await within(connection.flush(), timeoutMs)
+      await settledWithin(connection.flush(), timeoutMs)
     } catch (cause) {
       const reason = reasonOf(cause)
       // A message that is larger than the server takes will not get smaller.
@@ -116,14 +117,6 @@ function subjectOf(template: string, { bucket, eventName }: EventMessage): strin
   return template
     .replaceAll('{bucket}', bucket.replaceAll('.', '_'))
     .replaceAll('{event}', eventName.replaceAll(/[^A-Za-z0-9]+/g, '_'))
-}
-
-async function within<T>(work: Promise<T>, timeoutMs: number): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(Object.assign(new Error('no answer in time'), { code: 'TIMEOUT' })), timeoutMs)
-  })
-  return await Promise.race([work, late]).finally(() => clearTimeout(timer))
 }
 
 function reasonOf(cause: unknown): string {
