@@ -36,8 +36,8 @@ describe('the IAM API', () => {
     expect(await refused('GetUser', { UserName: 'Countess' })).toBe('NoSuchEntity')
   })
 
-  it('lists page by page, in the order of names', async () => {
-    for (const name of ['p3', 'p1', 'p2']) await iam(server, 'CreateUser', { UserName: name, Path: '/pages/' })
+  it('lists page by page, in the order of names regardless of case', async () => {
+    for (const name of ['p3', 'p1', 'P2']) await iam(server, 'CreateUser', { UserName: name, Path: '/pages/' })
     const names: string[] = []
     let marker = ''
     do {
@@ -49,11 +49,17 @@ describe('the IAM API', () => {
       names.push(...page.texts('UserName'))
       marker = page.text('Marker')
     } while (marker !== '')
-    expect(names).toEqual(['p1', 'p2', 'p3'])
+    expect(names).toEqual(['p1', 'P2', 'p3'])
     expect(await refused('ListUsers', { Marker: '!' })).toBe('ValidationError')
     expect((await iam(server, 'ListUsers', { PathPrefix: '/none/' })).body).toContain(
       '<Users></Users><IsTruncated>false',
     )
+  })
+
+  it('takes signatures for any region, and for none', async () => {
+    for (const region of ['eu-north-1', '']) {
+      expect((await callIam(server, 'ListUsers', {}, { region })).status).toBe(200)
+    }
   })
 
   it('keeps what is in use, and says what has to go first', async () => {

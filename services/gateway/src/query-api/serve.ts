@@ -19,8 +19,8 @@ const UNSIGNED_BYTES_MAX = 64 * 1024
 const ACTION_CHARACTERS_MAX = 64
 /** The service that a signature is for (AWS General Reference, "Credential scope"). */
 const OF_STS = /\/sts\/aws4_request[,\s]/
-/** IAM and STS are of no region: some clients sign for us-east-1 wherever they are, others for where they are. */
-const REGION = /^[a-z0-9-]{1,32}$/
+/** IAM and STS are of no region: some clients sign for us-east-1 wherever they are, others for where they are, or for none. */
+const REGION = /^[a-z0-9-]{0,32}$/
 /** Answers may hold secrets: no cache may keep one. */
 const HEADERS = { 'content-type': 'text/xml', 'cache-control': 'no-store' }
 

@@ -96,7 +96,7 @@ const OTHER = '444455556666'
 const BUCKET = 'papers'
 const KEY = 'k'
 const RESOURCES = {
-  account: '*',
+  account: 'arn:aws:s3:::*',
   new: `arn:aws:s3:::${BUCKET}`,
   bucket: `arn:aws:s3:::${BUCKET}`,
   object: `arn:aws:s3:::${BUCKET}/${KEY}`,

@@ -70,8 +70,11 @@ export function versionedAction(name: string, versionId: string | undefined): `s
   return `s3:${(versionId !== undefined && OF_VERSION[name]) || name}`
 }
 
-/** The Amazon Resource Name of a bucket, or of an object in it; of nothing where there is neither. */
+/**
+ * The Amazon Resource Name of a bucket, or of an object in it. Where there is neither, that of no bucket, so that policies on `*` and on
+ * `arn:aws:s3:::*` both speak of it (S3 User Guide, examples of identity policies: s3:ListAllMyBuckets).
+ */
 export function resourceOf(bucket: string, key: string): string {
-  if (bucket === '') return '*'
+  if (bucket === '') return 'arn:aws:s3:::'
   return key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`
 }

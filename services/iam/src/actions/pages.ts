@@ -30,6 +30,7 @@ export function pageOf<Item>(
   }
 }
 
+/** Names are unique regardless of case, and so they are sorted. */
 export function nameOf({ name }: { readonly name: string }): string {
-  return name
+  return name.toLowerCase()
 }
