@@ -134,6 +134,25 @@ describe('AssumeRoleWithWebIdentity', () => {
     await get(sessionIn(answer))
   })
 
+  it('tags the session as the token says, where the role lets it be tagged', async () => {
+    const Principal = { Federated: `arn:aws:iam::${account}:oidc-provider/${providerId}` }
+    const Action = ['sts:AssumeRoleWithWebIdentity', 'sts:TagSession']
+    const Condition = { StringEquals: { 'aws:RequestTag/team': ['blue', 'red'] } }
+    const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action, Condition })
+    await iam(server, 'CreateRole', { RoleName: 'by-tag', AssumeRolePolicyDocument })
+    const byTag = { StringEquals: { 'aws:PrincipalTag/team': 'blue' } }
+    const statement = { Effect: 'Allow', Action: 's3:GetObject', Resource: '*', Condition: byTag }
+    await iam(server, 'PutRolePolicy', { RoleName: 'by-tag', PolicyName: 'own', PolicyDocument: policy(statement) })
+    const of = async (team: string, role = 'by-tag') => {
+      const tags = { 'https://aws.amazon.com/tags': { principal_tags: { team: [team] } } }
+      return await assume(await provider.tokenFor('erin', tags), { RoleArn: roleArn(role) })
+    }
+    await get(sessionIn(await of('blue')))
+    expect((await failureOf(get(sessionIn(await of('red'))))).code).toBe('AccessDenied')
+    expect(await of('green')).toMatchObject({ code: 'AccessDenied' })
+    expect(await of('blue', 'anyone')).toMatchObject({ code: 'AccessDenied' })
+  })
+
   it('finds the role by a claim where the provider has one for that, and only one that trusts it', async () => {
     const roles = ['not-there', 'only-erin', 'operators']
     const answer = await assume(await provider.tokenFor('dave', { roles, groups: 'ops' }), {})

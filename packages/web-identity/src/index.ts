@@ -1,6 +1,7 @@
 export { boundedFetch } from './bounded-fetch.ts'
 export { discover, parseIssuer } from './discover.ts'
 export { WEB_IDENTITY_ERRORS, type WebIdentityErrorCode } from './errors.ts'
+export type { SessionTags } from './session-tags.ts'
 export {
   claimedIssuer,
   TOKEN_CHARACTERS_MAX,

@@ -192,3 +192,26 @@ describe('a provider', () => {
     await expect(verified).rejects.toMatchObject({ code: 'WEB_IDENTITY_PROVIDER_INVALID' })
   })
 })
+
+describe('session tags of a token', () => {
+  const CLAIM = 'https://aws.amazon.com/tags'
+  const tagsOf = async (claim: unknown) =>
+    (await new WebIdentityVerifier().verify(await token({ [CLAIM]: claim }), trusted())).sessionTags
+
+  it('are one value each, alone or in a list', async () => {
+    const claim = { principal_tags: { team: ['blue'], site: 'north' }, transitive_tag_keys: ['team'] }
+    expect(await tagsOf(claim)).toEqual({ tags: { team: 'blue', site: 'north' }, transitiveTagKeys: ['team'] })
+    expect(await tagsOf(undefined)).toEqual({ tags: {}, transitiveTagKeys: [] })
+  })
+
+  it.each([
+    ['several values', { principal_tags: { team: ['blue', 'red'] } }],
+    ['names that differ by case alone', { principal_tags: { team: ['blue'], TEAM: ['red'] } }],
+    ['a transitive tag that is none of them', { principal_tags: {}, transitive_tag_keys: ['team'] }],
+    ['no structure', 'team=blue'],
+    ['what no tag may hold', { principal_tags: { team: ['a\u0000b'] } }],
+    ['too many', { principal_tags: Object.fromEntries(Array.from({ length: 51 }, (_, n) => [`t${n}`, 'x'])) }],
+  ])('make a token that is not believed: %s', async (_what, claim) => {
+    await expect(tagsOf(claim)).rejects.toMatchObject({ code: 'WEB_IDENTITY_TOKEN_INVALID' })
+  })
+})

@@ -11,6 +11,7 @@ import {
 import { boundedFetch } from './bounded-fetch.ts'
 import { discover } from './discover.ts'
 import { webIdentityError } from './errors.ts'
+import { type SessionTags, sessionTagsIn } from './session-tags.ts'
 
 /** A provider whose tokens are believed, and the clients they must be made for. */
 export interface TrustedProvider {
@@ -26,6 +27,8 @@ export interface WebIdentity {
   readonly audience: string
   /** Every claim that is a text or a list of texts, by its name: what trust policies can ask for. */
   readonly claims: Readonly<Record<string, string | readonly string[]>>
+  /** What the provider wants the session to be tagged with; none where it says nothing of the kind. */
+  readonly sessionTags: SessionTags
   readonly issuedAtMs: number
   readonly expiresAtMs: number
 }
@@ -140,6 +143,7 @@ function identityOf(payload: JWTPayload, issuer: string, clientIds: readonly str
     subject: sub,
     audience,
     claims: textClaims(payload),
+    sessionTags: sessionTagsIn(payload),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp ?? 0) * 1000,
   }

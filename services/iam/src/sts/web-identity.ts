@@ -6,7 +6,7 @@ import { providerIdOf } from '../actions/oidc-providers.ts'
 import { arnOf, type OidcProvider, type Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import { sessionOfRole } from './assume-role.ts'
-import { durationSeconds, NO_TAGS, sessionName, sessionPolicies } from './fields.ts'
+import { durationSeconds, sessionName, sessionPolicies, tagValues } from './fields.ts'
 import {
   asList,
   assertTrusted,
@@ -23,6 +23,7 @@ const ACTION = 'sts:AssumeRoleWithWebIdentity'
 export const WEB_IDENTITY_TOKEN = 'WebIdentityToken'
 /** On a provider: the claim whose values name the roles that its tokens are for, where a request names none. */
 const ROLE_CLAIM_TAG = 'coffer:role-claim'
+const TAG_SESSION = 'sts:TagSession'
 const WHO = 'The identity of the token'
 
 /**
@@ -52,7 +53,7 @@ export const ASSUME_ROLE_WITH_WEB_IDENTITY: StsAction = stsAction(
     if (found === undefined) throw notAuthorized(WHO, ACTION, input.RoleArn ?? '*')
     const { role, provider, identity, decision } = found
     const federatedProvider = arnOf(provider)
-    const answer = await sessionOfRole(call, role, { input, ...NO_TAGS, federatedProvider })
+    const answer = await sessionOfRole(call, role, { input, ...identity.sessionTags, federatedProvider })
     return {
       ...answer,
       ...(decision && { decision }),
@@ -187,9 +188,21 @@ interface Asked {
 /** Undefined: its trust policy does not let it. */
 function decisionOf({ role, provider, identity }: Believer & { readonly role: Role }, asked: Asked, call: StsCall) {
   const principal = { kind: 'proven-identity', provider: arnOf(provider) } as const
-  const values = { ...claimValues(provider, identity), 'sts:rolesessionname': [asked.RoleSessionName] }
+  const { tags, transitiveTagKeys } = identity.sessionTags
+  const Tags = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+  const values = {
+    ...claimValues(provider, identity),
+    ...(Tags.length > 0 && tagValues({ Tags, TransitiveTagKeys: transitiveTagKeys })),
+    'sts:rolesessionname': [asked.RoleSessionName],
+  }
   try {
-    return assertTrusted(role, { principal, name: WHO }, [ACTION], call, values)
+    return assertTrusted(
+      role,
+      { principal, name: WHO },
+      [ACTION, ...(Tags.length > 0 ? [TAG_SESSION] : [])],
+      call,
+      values,
+    )
   } catch (error) {
     if (isCofferError(error, 'IAM_ACCESS_DENIED')) return undefined
     throw error
