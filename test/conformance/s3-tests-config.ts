@@ -9,8 +9,30 @@ export const ACCOUNT_NAMES = ['main', 'alt', 'tenant', 'iam', 'iam-root', 'iam-a
 
 export type TestAccounts = Readonly<Record<(typeof ACCOUNT_NAMES)[number], TestAccount>>
 
+/**
+ * Who is `alt` in the tests of users, roles and sessions: there it is a user of the account `iam`, in the others an account of its own.
+ */
+export interface TestUser {
+  readonly name: string
+  readonly accessKeyId: string
+  readonly secretAccessKey: string
+}
+
+/** Of an OpenID Connect provider: what its section `webidentity` says. */
+export interface TestTokens {
+  /** The provider's address without its scheme. */
+  readonly realm: string
+  readonly audience: string
+  readonly subject: string
+  readonly token: string
+  /** With session tags. */
+  readonly taggedToken: string
+}
+
 export interface ConfigTarget {
   readonly port: number
+  readonly altUser?: TestUser
+  readonly tokens?: TestTokens
   /** Two master keys for the SSE-KMS tests. */
   readonly kmsKeyIds: readonly [string, string]
 }
@@ -37,7 +59,7 @@ export function renderS3TestsConfig(target: ConfigTarget, accounts: TestAccounts
       kms_keyid2: secondKmsKeyId,
       lc_debug_interval: LIFECYCLE_DAY_SECONDS,
     }),
-    section('s3 alt', fieldsOf(accounts.alt)),
+    section('s3 alt', target.altUser === undefined ? fieldsOf(accounts.alt) : fieldsOfUser(target.altUser)),
     section('s3 tenant', { ...fieldsOf(accounts.tenant), tenant: accounts.tenant.account.accountId }),
     section('iam', fieldsOf(accounts.iam)),
     section('iam root', { ...fieldsOf(accounts['iam-root']), user_id: accounts['iam-root'].account.accountId }),
@@ -45,6 +67,7 @@ export function renderS3TestsConfig(target: ConfigTarget, accounts: TestAccounts
       ...fieldsOf(accounts['iam-alt-root']),
       user_id: accounts['iam-alt-root'].account.accountId,
     }),
+    ...(target.tokens === undefined ? [] : [section('webidentity', fieldsOfTokens(target.tokens))]),
   ].join('\n')
 }
 
@@ -55,6 +78,29 @@ function fieldsOf({ account, accessKey }: TestAccount): Readonly<Record<string, 
     email: `${account.name}@example.com`,
     access_key: accessKey.accessKeyId,
     secret_key: accessKey.secretAccessKey,
+  }
+}
+
+function fieldsOfUser({ name, accessKeyId, secretAccessKey }: TestUser): Readonly<Record<string, string>> {
+  return {
+    display_name: name,
+    user_id: name,
+    email: `${name}@example.com`,
+    access_key: accessKeyId,
+    secret_key: secretAccessKey,
+  }
+}
+
+function fieldsOfTokens(tokens: TestTokens): Readonly<Record<string, string>> {
+  const { realm, audience, subject, token, taggedToken } = tokens
+  return {
+    thumbprint: '0'.repeat(40),
+    aud: audience,
+    sub: subject,
+    azp: audience,
+    token,
+    user_token: taggedToken,
+    KC_REALM: realm,
   }
 }
 
