@@ -3,6 +3,7 @@ import { Readable } from 'node:stream'
 import {
   type ChecksumType,
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
   CreateMultipartUploadCommand,
   GetObjectAttributesCommand,
   GetObjectCommand,
@@ -10,6 +11,7 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   UploadPartCommand,
+  type UploadPartCommandInput,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { CHECKSUM_NAMES, type ChecksumName, checksumOf, compositeOf } from '../harness/checksums.ts'
@@ -58,7 +60,7 @@ async function putChunked(
 describe.each(CHECKSUM_NAMES)('%s', (name) => {
   it('given in a header is verified, kept and given back', async () => {
     const Key = `header-${name}`
-    const value = checksumOf(name, body)
+    const value = await checksumOf(name, body)
     const put = await s3.send(
       new PutObjectCommand({ Bucket: bucket, Key, Body: body, ChecksumAlgorithm: name, [fieldOf(name)]: value }),
     )
@@ -73,7 +75,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
 
   it('that is wrong in a header is refused and nothing is stored', async () => {
     const Key = `wrong-header-${name}`
-    const headers = { [headerOf(name)]: checksumOf(name, other) }
+    const headers = { [headerOf(name)]: await checksumOf(name, other) }
     const answer = await sendSigned(server, { method: 'PUT', path: `/${bucket}/${Key}`, headers, body })
     expect([answer.status, answer.code]).toEqual([400, 'BadDigest'])
     expect(await isAbsent(Key)).toBe(true)
@@ -87,7 +89,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
 
   it.each([true, false])('in a trailer is verified and kept (chunks signed: %s)', async (signed) => {
     const key = `trailer-${name}-${signed}`
-    const value = checksumOf(name, body)
+    const value = await checksumOf(name, body)
     const answer = await putChunked(key, name, value, { signed })
     expect([answer.status, answer.code]).toEqual([200, ''])
     expect(answer.headers[headerOf(name)]).toBe(value)
@@ -99,7 +101,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
 
   it.each([true, false])('that is wrong in a trailer is refused (chunks signed: %s)', async (signed) => {
     const key = `wrong-trailer-${name}-${signed}`
-    const answer = await putChunked(key, name, checksumOf(name, other), { signed })
+    const answer = await putChunked(key, name, await checksumOf(name, other), { signed })
     expect([answer.status, answer.code]).toEqual([400, 'BadDigest'])
     expect(await isAbsent(key)).toBe(true)
   })
@@ -108,7 +110,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
     const parts = [randomBytes(5 * 1024 * 1024), randomBytes(40_000)]
     const types: ChecksumType[] = []
     if (name !== 'CRC64NVME') types.push('COMPOSITE')
-    if (!name.startsWith('SHA')) types.push('FULL_OBJECT')
+    if (name.startsWith('CRC')) types.push('FULL_OBJECT')
     for (const ChecksumType of types) {
       const Key = `upload-${name}-${ChecksumType}`
       const { UploadId } = await s3.send(
@@ -117,14 +119,15 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
       const Parts = []
       for (const [index, Body] of parts.entries()) {
         const upload = { Bucket: bucket, Key, UploadId, PartNumber: index + 1, Body, ChecksumAlgorithm: name }
-        const value = checksumOf(name, Body)
+        const value = await checksumOf(name, Body)
         const part = await s3.send(new UploadPartCommand({ ...upload, [fieldOf(name)]: value }))
         expect(part[fieldOf(name)]).toBe(value)
         Parts.push({ PartNumber: index + 1, ETag: part.ETag, [fieldOf(name)]: value })
       }
-      const expected = ChecksumType === 'COMPOSITE' ? compositeOf(name, parts) : checksumOf(name, Buffer.concat(parts))
+      const expected =
+        ChecksumType === 'COMPOSITE' ? await compositeOf(name, parts) : await checksumOf(name, Buffer.concat(parts))
       const complete = { Bucket: bucket, Key, UploadId, MultipartUpload: { Parts }, ChecksumType }
-      const wrong = new CompleteMultipartUploadCommand({ ...complete, [fieldOf(name)]: checksumOf(name, other) })
+      const wrong = new CompleteMultipartUploadCommand({ ...complete, [fieldOf(name)]: await checksumOf(name, other) })
       expect(await failureOf(s3.send(wrong))).toEqual({ code: 'BadDigest', status: 400 })
       const done = await s3.send(new CompleteMultipartUploadCommand({ ...complete, [fieldOf(name)]: expected }))
       expect(done[fieldOf(name)]).toBe(expected)
@@ -135,7 +138,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
       for (const [index, part] of parts.entries()) {
         const read = { Bucket: bucket, Key, PartNumber: index + 1 }
         const got = await s3.send(new GetObjectCommand({ ...read, ChecksumMode: 'ENABLED' }))
-        expect([got[fieldOf(name)], got.ChecksumType]).toEqual([checksumOf(name, part), ChecksumType])
+        expect([got[fieldOf(name)], got.ChecksumType]).toEqual([await checksumOf(name, part), ChecksumType])
         expect((await bytesOf(got)).equals(part)).toBe(true)
       }
     }
@@ -149,12 +152,61 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
     const part = await s3.send(
       new UploadPartCommand({ Bucket: bucket, Key, UploadId, PartNumber: 1, Body: body, ChecksumAlgorithm: name }),
     )
-    const Parts = [{ PartNumber: 1, ETag: part.ETag, [fieldOf(name)]: checksumOf(name, other) }]
+    const Parts = [{ PartNumber: 1, ETag: part.ETag, [fieldOf(name)]: await checksumOf(name, other) }]
     const complete = new CompleteMultipartUploadCommand({ Bucket: bucket, Key, UploadId, MultipartUpload: { Parts } })
     const failure = await failureOf(s3.send(complete))
     expect(failure.status).toBe(400)
     expect(['InvalidPart', 'BadDigest']).toContain(failure.code)
     expect(await isAbsent(Key)).toBe(true)
+  })
+})
+
+describe('an object whose client names no checksum', () => {
+  const plain = s3Client(server, { checksums: 'WHEN_REQUIRED' })
+
+  async function crc64Of(Key: string): Promise<[string | undefined, string | undefined]> {
+    const head = await plain.send(new HeadObjectCommand({ Bucket: bucket, Key, ChecksumMode: 'ENABLED' }))
+    return [head.ChecksumCRC64NVME, head.ChecksumType]
+  }
+
+  it.each([0, 5, 70_000, 300_000])('has the CRC-64/NVME of its %d bytes', async (sizeBytes) => {
+    const Key = `default-${sizeBytes}`
+    const Body = randomBytes(sizeBytes)
+    const value = await checksumOf('CRC64NVME', Body)
+    const put = await plain.send(new PutObjectCommand({ Bucket: bucket, Key, Body }))
+    expect([put.ChecksumCRC64NVME, put.ChecksumType]).toEqual([value, 'FULL_OBJECT'])
+    expect(await crc64Of(Key)).toEqual([value, 'FULL_OBJECT'])
+    const copy = { Bucket: bucket, Key: `${Key}-copy`, CopySource: `${bucket}/${Key}` }
+    expect((await plain.send(new CopyObjectCommand(copy))).CopyObjectResult?.ChecksumCRC64NVME).toBe(value)
+    const list = await plain.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: Key, MaxKeys: 1 }))
+    expect(list.Contents?.[0]).toMatchObject({ ChecksumAlgorithm: ['CRC64NVME'], ChecksumType: 'FULL_OBJECT' })
+  })
+
+  async function upload(Key: string, parts: readonly Buffer[], lastPart: Partial<UploadPartCommandInput> = {}) {
+    const { UploadId } = await plain.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key }))
+    const Parts = []
+    for (const [index, Body] of parts.entries()) {
+      const part = { Bucket: bucket, Key, UploadId, PartNumber: index + 1, Body }
+      const last = index === parts.length - 1 ? lastPart : {}
+      const { ETag } = await plain.send(new UploadPartCommand({ ...part, ...last }))
+      Parts.push({ PartNumber: index + 1, ETag })
+    }
+    const complete = { Bucket: bucket, Key, UploadId, MultipartUpload: { Parts } }
+    return await plain.send(new CompleteMultipartUploadCommand(complete))
+  }
+
+  it('has it when it was uploaded in parts, too', async () => {
+    const parts = [randomBytes(5 * 1024 * 1024), randomBytes(12_345)]
+    const value = await checksumOf('CRC64NVME', Buffer.concat(parts))
+    const done = await upload('default-parts', parts)
+    expect([done.ChecksumCRC64NVME, done.ChecksumType]).toEqual([value, 'FULL_OBJECT'])
+    expect(await crc64Of('default-parts')).toEqual([value, 'FULL_OBJECT'])
+  })
+
+  it('has none where a part of it came with another', async () => {
+    const parts = [randomBytes(5 * 1024 * 1024), randomBytes(12_345)]
+    await upload('mixed-parts', parts, { ChecksumAlgorithm: 'SHA256' })
+    expect(await crc64Of('mixed-parts')).toEqual([undefined, undefined])
   })
 })
 
@@ -167,7 +219,7 @@ describe('checksums in general', () => {
     const attributes = await s3.send(
       new GetObjectAttributesCommand({ Bucket: bucket, Key: 'quiet', ObjectAttributes: ['Checksum'] }),
     )
-    expect(attributes.Checksum?.ChecksumSHA256).toBe(checksumOf('SHA256', body))
+    expect(attributes.Checksum?.ChecksumSHA256).toBe(await checksumOf('SHA256', body))
     const list = await s3.send(new ListObjectsV2Command({ Bucket: bucket, Prefix: 'quiet' }))
     expect(list.Contents?.[0]?.ChecksumAlgorithm).toEqual(['SHA256'])
   })
@@ -180,13 +232,13 @@ describe('checksums in general', () => {
       ContentLength: body.length,
       ChecksumAlgorithm: 'SHA1',
     })
-    expect((await s3.send(put)).ChecksumSHA1).toBe(checksumOf('SHA1', body))
+    expect((await s3.send(put)).ChecksumSHA1).toBe(await checksumOf('SHA1', body))
   })
 
   it('one algorithm only', async () => {
     const headers = {
-      'x-amz-checksum-sha1': checksumOf('SHA1', body),
-      'x-amz-checksum-sha256': checksumOf('SHA256', body),
+      'x-amz-checksum-sha1': await checksumOf('SHA1', body),
+      'x-amz-checksum-sha256': await checksumOf('SHA256', body),
     }
     const answer = await sendSigned(server, { method: 'PUT', path: `/${bucket}/two`, headers, body })
     expect([answer.status, answer.code]).toEqual([400, 'InvalidRequest'])

@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { crc32c } from '@node-rs/crc32'
-import { Crc64Nvme } from './crc64nvme.ts'
 import { invalidArgument, s3Error } from './errors.ts'
+import { hasMd5, NO_MD5 } from './etag-hash.ts'
+import { loadWasmSum, type WasmAlgorithm, WasmSum } from './wasm-sums.ts'
 
 /** S3 User Guide, "Checking object integrity". */
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'CRC64NVME' | 'SHA1' | 'SHA256'
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'SHA1' | 'SHA256' | 'SHA512' | 'MD5' | WasmAlgorithm
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE'
 
 export interface Checksum {
@@ -28,10 +29,18 @@ const ALGORITHMS: Readonly<Record<ChecksumAlgorithm, AlgorithmRow>> = {
     create: () =>
       new Crc32Sum((bytes, value) => crc32c(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), value)),
   },
-  CRC64NVME: { sizeBytes: 8, types: ['FULL_OBJECT'], create: () => new Crc64Nvme() },
+  CRC64NVME: { sizeBytes: 8, types: ['FULL_OBJECT'], create: () => new WasmSum('CRC64NVME') },
   SHA1: { sizeBytes: 20, types: ['COMPOSITE'], create: () => createHash('sha1') },
   SHA256: { sizeBytes: 32, types: ['COMPOSITE'], create: () => createHash('sha256') },
+  SHA512: { sizeBytes: 64, types: ['COMPOSITE'], create: () => createHash('sha512') },
+  MD5: { sizeBytes: 16, types: ['COMPOSITE'], create: () => createHash('md5') },
+  XXHASH64: { sizeBytes: 8, types: ['COMPOSITE'], create: () => new WasmSum('XXHASH64') },
+  XXHASH3: { sizeBytes: 8, types: ['COMPOSITE'], create: () => new WasmSum('XXHASH3') },
+  XXHASH128: { sizeBytes: 16, types: ['COMPOSITE'], create: () => new WasmSum('XXHASH128') },
 }
+
+/** What S3 computes of an object whose client names no checksum (S3 User Guide, "Checking object integrity"). */
+export const DEFAULT_CHECKSUM_ALGORITHM: ChecksumAlgorithm = 'CRC64NVME'
 
 export const CHECKSUM_ALGORITHMS = Object.keys(ALGORITHMS) as readonly ChecksumAlgorithm[]
 
@@ -54,12 +63,25 @@ class Crc32Sum implements Checksum {
   }
 }
 
+/** Whether this server has the algorithm: in FIPS mode there is no MD5. */
+export function hasChecksum(algorithm: ChecksumAlgorithm): boolean {
+  return algorithm !== 'MD5' || hasMd5()
+}
+
+/** To be awaited before the first `createChecksum` of an algorithm in a process. Undefined: nothing to wait for. */
+export function loadChecksum(algorithm: ChecksumAlgorithm | undefined): Promise<void> | undefined {
+  return algorithm === 'CRC64NVME' || algorithm?.startsWith('XXHASH')
+    ? loadWasmSum(algorithm as WasmAlgorithm)
+    : undefined
+}
+
 export function createChecksum(algorithm: ChecksumAlgorithm): Checksum {
   return ALGORITHMS[algorithm].create()
 }
 
 /** The checksum of a multipart object that is a checksum of its parts': base64, `-`, number of parts. */
-export function compositeChecksum(algorithm: ChecksumAlgorithm, parts: readonly Uint8Array[]): string {
+export async function compositeChecksum(algorithm: ChecksumAlgorithm, parts: readonly Uint8Array[]): Promise<string> {
+  await loadChecksum(algorithm)
   const sum = createChecksum(algorithm)
   for (const part of parts) sum.update(part)
   return `${sum.digest().toString('base64')}-${parts.length}`
@@ -73,6 +95,7 @@ export function parseChecksumHeader(headers: Headers): { algorithm: ChecksumAlgo
   for (const algorithm of CHECKSUM_ALGORITHMS) {
     const value = headers[headerOf(algorithm)]
     if (value === undefined) continue
+    assertAvailable(algorithm)
     if (found !== undefined) {
       throw s3Error('InvalidRequest', {
         message: 'Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.',
@@ -108,11 +131,16 @@ export function checksumAlgorithmNamed(name: string): ChecksumAlgorithm {
   const algorithm = CHECKSUM_ALGORITHMS.find((known) => known === name.toUpperCase())
   if (algorithm === undefined) {
     throw s3Error('InvalidRequest', {
-      message:
-        'Checksum algorithm provided is unsupported. Please try again with any of the valid types: [CRC32, CRC32C, CRC64NVME, SHA1, SHA256]',
+      message: `Checksum algorithm provided is unsupported. Please try again with any of the valid types: [${CHECKSUM_ALGORITHMS.join(', ')}]`,
     })
   }
+  assertAvailable(algorithm)
   return algorithm
+}
+
+/** A digest that is not checked must not look as if it were. */
+function assertAvailable(algorithm: ChecksumAlgorithm): void {
+  if (!hasChecksum(algorithm)) throw s3Error('InvalidRequest', { message: NO_MD5 })
 }
 
 /** x-amz-checksum-type of a multipart upload, or the algorithm's default. */

@@ -2,6 +2,8 @@ import { createHash, getFips, hash } from 'node:crypto'
 
 /** As long as an MD5, which is what clients expect of an ETag. */
 const ETAG_BYTES = 16
+export const NO_MD5 =
+  'An MD5 cannot be verified: this server runs in FIPS mode. Send x-amz-checksum-sha256 or another checksum.'
 
 /** What ETags are made of while it passes. */
 export interface EtagHash {

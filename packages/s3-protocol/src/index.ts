@@ -14,10 +14,14 @@ export * from './body/body-verifier.ts'
 export type { ChunkSeed } from './body/chunk-decoder.ts'
 export { assertBucketName } from './bucket-name.ts'
 export {
+  type Checksum,
   type ChecksumAlgorithm,
   type ChecksumType,
   compositeChecksum,
   createChecksum,
+  DEFAULT_CHECKSUM_ALGORITHM,
+  hasChecksum,
+  loadChecksum,
   parseChecksumAlgorithm,
   parseChecksumHeader,
   parseChecksumType,
@@ -29,7 +33,7 @@ export * from './cors/cors-rules.ts'
 export { combineCrc } from './crc-combine.ts'
 export * from './dates.ts'
 export * from './errors.ts'
-export { createEtagHash, type EtagHash, hasMd5 } from './etag-hash.ts'
+export { createEtagHash, type EtagHash, hasMd5, NO_MD5 } from './etag-hash.ts'
 export * from './lifecycle/due-times.ts'
 export * from './lifecycle/lifecycle-rules.ts'
 export * from './metadata.ts'

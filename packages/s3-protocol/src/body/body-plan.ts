@@ -5,7 +5,7 @@ import {
   parseChecksumHeader,
 } from '../checksums.ts'
 import { s3Error } from '../errors.ts'
-import { hasMd5 } from '../etag-hash.ts'
+import { hasMd5, NO_MD5 } from '../etag-hash.ts'
 import type { ParsedRequest } from '../request.ts'
 import type { Authentication } from '../sigv4/authentication.ts'
 
@@ -26,25 +26,28 @@ export interface BodyPlan {
   readonly trailerName?: string
 }
 
+/** What is wanted of a body beside what its client says of it. */
+export interface BodyDigests {
+  readonly md5: boolean
+  /** The one that it has to be. */
+  readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
+  /** The one to compute where the client names none. */
+  readonly checksumFallback?: ChecksumAlgorithm | undefined
+}
+
 /** S3 API, PutObject and UploadPart: 5 GiB. */
 export const BODY_BYTES_MAX = 5 * 1024 ** 3
 const MD5_BYTES = 16
-export const NO_MD5 =
-  'Content-MD5 cannot be verified: this server runs in FIPS mode. Send x-amz-checksum-sha256 or another checksum.'
 
 /** MissingContentLength, EntityTooLarge, InvalidDigest, InvalidRequest, InvalidArgument. */
-export function planBody(
-  request: ParsedRequest,
-  authentication: Authentication,
-  options: { readonly md5: boolean; readonly checksumAlgorithm?: ChecksumAlgorithm | undefined },
-): BodyPlan {
+export function planBody(request: ParsedRequest, authentication: Authentication, options: BodyDigests): BodyPlan {
   const { headers } = request
   const { payload } = authentication
   const chunked = payload.kind === 'chunked'
   const sizeBytes = sizeOf(headers, chunked)
   const contentMd5 = parseContentMd5(headers['content-md5'])
   const trailerName = chunked && payload.trailer ? trailerNameOf(headers['x-amz-trailer']) : undefined
-  const checksum = checksumOf(request, trailerName, options.checksumAlgorithm)
+  const checksum = checksumOf(request, trailerName, options)
   return {
     sizeBytes,
     ...(chunked && { chunked: { signed: payload.signed, trailer: payload.trailer } }),
@@ -100,7 +103,7 @@ function trailerNameOf(text: string | undefined): string {
 function checksumOf(
   request: ParsedRequest,
   trailerName: string | undefined,
-  wanted: ChecksumAlgorithm | undefined,
+  { checksumAlgorithm: wanted, checksumFallback }: BodyDigests,
 ): BodyPlan['checksum'] {
   const given = parseChecksumHeader(request.headers)
   if (given !== undefined && trailerName !== undefined) {
@@ -119,7 +122,7 @@ function checksumOf(
       message: `Checksum Type mismatch occurred, expected checksum Type: ${wanted.toLowerCase()}, actual checksum Type: ${algorithm.toLowerCase()}`,
     })
   }
-  const computed = algorithm ?? wanted ?? parseChecksumAlgorithm(request.headers)
+  const computed = algorithm ?? wanted ?? parseChecksumAlgorithm(request.headers) ?? checksumFallback
   if (computed === undefined) return undefined
   return { algorithm: computed, ...(given && { expected: given.value }) }
 }

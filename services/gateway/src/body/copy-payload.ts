@@ -1,8 +1,11 @@
 import {
+  type Checksum,
   type ChecksumAlgorithm,
   createChecksum,
   createEtagHash,
+  DEFAULT_CHECKSUM_ALGORITHM,
   type EtagHash,
+  loadChecksum,
   s3Error,
   type VerifiedBody,
 } from '@coffer/s3-protocol'
@@ -14,9 +17,8 @@ export class CopyPayload implements Payload {
   readonly sizeBytes: number
   readonly #source: Pick<Reply, 'body' | 'stream'>
   readonly #md5: EtagHash | undefined
-  readonly #checksum:
-    | { readonly algorithm: ChecksumAlgorithm; readonly sum: ReturnType<typeof createChecksum> }
-    | undefined
+  readonly #algorithm: ChecksumAlgorithm
+  #sum: Checksum | undefined
   #readBytes = 0
 
   constructor(
@@ -26,8 +28,7 @@ export class CopyPayload implements Payload {
     this.#source = source
     this.sizeBytes = options.sizeBytes
     this.#md5 = options.md5 ? createEtagHash() : undefined
-    const algorithm = options.checksumAlgorithm
-    this.#checksum = algorithm && { algorithm, sum: createChecksum(algorithm) }
+    this.#algorithm = options.checksumAlgorithm ?? DEFAULT_CHECKSUM_ALGORITHM
   }
 
   async whole(): Promise<{ bytes: Uint8Array; verified: VerifiedBody }> {
@@ -37,6 +38,8 @@ export class CopyPayload implements Payload {
   }
 
   async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
+    await loadChecksum(this.#algorithm)
+    this.#sum = createChecksum(this.#algorithm)
     const { body, stream } = this.#source
     if (stream === undefined) {
       const bytes = typeof body === 'string' ? Buffer.from(body) : (body ?? new Uint8Array(0))
@@ -51,22 +54,18 @@ export class CopyPayload implements Payload {
   }
 
   verified(): VerifiedBody {
-    if (this.#readBytes !== this.sizeBytes) throw s3Error('InternalError')
+    const value = this.#sum?.digest().toString('base64')
+    if (this.#readBytes !== this.sizeBytes || value === undefined) throw s3Error('InternalError')
     return {
       sizeBytes: this.sizeBytes,
       ...(this.#md5 && { md5: this.#md5.digest() }),
-      ...(this.#checksum && {
-        checksum: {
-          algorithm: this.#checksum.algorithm,
-          value: this.#checksum.sum.digest().toString('base64'),
-        },
-      }),
+      checksum: { algorithm: this.#algorithm, value },
     }
   }
 
   #digest(piece: Uint8Array): void {
     this.#readBytes += piece.length
     this.#md5?.update(piece)
-    this.#checksum?.sum.update(piece)
+    this.#sum?.update(piece)
   }
 }

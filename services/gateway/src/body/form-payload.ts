@@ -1,10 +1,13 @@
 import {
   BODY_BYTES_MAX,
+  type Checksum,
   type ChecksumAlgorithm,
   createChecksum,
   createEtagHash,
+  DEFAULT_CHECKSUM_ALGORITHM,
   type EtagHash,
   hasMd5,
+  loadChecksum,
   NO_MD5,
   type ParsedRequest,
   parseChecksumAlgorithm,
@@ -36,9 +39,9 @@ class FormPayload implements Payload {
   readonly #range: SizeRange
   readonly #md5: EtagHash | undefined
   readonly #expectedMd5: string | undefined
-  readonly #checksum:
-    | { algorithm: ChecksumAlgorithm; sum: ReturnType<typeof createChecksum>; expected: string | undefined }
-    | undefined
+  readonly #algorithm: ChecksumAlgorithm
+  readonly #expectedChecksum: string | undefined
+  #sum: Checksum | undefined
   readonly #ahead: Buffer[] = []
   #readBytes = 0
   #ended = false
@@ -51,8 +54,8 @@ class FormPayload implements Payload {
     if (this.#expectedMd5 !== undefined && !hasMd5()) throw s3Error('InvalidRequest', { message: NO_MD5 })
     this.#md5 = md5 || this.#expectedMd5 !== undefined ? createEtagHash() : undefined
     const given = parseChecksumHeader(headers)
-    const algorithm = given?.algorithm ?? parseChecksumAlgorithm(headers)
-    this.#checksum = algorithm && { algorithm, sum: createChecksum(algorithm), expected: given?.value }
+    this.#algorithm = given?.algorithm ?? parseChecksumAlgorithm(headers) ?? DEFAULT_CHECKSUM_ALGORITHM
+    this.#expectedChecksum = given?.value
   }
 
   get sizeBytes(): number | undefined {
@@ -60,6 +63,8 @@ class FormPayload implements Payload {
   }
 
   async readAhead(): Promise<void> {
+    await loadChecksum(this.#algorithm)
+    this.#sum = createChecksum(this.#algorithm)
     while (!this.#ended && this.#readBytes <= AHEAD_BYTES) {
       const piece = await this.#next()
       if (piece !== undefined) this.#ahead.push(piece)
@@ -91,12 +96,12 @@ class FormPayload implements Payload {
     }
     const md5 = this.#md5?.digest()
     if (this.#expectedMd5 !== undefined && md5?.toString('base64') !== this.#expectedMd5) throw s3Error('BadDigest')
-    const value = this.#checksum?.sum.digest().toString('base64')
-    if (this.#checksum?.expected !== undefined && value !== this.#checksum.expected) throw s3Error('BadDigest')
+    const value = this.#sum?.digest().toString('base64') ?? ''
+    if (this.#expectedChecksum !== undefined && value !== this.#expectedChecksum) throw s3Error('BadDigest')
     return {
       sizeBytes: this.#readBytes,
       ...(md5 && { md5 }),
-      ...(this.#checksum && value !== undefined && { checksum: { algorithm: this.#checksum.algorithm, value } }),
+      checksum: { algorithm: this.#algorithm, value },
     }
   }
 
@@ -115,7 +120,7 @@ class FormPayload implements Payload {
       })
     }
     this.#md5?.update(value)
-    this.#checksum?.sum.update(value)
+    this.#sum?.update(value)
     return value
   }
 }

@@ -1,7 +1,8 @@
 import {
+  type BodyDigests,
   type BodyPlan,
   BodyVerifier,
-  type ChecksumAlgorithm,
+  loadChecksum,
   planBody,
   s3Error,
   type VerifiedBody,
@@ -15,10 +16,7 @@ const FRAMING_FACTOR_MAX = 3
 const FRAMING_BYTES_MAX = 16 * 1024
 
 /** The body of a PUT as a payload: framing removed, chunk signatures, lengths and digests verified. */
-export function uploadPayload(
-  request: AuthorizedRequest,
-  options: { readonly md5: boolean; readonly checksumAlgorithm?: ChecksumAlgorithm | undefined },
-): Payload {
+export function uploadPayload(request: AuthorizedRequest, options: BodyDigests): Payload {
   const plan = planBody(request.parsed, request.authentication, options)
   return new UploadPayload(request, plan)
 }
@@ -45,11 +43,13 @@ class UploadPayload implements Payload {
   async whole(): Promise<{ bytes: Uint8Array; verified: VerifiedBody }> {
     const rawSizeBytesMax = this.sizeBytes * FRAMING_FACTOR_MAX + FRAMING_BYTES_MAX
     const raw = await this.#request.body.collect(rawSizeBytesMax)
+    await loadChecksum(this.#plan.checksum?.algorithm)
     const { payload, body } = verifySmallBody(this.#plan, this.#seed(), raw)
     return { bytes: payload, verified: body }
   }
 
   async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
+    await loadChecksum(this.#plan.checksum?.algorithm)
     const verifier = new BodyVerifier(this.#plan, this.#seed())
     this.#verifier = verifier
     for await (const batch of this.#request.body.batches()) yield batch.flatMap((raw) => verifier.push(raw))

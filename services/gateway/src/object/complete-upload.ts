@@ -1,6 +1,13 @@
 import type { PartRecord } from '@coffer/metadata-store'
 import type { StoredChecksum } from '@coffer/object-record'
-import { type CompletedPart, combineCrc, compositeChecksum, createEtagHash, s3Error } from '@coffer/s3-protocol'
+import {
+  type CompletedPart,
+  combineCrc,
+  compositeChecksum,
+  createEtagHash,
+  DEFAULT_CHECKSUM_ALGORITHM,
+  s3Error,
+} from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { etagHexOf } from './object-body.ts'
@@ -57,8 +64,11 @@ export function multipartEtagHex(upload: FoundUpload, parts: readonly ChosenPart
 }
 
 /** The object's checksum out of its parts': composite, or (CRCs) that of the whole object (S3 User Guide, "Checking object integrity"). */
-export function multipartChecksum(upload: FoundUpload, parts: readonly ChosenPart[]): StoredChecksum | undefined {
-  const wanted = upload.attributes.checksum
+export async function multipartChecksum(
+  upload: FoundUpload,
+  parts: readonly ChosenPart[],
+): Promise<StoredChecksum | undefined> {
+  const wanted = upload.attributes.checksum ?? defaultChecksum(parts)
   if (wanted === undefined) return undefined
   const sums = parts.map(({ attributes, record }) => ({
     value: Buffer.from(attributes.checksum ?? '', 'base64'),
@@ -67,11 +77,18 @@ export function multipartChecksum(upload: FoundUpload, parts: readonly ChosenPar
   const value =
     wanted.type === 'FULL_OBJECT'
       ? combineCrc(wanted.algorithm, sums)
-      : compositeChecksum(
+      : await compositeChecksum(
           wanted.algorithm,
           sums.map((sum) => sum.value),
         )
   return { ...wanted, value }
+}
+
+/** An upload for which the client named no checksum, unless a part came with one of another kind. */
+function defaultChecksum(parts: readonly ChosenPart[]): Omit<StoredChecksum, 'value'> | undefined {
+  const algorithm = DEFAULT_CHECKSUM_ALGORITHM
+  const haveIt = parts.every(({ attributes }) => attributes.checksumAlgorithm === algorithm)
+  return haveIt ? { algorithm, type: 'FULL_OBJECT' } : undefined
 }
 
 function assertAscending(listed: readonly CompletedPart[]): void {

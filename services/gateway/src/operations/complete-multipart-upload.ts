@@ -52,7 +52,7 @@ export const completeMultipartUpload: Operation = async (request, context) => {
   const parts = await chooseParts(context, bucket, upload, listed)
   const sizeBytes = totalSizeOf(parts)
   assertDeclaredSize(headers['x-amz-mp-object-size'], sizeBytes)
-  const checksum = multipartChecksum(upload, parts)
+  const checksum = await multipartChecksum(upload, parts)
   assertDeclaredChecksum(headers, checksum)
   const attributes = attributesOf(upload, parts, checksum)
   const committed = await commitObject(context, bucket, {

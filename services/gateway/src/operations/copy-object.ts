@@ -1,6 +1,13 @@
 import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
-import { parseChecksumAlgorithm, parseCopiedHeaders, renderCopyObjectResult, s3Error } from '@coffer/s3-protocol'
+import {
+  type ChecksumAlgorithm,
+  hasChecksum,
+  parseChecksumAlgorithm,
+  parseCopiedHeaders,
+  renderCopyObjectResult,
+  s3Error,
+} from '@coffer/s3-protocol'
 import { CopyPayload } from '../body/copy-payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
@@ -52,7 +59,7 @@ export const copyObject: Operation = async (request, context) => {
   const payload = new CopyPayload(plain, {
     sizeBytes,
     md5: sealing.kind === 'SSE-S3',
-    checksumAlgorithm: parseChecksumAlgorithm(headers) ?? source.object.attributes.checksum?.algorithm,
+    checksumAlgorithm: parseChecksumAlgorithm(headers) ?? usable(source.object.attributes.checksum?.algorithm),
   })
   await assertRoomForObject(context, bucket, key, payload).catch(async (error: unknown) => {
     await plain.stream?.return()
@@ -96,6 +103,11 @@ export const copyObject: Operation = async (request, context) => {
     discardUncommitted(context, blobIds, error)
     throw error
   }
+}
+
+/** A source's MD5 can't be kept up in FIPS mode: the copy has the default then. */
+function usable(algorithm: ChecksumAlgorithm | undefined): ChecksumAlgorithm | undefined {
+  return algorithm !== undefined && hasChecksum(algorithm) ? algorithm : undefined
 }
 
 function rekeyedReply(source: CopySource, sealing: Sealing) {

@@ -1,4 +1,9 @@
-import { assertHasDigest, type ObjectEventName, parseObjectHeaders } from '@coffer/s3-protocol'
+import {
+  assertHasDigest,
+  DEFAULT_CHECKSUM_ALGORITHM,
+  type ObjectEventName,
+  parseObjectHeaders,
+} from '@coffer/s3-protocol'
 import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
@@ -24,7 +29,9 @@ import { checksumHeaders, etagHeader, writtenVersionHeader } from './response-he
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = (request, context) =>
-  putPayload(request, context, 's3:ObjectCreated:Put', async (options) => uploadPayload(request, options))
+  putPayload(request, context, 's3:ObjectCreated:Put', async (options) =>
+    uploadPayload(request, { ...options, checksumFallback: DEFAULT_CHECKSUM_ALGORITHM }),
+  )
 
 /** The same with a body that came in another way. */
 export async function putPayload(

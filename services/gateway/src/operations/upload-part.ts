@@ -1,4 +1,4 @@
-import { parseSseRequest, type SseRequest, s3Error } from '@coffer/s3-protocol'
+import { DEFAULT_CHECKSUM_ALGORITHM, parseSseRequest, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
 import { uploadPayload } from '../body/upload-payload.ts'
@@ -29,6 +29,7 @@ export const uploadPart: Operation = async (request, context) => {
   const payload = uploadPayload(request, {
     md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
+    checksumFallback: DEFAULT_CHECKSUM_ALGORITHM,
   })
   request.trail.usedKey(upload.objectKey)
   const stored = await storePart(context, bucket, upload, { partNumber, payload, sse })
