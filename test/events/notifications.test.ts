@@ -13,12 +13,14 @@ import {
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
+  type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import type { EventDescription, EventTargetStatus } from '@coffer/contracts'
 import { afterAll, describe, expect, it } from 'vitest'
-import { coffer } from '../harness/coffer-command.ts'
+import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import type { SigningKeys } from '../harness/sigv4-client.ts'
 import { serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
 import { eventually, type S3Record } from './event-reading.ts'
 import { WebhookReceiver } from './webhook-receiver.ts'
@@ -291,6 +293,44 @@ describe('events', () => {
       { eventName: 's3:ObjectCreated:Put', bucket, key: 'k' },
     ])
   })
+})
+
+it('a target that is for some accounts is as good as none for the buckets of others, also of those that used it before', async () => {
+  const { account, accessKey } = await cofferJson<{ account: { accountId: string }; accessKey: SigningKeys }>(server, [
+    'account',
+    'create',
+    'guest',
+  ])
+  const arn = (target: string) => `arn:aws:sqs:us-east-1:000000000000:${target}`
+  const notify = async (by: S3Client, Bucket: string, target: string) => {
+    const QueueConfigurations = [{ QueueArn: arn(target), Events: ['s3:ObjectCreated:*' as const] }]
+    const NotificationConfiguration = { QueueConfigurations }
+    await by.send(new PutBucketNotificationConfigurationCommand({ Bucket, NotificationConfiguration }))
+  }
+  const before = await newBucket(s3)
+  await notify(s3, before, 'example')
+  const accounts = [account.accountId]
+  writeFileSync(eventsFile, JSON.stringify({ targets: { hook, example: { ...example, accounts } } }))
+  await server.killGroup('SIGTERM')
+  await server.restart()
+  const [owner, guest] = [s3Client(server), s3Client({ ...server, ...accessKey })]
+  const [ours, theirs] = [await newBucket(owner), await newBucket(guest)]
+  expect(await failureOf(notify(owner, ours, 'example'))).toEqual({ code: 'InvalidArgument', status: 400 })
+  await notify(owner, ours, 'hook')
+  await notify(guest, theirs, 'example')
+  await owner.send(new PutObjectCommand({ Bucket: before, Key: 'kept out', Body: 'x' }))
+  await guest.send(new PutObjectCommand({ Bucket: theirs, Key: 'let in', Body: 'x' }))
+  const told = await eventually(
+    async () => readFileSync(lines, 'utf8'),
+    (text) => text.includes('let+in'),
+  )
+  expect(told).toContain('let+in')
+  const dead = await eventually(
+    () => events<EventDescription[]>('dead-letters', 'example'),
+    (listed) => listed.length > 0,
+  )
+  expect(dead).toMatchObject([{ bucket: before, key: 'kept out', note: 'its account may not use the target' }])
+  expect(readFileSync(lines, 'utf8')).not.toContain('kept+out')
 })
 
 it.each([

@@ -4,14 +4,15 @@ import { type EventMessage, type EventTarget, eventTargetError } from '@coffer/e
 import { holdLease } from '@coffer/lease'
 import { createLogger } from '@coffer/mesh'
 import { sealBucketMessage } from '@coffer/object-record'
-import { runRelay, startRelay } from '@coffer/service-events'
+import { createEventsService, runRelay, startRelay } from '@coffer/service-events'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { eventually } from '../events/event-reading.ts'
 import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
 
 const LEASE_MS = 1_000
 const logger = createLogger({ level: 'silent', name: 'test', json: true })
-const LIMITS = { attemptsMax: 3, waitMsMax: 3_600_000, keepMs: 0 }
+const MANY = { waitingMax: 1_000, deadLettersMax: 1_000, keptMax: 1_000 }
+const LIMITS = { attemptsMax: 3, waitMsMax: 3_600_000, keepMs: 0, ...MANY }
 
 describe('the events relay', () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>
@@ -150,5 +151,66 @@ describe('the events relay', () => {
     expect(keys).toEqual(['after'])
     expect(await store.countEvents('dead/hook', 10)).toBe(1)
     await relay.stop()
+  })
+
+  it('buries the oldest of too many that wait, and drops the oldest of too many dead letters, which it counts', async () => {
+    const { mesh, store } = services
+    let isAway = true
+    const { keys, targets } = noting(async () => {
+      if (isAway) throw eventTargetError('EVENT_TARGET_UNAVAILABLE', { reason: 'away' })
+    })
+    await commit(Array.from({ length: 12 }, (_, index) => `k${index}`))
+    // Of a target that is configured no more.
+    await store.appendEvents(Array.from({ length: 9 }, () => ({ queue: 'gone', payload: randomBytes(300) })))
+    const limits = { ...LIMITS, keepMs: 3_600_000, waitingMax: 5, deadLettersMax: 4, keptMax: 2 }
+    let relay = startRelay({ mesh, logger, targets, ...limits })
+    const events = createEventsService({ mesh })
+    const status = await eventually(
+      () => events.status(),
+      (all) => all.every(({ waitingCount, deadLetterCount }) => waitingCount === 5 && deadLetterCount === 4),
+    )
+    expect(status).toMatchObject([
+      { target: 'gone', waitingCount: 5, deadLetterCount: 4, droppedCount: 0 },
+      { target: 'hook', waitingCount: 5, deadLetterCount: 4, droppedCount: 3 },
+    ])
+    expect(status[1]?.lastDroppedAt).toBeGreaterThan(Date.now() - 60_000)
+    const dead = await events.list({ target: 'hook', place: 'dead-letters', afterId: '', limit: 10 })
+    expect(dead.map(({ key }) => key)).toEqual(['k3', 'k4', 'k5', 'k6'])
+    expect(new Set(dead.map(({ note }) => note))).toEqual(new Set(['more than 5 events waited']))
+    isAway = false
+    await eventually(
+      async () => keys.length,
+      (count) => count >= 5,
+    )
+    expect(keys.sort()).toEqual(['k10', 'k11', 'k7', 'k8', 'k9'])
+    await relay.stop()
+    // The next look of a relay is seconds away: that of a new one is now.
+    relay = startRelay({ mesh, logger, targets, ...limits })
+    const kept = await eventually(
+      () => store.countEvents('kept/hook', 10),
+      (count) => count === 2,
+    )
+    expect(kept).toBe(2)
+    await relay.stop()
+  })
+
+  it('delivers nothing of an account that may not use the target', async () => {
+    const { mesh, store } = services
+    const { keys, targets } = noting()
+    await commit(['mine'])
+    const others = startRelay({ mesh, logger, targets, accounts: new Map([['hook', new Set(['2'])]]), ...LIMITS })
+    const dead = () => store.listEvents({ queue: 'dead/hook', afterId: '', limit: 10 })
+    const [letter] = await eventually(dead, ({ length }) => length > 0)
+    expect(letter?.note).toBe('its account may not use the target')
+    await others.stop()
+    expect(keys).toEqual([])
+    await commit(['ours'])
+    const ours = startRelay({ mesh, logger, targets, accounts: new Map([['hook', new Set(['1', '2'])]]), ...LIMITS })
+    await eventually(
+      async () => keys.length,
+      (count) => count > 0,
+    )
+    expect(keys).toEqual(['ours'])
+    await ours.stop()
   })
 })

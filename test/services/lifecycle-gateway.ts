@@ -56,7 +56,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     domains: [],
     dataAlgorithm: 'AES-256-GCM',
     blockedEncryptionTypes: [],
-    eventTargets: [],
+    eventTargetsOpenTo: () => [],
     rateLimits: { rateLimitPerAddress: 0, rateLimitPerAccessKey: 0, failedSignaturesPerMinute: 0 },
     blocksPublicAccess: true,
     objectOwnership: 'BucketOwnerEnforced',

@@ -7,6 +7,9 @@ export interface EventTargetStatus {
   readonly deadLetterCount: number
   /** Delivered events that are kept for a replay. */
   readonly keptCount: number
+  /** Dead letters that were dropped because there were too many, ever; and when the last were. */
+  readonly droppedCount: number
+  readonly lastDroppedAt?: number
   /** What the relay told last; absent: no relay has had this target. */
   readonly relay?: EventTargetReport
 }

@@ -28,7 +28,22 @@ const EventsConfiguration = z.strictObject({
   attemptsMax: z.number().int().min(1).max(100).default(8),
   /** ...and so is one that could not be delivered for this long. */
   waitHoursMax: z.number().int().min(1).max(8_760).default(168),
-  targets: z.record(targetName, z.looseObject({ type: z.string().min(1) })).default({}),
+  /** Events of one target that may wait: more, and the oldest are dead letters... */
+  waitingMax: z.number().int().min(1).max(100_000_000).default(1_000_000),
+  /** ...of which the oldest are dropped when there are more than this. */
+  deadLettersMax: z.number().int().min(1).max(100_000_000).default(100_000),
+  /** Delivered events that are kept, however long. */
+  keptMax: z.number().int().min(1).max(100_000_000).default(1_000_000),
+  targets: z
+    .record(
+      targetName,
+      z.looseObject({
+        type: z.string().min(1),
+        /** Whose buckets may use it; absent: all accounts'. */
+        accounts: z.array(z.string().regex(/^\d{12}$/, 'the 12 digits of an account')).optional(),
+      }),
+    )
+    .default({}),
 })
 
 export interface EventTargets {
@@ -36,30 +51,40 @@ export interface EventTargets {
   readonly keepMs: number
   readonly attemptsMax: number
   readonly waitMsMax: number
+  readonly waitingMax: number
+  readonly deadLettersMax: number
+  readonly keptMax: number
+  /** By target: whose buckets may use it. Absent: all accounts'. */
+  readonly accounts: ReadonlyMap<string, ReadonlySet<string>>
   close(): Promise<void>
 }
 
-/** What notification configurations may name. COFFER_EVENTS_CONFIGURATION_INVALID. */
-export function eventTargetNames(eventsFile: string | undefined): readonly string[] {
-  return Object.keys(configurationOf(eventsFile).targets)
+/** What notification configurations of an account's buckets may name. COFFER_EVENTS_CONFIGURATION_INVALID. */
+export function eventTargetsOpenTo(eventsFile: string | undefined): (accountId: string) => readonly string[] {
+  const targets = Object.entries(configurationOf(eventsFile).targets)
+  return (accountId) =>
+    targets.filter(([, { accounts }]) => accounts?.includes(accountId) ?? true).map(([name]) => name)
 }
 
 /** A target that is away does not stop the start: its events wait. COFFER_EVENTS_CONFIGURATION_INVALID. */
 export async function openEventTargets(eventsFile: string | undefined): Promise<EventTargets> {
-  const { targets: configured, keepHours, attemptsMax, waitHoursMax } = configurationOf(eventsFile)
+  const { targets: configured, keepHours, waitHoursMax, ...limits } = configurationOf(eventsFile)
   const targets = new Map<string, EventTarget>()
   const close = async () => {
     for (const target of targets.values()) await target.close()
   }
   try {
-    for (const [name, { type, ...settings }] of Object.entries(configured)) {
+    for (const [name, { type, accounts: _, ...settings }] of Object.entries(configured)) {
       targets.set(name, await open(eventsFile ?? '', name, type, settings))
     }
   } catch (error) {
     await close()
     throw error
   }
-  return { targets, keepMs: keepHours * HOUR_MS, attemptsMax, waitMsMax: waitHoursMax * HOUR_MS, close }
+  const accounts = new Map(
+    Object.entries(configured).flatMap(([name, { accounts: ids }]) => (ids ? [[name, new Set(ids)] as const] : [])),
+  )
+  return { targets, accounts, ...limits, keepMs: keepHours * HOUR_MS, waitMsMax: waitHoursMax * HOUR_MS, close }
 }
 
 function configurationOf(eventsFile: string | undefined): z.infer<typeof EventsConfiguration> {

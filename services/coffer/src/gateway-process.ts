@@ -6,7 +6,7 @@ import { createGateway } from '@coffer/service-gateway'
 import { openAuditTrail } from './audit-trail.ts'
 import { CertificateStore } from './certificates/certificate-store.ts'
 import { type TlsSettings, tlsSettingsOf } from './certificates/tls-settings.ts'
-import { eventTargetNames } from './event-targets.ts'
+import { eventTargetsOpenTo } from './event-targets.ts'
 import { listen } from './listener.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 
@@ -110,7 +110,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     inlineSizeBytesMax: settings.inlineSizeBytesMax,
     rateLimits: settings,
     audit,
-    eventTargets: eventTargetNames(settings.eventsFile),
+    eventTargetsOpenTo: eventTargetsOpenTo(settings.eventsFile),
     observer: metrics?.requests,
   })
   const { address, allowHttp } = settings

@@ -1,6 +1,7 @@
 import type { EventDescription, EventsService, EventTargetReport, EventTargetStatus } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 import type { OutboxEntry } from '@coffer/metadata-store'
+import { findDropped } from './dropped-events.ts'
 import { MessageOpener } from './message-opener.ts'
 import { queueOf, targetOf } from './queues.ts'
 import { REPORTS_TABLE, reportId } from './reports.ts'
@@ -18,12 +19,15 @@ export function createEventsService({ mesh }: { readonly mesh: Mesh }): EventsSe
     const waiting = queueOf(target, 'waiting')
     const [first] = await metadata.listEvents({ queue: waiting, afterId: '', limit: 1 })
     const report = await metadata.findRecord(REPORTS_TABLE, reportId(target))
+    const dropped = await findDropped(metadata, target)
     return {
       target,
       waitingCount: await count('waiting'),
       lagMs: first === undefined ? 0 : Math.max(0, Date.now() - first.createdAt),
       deadLetterCount: await count('dead-letters'),
       keptCount: await count('kept'),
+      droppedCount: dropped?.count ?? 0,
+      ...(dropped && { lastDroppedAt: dropped.lastAt }),
       ...(report && { relay: JSON.parse(Buffer.from(report.value).toString()) as EventTargetReport }),
     }
   }

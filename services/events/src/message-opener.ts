@@ -16,6 +16,8 @@ const TEST_EVENT = 's3:TestEvent'
 
 /** An entry of the outbox, opened. */
 export interface OpenedMessage extends EventMessage {
+  /** The bucket's owner when it happened; undefined of a test message. */
+  readonly ownerAccountId?: string
   readonly bucketId: string
 }
 
@@ -48,7 +50,8 @@ export class MessageOpener {
       const { event, configurationId } = message
       const record = renderEventRecord(event, configurationId, entryId.toUpperCase())
       const body = JSON.stringify({ Records: [record] })
-      return { ...shared, eventName: event.name, key: event.object.key, body }
+      const { ownerId: ownerAccountId } = event.bucket
+      return { ...shared, ownerAccountId, eventName: event.name, key: event.object.key, body }
     }
     const body = JSON.stringify({
       Service: 'Amazon S3',

@@ -4,20 +4,24 @@ import type { EventTarget } from '@coffer/event-targets'
 import type { Logger, Mesh } from '@coffer/mesh'
 import { isListenerQueue } from '@coffer/object-record'
 import { MessageOpener } from './message-opener.ts'
+import { keepWithinLimits, type QueueLimits } from './queue-limits.ts'
 import { queueOf } from './queues.ts'
 import { REPORTS_TABLE, reportId } from './reports.ts'
 import { TargetRelay } from './target-relay.ts'
 
 const REPORT_MS = 5_000
 const SWEEP_MS = 60_000
+const LIMITS_MS = 10_000
 /** A listener takes its events several times a second: what is older has none any more. */
 const LISTENER_WAIT_MS_MAX = 120_000
 const SWEEP_PAGE = 1_000
 
-interface RelayOptions {
+interface RelayOptions extends QueueLimits {
   readonly mesh: Mesh
   readonly logger: Logger
   readonly targets: ReadonlyMap<string, EventTarget>
+  /** By target: whose buckets may use it; absent: all may. */
+  readonly accounts?: ReadonlyMap<string, ReadonlySet<string>>
   readonly attemptsMax: number
   readonly waitMsMax: number
   /** How long delivered events are kept for a replay; 0: not at all. */
@@ -31,7 +35,7 @@ interface Relay {
 
 /** Delivers the events of all targets, and tidies up what nobody wants any more. One at a time on a store: see `runRelay`. */
 export function startRelay(options: RelayOptions): Relay {
-  const { mesh, logger, targets, attemptsMax, waitMsMax, keepMs } = options
+  const { mesh, logger, targets, accounts, attemptsMax, waitMsMax, keepMs } = options
   const stopping = new AbortController()
   const { signal } = stopping
   const opener = new MessageOpener(mesh)
@@ -40,6 +44,7 @@ export function startRelay(options: RelayOptions): Relay {
       name,
       new TargetRelay({
         ...{ mesh, logger, opener, name, target, attemptsMax, waitMsMax, signal },
+        accounts: accounts?.get(name),
         keeps: keepMs > 0,
       }),
     ]),
@@ -54,6 +59,8 @@ export function startRelay(options: RelayOptions): Relay {
   const work = [...relays.values()].map((relay) => relay.run())
   work.push(every(REPORT_MS, () => report(mesh, relays, told)))
   work.push(every(SWEEP_MS, () => sweep(options, signal)))
+  const within = { metadata: mesh.use('metadata'), logger, limits: options, signal }
+  work.push(every(LIMITS_MS, () => keepWithinLimits(within)))
   return {
     async stop() {
       stopping.abort()

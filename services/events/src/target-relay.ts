@@ -20,6 +20,8 @@ export interface TargetRelayOptions {
   readonly opener: MessageOpener
   readonly name: string
   readonly target: EventTarget
+  /** Whose buckets may use the target; undefined: all may. */
+  readonly accounts: ReadonlySet<string> | undefined
   /** How often a message may be refused before it is a dead letter. */
   readonly attemptsMax: number
   /** How long a message may wait before it is one. */
@@ -90,9 +92,16 @@ export class TargetRelay {
     for (const entry of entries.slice(expired.length)) {
       const message = await this.#options.opener.open(this.#queue, entry)
       if (message === undefined) await this.#bury([entry], 'damaged, or its key is gone')
+      else if (!this.#isOpenTo(message)) await this.#bury([entry], 'its account may not use the target')
       else opened.push({ entry, message })
     }
     return expired.length + (await this.#deliver(opened))
+  }
+
+  /** Notifications may be older than the rule that keeps their account out. A test message is sent where the rule was kept. */
+  #isOpenTo({ ownerAccountId }: OpenedMessage): boolean {
+    const { accounts } = this.#options
+    return accounts === undefined || ownerAccountId === undefined || accounts.has(ownerAccountId)
   }
 
   /** In waves of different keys: what follows on a key waits for what comes before it. */

@@ -60,8 +60,8 @@ export interface GatewayOptions {
   readonly rateLimits: RateLimitSettings
   /** Absent: no trail is kept. */
   readonly audit?: GatewayAudit | undefined
-  /** Names of the configured event targets: what a notification configuration may name. */
-  readonly eventTargets: readonly string[]
+  /** Names of the event targets that notification configurations of an account's buckets may name. */
+  readonly eventTargetsOpenTo: (accountId: string) => readonly string[]
   readonly logger: Logger
   readonly observer?: RequestObserver | undefined
 }

@@ -103,13 +103,13 @@ function withFlags(command: Command): Command {
 function renderStatus(status: readonly EventTargetStatus[]): string {
   if (status.length === 0) return 'no events, and no target has had any'
   const table = new Table({
-    head: ['target', 'waiting', 'lag', 'dead letters', 'kept', 'state'],
+    head: ['target', 'waiting', 'lag', 'dead letters', 'dropped', 'kept', 'state'],
     style: { head: [], border: [] },
   })
-  for (const { target, waitingCount, lagMs, deadLetterCount, keptCount, relay } of status) {
+  for (const { target, waitingCount, lagMs, deadLetterCount, droppedCount, keptCount, relay } of status) {
     const failure = relay?.failure
     const state = failure ? `${failure.reason}, ${failure.attempts} attempts` : (relay?.state ?? 'no relay yet')
-    table.push([target, waitingCount, durationText(lagMs), deadLetterCount, keptCount, state])
+    table.push([target, waitingCount, durationText(lagMs), deadLetterCount, droppedCount, keptCount, state])
   }
   return table.toString()
 }

@@ -17,8 +17,14 @@ export function eventState(events: Pick<EventsService, 'status'>, registry: Regi
     labelNames: ['target'],
     registers: [registry],
   })
+  const dropped = new Counter({
+    name: 'coffer_events_dropped_total',
+    help: 'Dead letters that were dropped because there were too many.',
+    labelNames: ['target'],
+    registers: [registry],
+  })
   const forget = () => {
-    for (const metric of [waiting, oldest, deadLetters, delivered]) metric.reset()
+    for (const metric of [waiting, oldest, deadLetters, delivered, dropped]) metric.reset()
   }
   return {
     ageMsMax: AGE_MS_MAX,
@@ -26,10 +32,11 @@ export function eventState(events: Pick<EventsService, 'status'>, registry: Regi
     async read() {
       const targets = await events.status()
       forget()
-      for (const { target, waitingCount, lagMs, deadLetterCount, relay } of targets) {
+      for (const { target, waitingCount, lagMs, deadLetterCount, droppedCount, relay } of targets) {
         waiting.set({ target }, waitingCount)
         oldest.set({ target }, lagMs / 1000)
         deadLetters.set({ target }, deadLetterCount)
+        dropped.inc({ target }, droppedCount)
         delivered.inc({ target }, relay?.deliveredCount ?? 0)
       }
     },

@@ -18,8 +18,9 @@ export const getBucketNotification: Operation = async (request) =>
  */
 export const putBucketNotification: Operation = async (request, context) => {
   const bucket = bucketOf(request)
-  const { eventTargets } = context.options
-  const notifications = parseNotificationConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX), eventTargets)
+  // One that the account may not use is answered like one that is not there.
+  const targets = context.options.eventTargetsOpenTo(bucket.record.ownerAccountId)
+  const notifications = parseNotificationConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX), targets)
   const isEmpty = notifications.rules.length === 0 && !notifications.eventBridge
   await updateBucket(context, bucket, ({ versioning, config: { notifications: _, ...config } }) => ({
     versioning,
@@ -27,10 +28,10 @@ export const putBucketNotification: Operation = async (request, context) => {
   }))
   const { record, metadataKey } = bucket
   const message = { kind: 'test', bucket: record.name, at: Date.now(), requestId: request.requestId } as const
-  const targets = new Set(notifications.rules.map(({ target }) => target))
-  if (targets.size > 0) {
+  const named = new Set(notifications.rules.map(({ target }) => target))
+  if (named.size > 0) {
     await context.metadata.appendEvents(
-      [...targets].map((target) => sealBucketMessage(metadataKey, record, target, message)),
+      [...named].map((target) => sealBucketMessage(metadataKey, record, target, message)),
     )
   }
   return emptyReply(200)
