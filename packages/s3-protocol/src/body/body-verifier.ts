@@ -25,7 +25,7 @@ export class BodyVerifier {
   constructor(plan: BodyPlan, seed?: ChunkSeed) {
     this.#plan = plan
     this.#decoder = plan.chunked && new ChunkDecoder({ signed: plan.chunked.signed, seed })
-    this.#md5 = plan.computeMd5 ? createEtagHash() : undefined
+    this.#md5 = plan.computeMd5 ? createEtagHash(plan) : undefined
     this.#sha256 = plan.sha256Hex === undefined ? undefined : createHash('sha256')
     this.#checksum = plan.checksum && createChecksum(plan.checksum.algorithm)
   }
@@ -41,6 +41,11 @@ export class BodyVerifier {
     }
     if (this.#sizeBytes > this.#plan.sizeBytes) throw s3Error('IncompleteBody')
     return payload
+  }
+
+  /** Instead of `end`, when the body did not come to its end; after it, nothing. */
+  discard(): void {
+    this.#md5?.discard()
   }
 
   /** IncompleteBody, BadDigest, XAmzContentSHA256Mismatch, MalformedTrailerError. */
