@@ -5,7 +5,10 @@ export type BlobId = string
  * Something to write: the driver asks for bytes until it has them all; backpressure is the await. A piece belongs to the driver
  * until the write ends: the source does not change its bytes.
  */
-export type BlobSource = AsyncIterable<Uint8Array> | Iterable<Uint8Array>
+export type BlobSource = (AsyncIterable<Uint8Array> | Iterable<Uint8Array>) & {
+  /** Told, by a driver that copies, that a piece is the source's again: to free it, for example. */
+  release?(piece: Uint8Array): void
+}
 
 /**
  * A blob opened for reading. What was opened stays readable to its end even if the blob is deleted meanwhile.

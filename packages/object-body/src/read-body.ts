@@ -10,6 +10,7 @@ import {
 } from '@coffer/crypto-core'
 import { invariant, isCofferError } from '@coffer/errors'
 import type { BlobRef } from '@coffer/metadata-store'
+import { freeBytes } from './free-bytes.ts'
 import type { ManifestPart } from './manifest.ts'
 
 /** Batches of verified plaintext. Returning early closes what it holds open. */
@@ -133,7 +134,11 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
   const sealed = sealedRangeOf(part.sizeBytes, range, layers)
   const endBytes = sealed.offsetBytes + sealed.lengthBytes
   const lengthBytesAt = (offset: number) => Math.min(readBytesMax, endBytes - offset)
-  const [header, first] = await readBeginning(blob, sealed.offsetBytes, lengthBytesAt(sealed.offsetBytes))
+  const {
+    header,
+    chunk: first,
+    buffers: beginning,
+  } = await readBeginning(blob, sealed.offsetBytes, lengthBytesAt(sealed.offsetBytes))
   const buffers = new AlternatingBuffers(Math.min(readBytesMax, endBytes - sealed.offsetBytes - first.length))
   const opener = new StreamOpener(objectKey, header, {
     plainTotalBytes: part.sizeBytes,
@@ -155,6 +160,7 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
     leftBytes -= sizeOf(batch)
     skipBytes = 0
     segmentIndex += Math.ceil(chunk.length / sealedSegmentBytes)
+    if (chunk === first) for (const bytes of beginning) freeBytes(bytes)
     yield batch
     if (next === undefined) return
     chunk = await next
@@ -162,17 +168,25 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
   }
 }
 
+interface Beginning {
+  readonly header: Uint8Array
+  readonly chunk: Uint8Array
+  /** What both lie in. */
+  readonly buffers: readonly Uint8Array[]
+}
+
 /** The stream's header and the first chunk: one read where they lie side by side. */
-async function readBeginning(
-  blob: OpenBlob,
-  offsetBytes: number,
-  lengthBytes: number,
-): Promise<[header: Uint8Array, chunk: Uint8Array]> {
+async function readBeginning(blob: OpenBlob, offsetBytes: number, lengthBytes: number): Promise<Beginning> {
   if (offsetBytes === STREAM_HEADER_SIZE_BYTES) {
     const both = await blob.read(0, STREAM_HEADER_SIZE_BYTES + lengthBytes)
-    return [both.subarray(0, STREAM_HEADER_SIZE_BYTES), both.subarray(STREAM_HEADER_SIZE_BYTES)]
+    const [header, chunk] = [both.subarray(0, STREAM_HEADER_SIZE_BYTES), both.subarray(STREAM_HEADER_SIZE_BYTES)]
+    return { header, chunk, buffers: [both] }
   }
-  return Promise.all([blob.read(0, STREAM_HEADER_SIZE_BYTES), blob.read(offsetBytes, lengthBytes)])
+  const [header, chunk] = await Promise.all([
+    blob.read(0, STREAM_HEADER_SIZE_BYTES),
+    blob.read(offsetBytes, lengthBytes),
+  ])
+  return { header, chunk, buffers: [chunk] }
 }
 
 /** Two buffers for ciphertext: one is read into while the other is opened, for the whole of a part. */

@@ -1,4 +1,5 @@
 import type { StreamSealer } from '@coffer/crypto-core'
+import { freeBytes } from './free-bytes.ts'
 
 const NOTHING = new Uint8Array(0)
 const END: IteratorReturnResult<undefined> = { done: true, value: undefined }
@@ -46,6 +47,11 @@ export class SealedPieces implements AsyncIterableIterator<Uint8Array, undefined
 
   [Symbol.asyncIterator](): this {
     return this
+  }
+
+  /** Ciphertext that the driver has a copy of. The header is kept: its salt is wanted later, and it is too small to be freed. */
+  release(piece: Uint8Array): void {
+    freeBytes(piece)
   }
 
   #nextSealed(): Uint8Array | undefined {

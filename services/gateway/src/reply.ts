@@ -1,13 +1,13 @@
 import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { PlainStream } from '@coffer/object-body'
+import { freeBytes, type PlainStream } from '@coffer/object-body'
 
 /** What an operation answers. A `stream` must yield exactly `content-length` bytes, where that is given. */
 export interface Reply {
   readonly status: number
   readonly headers: Readonly<Record<string, string | number>>
   readonly body?: string | Uint8Array
-  /** Each batch is written with one system call. */
+  /** Each batch is written with one system call, and its memory given back then. */
   readonly stream?: PlainStream
 }
 
@@ -57,7 +57,7 @@ async function sendStream(response: ServerResponse, reply: Reply, stream: PlainS
 function writeBatch(response: ServerResponse, pieces: readonly Uint8Array[]): boolean {
   response.cork()
   let flushed = true
-  for (const piece of pieces) flushed = response.write(piece)
+  for (const piece of pieces) flushed = response.write(piece, () => freeBytes(piece))
   response.uncork()
   return flushed
 }

@@ -67,6 +67,7 @@ class FsBlobStore implements BlobStore {
         sizeBytes += piece.length
         const taken = writer.write(piece)
         if (taken !== undefined) await taken
+        if (writer.copies) source.release?.(piece)
         isSourceTurn = true
       }
       isSourceTurn = false

@@ -1,3 +1,4 @@
+import { freeBytes } from '@coffer/object-body'
 import {
   type BodyDigests,
   type BodyPlan,
@@ -51,8 +52,18 @@ class UploadPayload implements Payload {
   async *pieces(): AsyncGenerator<readonly Uint8Array[]> {
     await loadChecksum(this.#plan.checksum?.algorithm)
     const verifier = new BodyVerifier(this.#plan, this.#seed())
-    this.#verifier = verifier
-    for await (const batch of this.#request.body.batches()) yield batch.flatMap((raw) => verifier.push(raw))
+    let isWhole = false
+    try {
+      for await (const batch of this.#request.body.batches()) {
+        yield batch.flatMap((raw) => verifier.push(raw))
+        // Digested and sealed: Node made a buffer for each.
+        for (const raw of batch) freeBytes(raw)
+      }
+      this.#verifier = verifier
+      isWhole = true
+    } finally {
+      if (!isWhole) verifier.discard()
+    }
   }
 
   verified(): VerifiedBody {

@@ -2,6 +2,8 @@ import type { FileHandle } from 'node:fs/promises'
 
 /** Writes a file front to back. `end` leaves exactly the bytes that were given; it does not sync. */
 export interface BlobWriter {
+  /** Nothing of a piece is needed any more when `write` is done with it. */
+  readonly copies: boolean
   /** Undefined: taken at once, as most pieces are. */
   write(piece: Uint8Array): Promise<void> | undefined
   end(): Promise<void>
@@ -13,6 +15,7 @@ const BATCH_BYTES = 1024 * 1024
 
 /** Through the page cache, gathering pieces into writes of about 1 MiB without copying them. */
 export class CachedWriter implements BlobWriter {
+  readonly copies = false
   readonly #file: FileHandle
   #batch: Uint8Array[] = []
   #batchBytes = 0

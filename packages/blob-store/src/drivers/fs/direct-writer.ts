@@ -9,6 +9,7 @@ import type { BlobWriter } from './blob-writer.ts'
  * take turns.
  */
 export class DirectWriter implements BlobWriter {
+  readonly copies = true
   readonly #file: FileHandle
   readonly #buffers: AlignedBuffers
   #filling: Uint8Array
