@@ -10,7 +10,10 @@ const TESTS = new URL('../', import.meta.url).pathname
 const FOLDERS = ['s3', 'clients']
 /** Calls that differ by what they send, not by their own name in the SDK. */
 const SDK_NAMES: Readonly<Record<string, string>> = {
+  DeleteAccountPublicAccessBlock: 'publicAccessBlock',
+  GetAccountPublicAccessBlock: 'publicAccessBlock',
   PostObject: 'posted-form',
+  PutAccountPublicAccessBlock: 'publicAccessBlock',
   RekeyCustomerObjects: 'x-coffer-rekey',
 }
 

@@ -24,6 +24,20 @@ const server = await serverForSuite()
 const s3 = s3Client(server)
 
 describe('buckets', () => {
+  it('are listed by region, which is told then', async () => {
+    const bucket = await newBucket(s3)
+    const listed = await s3.send(new ListBucketsCommand({ Prefix: bucket, BucketRegion: 'us-east-1' }))
+    expect(listed.Buckets).toMatchObject([{ Name: bucket, BucketRegion: 'us-east-1' }])
+    const elsewhere = await s3.send(new ListBucketsCommand({ BucketRegion: 'eu-west-1' }))
+    expect(elsewhere.Buckets ?? []).toEqual([])
+    expect(elsewhere.ContinuationToken).toBeUndefined()
+  })
+
+  it.each([0, 10_001])('are not listed %d a page', async (MaxBuckets) => {
+    const failure = await failureOf(s3.send(new ListBucketsCommand({ MaxBuckets })))
+    expect(failure).toEqual({ code: 'InvalidArgument', status: 400 })
+  })
+
   it('is there once created: head, location and the list agree', async () => {
     const bucket = await newBucket(s3)
     const head = await s3.send(new HeadBucketCommand({ Bucket: bucket }))

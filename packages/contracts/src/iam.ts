@@ -18,6 +18,14 @@ export interface AccessKey {
   readonly secretAccessKey: string
 }
 
+/** S3 API, PublicAccessBlockConfiguration: what of public access is refused, whatever policies and ACLs say. */
+export interface PublicAccessBlock {
+  readonly blockPublicAcls: boolean
+  readonly ignorePublicAcls: boolean
+  readonly blockPublicPolicy: boolean
+  readonly restrictPublicBuckets: boolean
+}
+
 /** An access key, with the token of temporary credentials. */
 export interface CredentialIds {
   readonly accessKeyId: string
@@ -163,6 +171,10 @@ export interface IamService {
   ): Promise<{ account: Account; accessKeyId: string; secretAccessKey: KeyParcel }>
   findAccount(accountId: string): Promise<Account | undefined>
   listAccounts(): Promise<readonly Account[]>
+  /** What of public access is refused to all buckets of an account. Undefined: nothing was set. */
+  findPublicAccessBlock(accountId: string): Promise<PublicAccessBlock | undefined>
+  /** Without a block: nothing is refused any more. IAM_ACCOUNT_NOT_FOUND. */
+  setPublicAccessBlock(accountId: string, block?: PublicAccessBlock): Promise<void>
   /** The master key version that wraps the key of all identity records; undefined before there is one. */
   describeSealingKey(): Promise<WrappingKey | undefined>
   /** Wraps that key under the newest version of a master key. The records stay as they are. */

@@ -3,7 +3,8 @@ import { s3Error } from './errors.ts'
 /** A route: the sub-resource (query name) or header that tells it from its neighbours; '' for the plain one. */
 interface Route {
   readonly method: string
-  readonly target: 'service' | 'bucket' | 'object'
+  /** `account`: of the S3 Control API. */
+  readonly target: 'service' | 'account' | 'bucket' | 'object'
   /** Query names that must all be there. */
   readonly query?: readonly string[]
   /** `name=value` that must be there. */
@@ -63,6 +64,9 @@ function bucketSubresourceRoutes(): Route[] {
 /** All routes of the S3 API (Amazon S3 API Reference, "Actions"). The first that fits counts: the special before the plain. */
 const ROUTES: readonly Route[] = [
   { method: 'GET', target: 'service', operation: 'ListBuckets' },
+  { method: 'GET', target: 'account', operation: 'GetAccountPublicAccessBlock' },
+  { method: 'PUT', target: 'account', operation: 'PutAccountPublicAccessBlock' },
+  { method: 'DELETE', target: 'account', operation: 'DeleteAccountPublicAccessBlock' },
 
   ...bucketSubresourceRoutes(),
   { method: 'DELETE', target: 'bucket', query: ['lifecycle'], operation: 'DeleteBucketLifecycle' },
@@ -136,7 +140,7 @@ export function operationOf(
   query: ReadonlyMap<string, string>,
   headers: Readonly<Record<string, string | undefined>>,
 ): OperationName {
-  if (method === 'OPTIONS' && target !== 'service') return PREFLIGHT
+  if (method === 'OPTIONS' && (target === 'bucket' || target === 'object')) return PREFLIGHT
   const namesSubresource = query.size > 0 && query.keys().some((name) => SUBRESOURCES.has(name))
   for (const route of ROUTES_BY_PLACE.get(`${method} ${target}`) ?? []) {
     if (route.query === undefined && namesSubresource) continue

@@ -27,6 +27,11 @@ export interface ParsedRequest {
   readonly secure: boolean
 }
 
+/** S3 Control API, GetPublicAccessBlock: the header tells it from an object of a bucket of that name. */
+const ACCOUNT_PATH = '/v20180820/configuration/publicAccessBlock'
+const ACCOUNT_HEADER = 'x-amz-account-id'
+const NOTHING_NAMED = { bucket: '', key: '' }
+
 /** S3 User Guide, "Object key naming": 1,024 bytes of UTF-8. */
 export const KEY_BYTES_MAX = 1024
 /** The longest that S3 ever had; what a new name may be is stricter. */
@@ -40,11 +45,11 @@ export const QUERY_PARAMETERS_MAX = 100
 export function parseRequest(raw: RawRequest, options: { readonly virtualHosts: readonly string[] }): ParsedRequest {
   const { rawPath, rawQuery } = splitTarget(raw.url)
   const headers = singleValues(raw.headers)
-  const hostBucket = bucketOfHost(headers.host, options.virtualHosts)
-  const { bucket, key } =
-    hostBucket === undefined ? splitPath(rawPath) : { bucket: hostBucket, key: decodeKey(rawPath.slice(1)) }
+  const isAccounts = isAboutAccount(rawPath, headers)
+  const hostBucket = isAccounts ? undefined : bucketOfHost(headers.host, options.virtualHosts)
+  const { bucket, key } = isAccounts ? NOTHING_NAMED : namesIn(rawPath, hostBucket)
   const query = parseQuery(rawQuery)
-  const target = bucket === '' ? 'service' : key === '' ? 'bucket' : 'object'
+  const target = isAccounts ? 'account' : bucket === '' ? 'service' : key === '' ? 'bucket' : 'object'
   return {
     operation: operationOf(raw.method, target, query, headers),
     method: raw.method,
@@ -82,6 +87,15 @@ export function bucketOfHost(host: string | undefined, virtualHosts: readonly st
     if (name.length > domain.length + 1 && name.endsWith(`.${domain}`)) return name.slice(0, -domain.length - 1)
   }
   return undefined
+}
+
+/** SDKs put the account into the host's name, so that it may look like a bucket's. */
+function isAboutAccount(rawPath: string, headers: ParsedRequest['headers']): boolean {
+  return rawPath === ACCOUNT_PATH && headers[ACCOUNT_HEADER] !== undefined
+}
+
+function namesIn(rawPath: string, hostBucket: string | undefined): { bucket: string; key: string } {
+  return hostBucket === undefined ? splitPath(rawPath) : { bucket: hostBucket, key: decodeKey(rawPath.slice(1)) }
 }
 
 function splitPath(rawPath: string): { bucket: string; key: string } {

@@ -1,4 +1,4 @@
-import type { AccessKey, Account } from '@coffer/contracts'
+import type { AccessKey, Account, PublicAccessBlock } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 import { accessKeyRecord, type StoredAccessKey } from './access-keys.ts'
 import { assertAccessKey, newAccountId, newCanonicalId } from './credentials.ts'
@@ -6,7 +6,7 @@ import type { Directory } from './directory.ts'
 import type { AccountEntity, Entity } from './entities.ts'
 import { iamError } from './errors.ts'
 import type { IamRecords } from './iam-records.ts'
-import type { Plan } from './iam-store.ts'
+import { accountIn, type Plan } from './iam-store.ts'
 
 export const ROOT_NAME = 'root'
 
@@ -52,6 +52,17 @@ export async function planRoot(
     others: [{ id: accessKeyRecord(accessKeyId), value }, ...dropped.map((id) => ({ id: accessKeyRecord(id) }))],
     result: replaced,
   }
+}
+
+/** IAM_ACCOUNT_NOT_FOUND. */
+export function planPublicAccessBlock(
+  directory: Directory,
+  accountId: string,
+  block: PublicAccessBlock | undefined,
+): Plan<void> {
+  accountIn(directory, accountId)
+  const { publicAccessBlock: _, ...settings } = directory.settings(accountId)
+  return { put: [{ ...settings, ...(block && { publicAccessBlock: block }) }], result: undefined }
 }
 
 /** An account with everything that is in it. IAM_ACCOUNT_IS_ROOT. */

@@ -1,4 +1,4 @@
-import type { Account } from '@coffer/contracts'
+import type { Account, PublicAccessBlock } from '@coffer/contracts'
 
 /*
  * What is kept of identities: one sealed record each, found by its kind, account and unique id, so that a rename changes one
@@ -116,6 +116,8 @@ export interface AccountSettings {
   readonly id: string
   readonly alias?: string
   readonly passwordPolicy?: PasswordPolicy
+  /** What of public access S3 refuses to all buckets of the account. */
+  readonly publicAccessBlock?: PublicAccessBlock
 }
 
 export interface AccountEntity extends Account {

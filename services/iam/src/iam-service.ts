@@ -4,7 +4,7 @@ import type { Mesh } from '@coffer/mesh'
 import { PolicyReader } from '@coffer/policy'
 import type { WebIdentityVerifier } from '@coffer/web-identity'
 import { accessKeyOf, accessKeyRecord, type KeyUse, keyUseRecord, type StoredAccessKey } from './access-keys.ts'
-import { planAccount, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
+import { planAccount, planPublicAccessBlock, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
 import { iamError, refusal } from './errors.ts'
 import { explain } from './explain.ts'
@@ -160,6 +160,10 @@ export function createIamService(options: IamServiceOptions): IamService {
     },
     findAccount: async (accountId) => (await store.current()).account(accountId),
     listAccounts: async () => (await store.current()).accounts(),
+    findPublicAccessBlock: async (accountId) => (await store.current()).settings(accountId).publicAccessBlock,
+    async setPublicAccessBlock(accountId, block) {
+      await store.change((directory) => planPublicAccessBlock(directory, accountId, block))
+    },
     async removeAccount(idOrName) {
       await store.change(async (directory) => {
         const account = accountIn(directory, idOrName)

@@ -12,6 +12,7 @@ const METHODS = [
   'explain',
   'findAccount',
   'findPolicies',
+  'findPublicAccessBlock',
   'findSigningKey',
   'verifySignatureV2',
   'hasRootAccount',
@@ -21,6 +22,7 @@ const METHODS = [
   'performSts',
   'removeAccount',
   'rewrapSealingKey',
+  'setPublicAccessBlock',
 ] as const satisfies readonly (keyof IamService)[]
 
 /** Offers iam to the mesh. */

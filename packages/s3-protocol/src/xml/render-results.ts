@@ -16,12 +16,13 @@ interface ObjectChecksum extends PartChecksum {
 
 export function renderListBuckets(result: {
   readonly owner: Owner
-  readonly buckets: readonly { readonly name: string; readonly createdAt: number }[]
+  readonly buckets: readonly { readonly name: string; readonly createdAt: number; readonly region?: string }[]
   readonly prefix?: string
   readonly continuationToken?: string
 }): string {
   const buckets = result.buckets.map(
-    ({ name, createdAt }) => `<Bucket>${element('Name', name)}${element('CreationDate', iso8601(createdAt))}</Bucket>`,
+    ({ name, createdAt, region }) =>
+      `<Bucket>${element('Name', name)}${element('CreationDate', iso8601(createdAt))}${element('BucketRegion', region)}</Bucket>`,
   )
   return xmlDocument(
     'ListAllMyBucketsResult',

@@ -2,13 +2,18 @@ import type { CryptoService, MetadataService } from '@coffer/contracts'
 import { MetadataKey } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord } from '@coffer/metadata-store'
+import type { PublicAccessBlock } from '@coffer/s3-protocol'
+import { hasAcls } from './bucket-acl.ts'
 import { type BucketConfig, openBucketConfig } from './bucket-config.ts'
+import { AccountBlocks } from './public-access.ts'
 
 /** A bucket whose record has been authenticated and whose metadata key is open. */
 export interface OpenBucket {
   readonly record: BucketRecord
   readonly config: BucketConfig
   readonly metadataKey: MetadataKey
+  /** What its account refuses of public access, where the bucket could give any. */
+  readonly accountBlock?: PublicAccessBlock
 }
 
 interface Lease {
@@ -28,6 +33,7 @@ export class BucketCache {
   readonly #crypto: CryptoService
   readonly #mesh: Mesh
   readonly #leaseMs: number
+  readonly accountBlocks: AccountBlocks
   readonly #leases = new Map<string, Lease>()
 
   constructor(mesh: Mesh, leaseMs: number) {
@@ -35,9 +41,18 @@ export class BucketCache {
     this.#metadata = mesh.use('metadata')
     this.#crypto = mesh.use('crypto')
     this.#leaseMs = leaseMs
+    this.accountBlocks = new AccountBlocks(mesh.use('iam'), leaseMs)
   }
 
   async find(name: string): Promise<OpenBucket | undefined> {
+    const bucket = await this.#find(name)
+    // Without a policy or ACLs nothing is public: no need to ask.
+    if (bucket === undefined || (bucket.config.policy === undefined && !hasAcls(bucket))) return bucket
+    const accountBlock = await this.accountBlocks.find(bucket.record.ownerAccountId)
+    return accountBlock === undefined ? bucket : { ...bucket, accountBlock }
+  }
+
+  async #find(name: string): Promise<OpenBucket | undefined> {
     const known = this.#leases.get(name)
     if (known !== undefined && known.untilMs > Date.now()) return known.bucket
     const record = await this.#metadata.findBucket(name)

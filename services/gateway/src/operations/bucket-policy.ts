@@ -3,6 +3,7 @@ import { isPublicGrant, renderPolicyStatus, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import { parseBucketPolicy, policyOf } from '../bucket/bucket-policy.ts'
+import { publicAccessOf } from '../bucket/public-access.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -19,9 +20,13 @@ export const putBucketPolicy: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const policy = Buffer.from(await collectDocument(request, POLICY_BYTES_MAX)).toString('utf8')
   const parsed = parseBucketPolicy(bucket.record.name, policy)
-  if (bucket.config.publicAccessBlock?.blockPublicPolicy && isPublicPolicy(parsed)) {
+  // A bucket without a policy had no need for its account's word yet.
+  const accountBlock = await context.buckets.accountBlocks.find(bucket.record.ownerAccountId)
+  const { blockPublicPolicy } = publicAccessOf({ ...bucket, ...(accountBlock && { accountBlock }) })
+  if (blockPublicPolicy && isPublicPolicy(parsed)) {
     throw s3Error('AccessDenied', {
-      message: 'Public policies are blocked by the BlockPublicPolicy block public access setting of this bucket.',
+      message:
+        'Public policies are blocked by the BlockPublicPolicy block public access setting of this bucket or of its account.',
     })
   }
   await updateBucket(context, bucket, ({ versioning, config }) => ({ versioning, config: { ...config, policy } }))
@@ -45,8 +50,8 @@ export const getBucketPolicyStatus: Operation = async (request) => {
   const bucket = bucketOf(request)
   const policy = policyOf(bucket)
   if (policy === undefined && !hasAcls(bucket)) throw noPolicy(request)
-  const { acl = [], publicAccessBlock } = bucket.config
-  const isPublicByAcl = hasAcls(bucket) && !publicAccessBlock?.ignorePublicAcls && acl.some(isPublicGrant)
+  const { acl = [] } = bucket.config
+  const isPublicByAcl = hasAcls(bucket) && !publicAccessOf(bucket).ignorePublicAcls && acl.some(isPublicGrant)
   return xmlReply(renderPolicyStatus(isPublicByAcl || (policy !== undefined && isPublicPolicy(policy))))
 }
 

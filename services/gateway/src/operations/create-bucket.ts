@@ -114,12 +114,14 @@ async function aclOf(
   const changesNothing = asked === undefined || ('canned' in asked && asked.canned === 'private')
   if (changesNothing) return { ownership }
   if (ownership === 'BucketOwnerEnforced') throw s3Error('InvalidBucketAclWithObjectOwnership')
-  const { canonicalId, accountName } = accountOf(request)
+  const { accountId, canonicalId, accountName } = accountOf(request)
   const owner = { id: canonicalId, displayName: accountName }
   const acl =
     'canned' in asked
       ? grantsOfCanned(asked.canned, { owner, bucketOwner: owner })
       : await resolveGrants(context, asked.grants)
-  if (context.options.blocksPublicAccess && acl.some(isPublicGrant)) throw s3Error('AccessDenied')
+  const accountBlock = await context.buckets.accountBlocks.find(accountId)
+  const isBlocked = context.options.blocksPublicAccess || accountBlock?.blockPublicAcls
+  if (isBlocked && acl.some(isPublicGrant)) throw s3Error('AccessDenied')
   return { ownership, acl }
 }

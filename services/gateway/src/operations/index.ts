@@ -1,5 +1,10 @@
 import type { OperationName } from '@coffer/s3-protocol'
 import { abortMultipartUpload } from './abort-multipart-upload.ts'
+import {
+  deleteAccountPublicAccessBlock,
+  getAccountPublicAccessBlock,
+  putAccountPublicAccessBlock,
+} from './account-public-access-block.ts'
 import { getBucketAcl, putBucketAcl } from './bucket-acl.ts'
 import { deleteBucketCors, getBucketCors, putBucketCors } from './bucket-cors.ts'
 import { deleteBucketEncryption, getBucketEncryption, putBucketEncryption } from './bucket-encryption.ts'
@@ -93,6 +98,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetBucketRequestPayment: getBucketRequestPayment,
   GetBucketVersioning: getBucketVersioning,
   GetBucketWebsite: getBucketWebsite,
+  DeleteAccountPublicAccessBlock: deleteAccountPublicAccessBlock,
   DeletePublicAccessBlock: deletePublicAccessBlock,
   GetObject: getObject,
   GetObjectAcl: getObjectAcl,
@@ -101,6 +107,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetObjectLockConfiguration: getObjectLockConfiguration,
   GetObjectRetention: getObjectRetention,
   GetObjectTagging: getObjectTagging,
+  GetAccountPublicAccessBlock: getAccountPublicAccessBlock,
   GetPublicAccessBlock: getPublicAccessBlock,
   HeadBucket: headBucket,
   HeadObject: headObject,
@@ -138,6 +145,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutObjectLockConfiguration: putObjectLockConfiguration,
   PutObjectRetention: putObjectRetention,
   PutObjectTagging: putObjectTagging,
+  PutAccountPublicAccessBlock: putAccountPublicAccessBlock,
   PutPublicAccessBlock: putPublicAccessBlock,
   RekeyCustomerObjects: rekeyCustomerObjects,
   UpdateObjectEncryption: updateObjectEncryption,

@@ -4,6 +4,7 @@ import { s3Error } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
+import { publicAccessOf } from '../bucket/public-access.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { versionSelectorOf } from '../object/find-object.ts'
 import type { AuthorizedRequest, ExistingObject, LocatedRequest } from '../requests.ts'
@@ -29,7 +30,13 @@ interface ObjectAction {
 }
 
 /** On the account itself, or on a bucket that will be its; anything else on a bucket that is not there is nobody's. */
-const ACCOUNT_OPERATIONS: readonly string[] = ['CreateBucket', 'ListBuckets']
+const ACCOUNT_OPERATIONS: readonly string[] = [
+  'CreateBucket',
+  'DeleteAccountPublicAccessBlock',
+  'GetAccountPublicAccessBlock',
+  'ListBuckets',
+  'PutAccountPublicAccessBlock',
+]
 
 /** The cause of AccessDenied: why, for the audit trail; no client is told. */
 export class NotAllowed extends Error {
@@ -56,14 +63,14 @@ export function decisionOn(request: LocatedRequest, { bucket, action, key, exist
     values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, { prefix }),
     resourceAccountId: bucket?.record.ownerAccountId ?? ownAccountId,
     ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
-    restrictsPublic: bucket?.config.publicAccessBlock?.restrictPublicBuckets ?? false,
+    restrictsPublic: bucket !== undefined && publicAccessOf(bucket).restrictPublicBuckets,
   }
   if (bucket === undefined || !hasAcls(bucket)) return decide(asked)
   const { record, config } = bucket
   return decideWithAcls(asked, {
     bucketAcl: { ownerAccountId: record.ownerAccountId, grants: config.acl ?? [] },
     objectAcl: existing?.acl,
-    ignoresPublic: config.publicAccessBlock?.ignorePublicAcls ?? false,
+    ignoresPublic: publicAccessOf(bucket).ignorePublicAcls,
   })
 }
 

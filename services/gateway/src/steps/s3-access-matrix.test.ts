@@ -14,6 +14,8 @@ import { actionOf } from './s3-actions.ts'
  */
 const ROWS: readonly (readonly [on: 'account' | 'new' | 'bucket' | 'object', action: string, operations: string])[] = [
   ['account', 's3:ListAllMyBuckets', 'ListBuckets'],
+  ['account', 's3:GetAccountPublicAccessBlock', 'GetAccountPublicAccessBlock'],
+  ['account', 's3:PutAccountPublicAccessBlock', 'PutAccountPublicAccessBlock DeleteAccountPublicAccessBlock'],
   ['new', 's3:CreateBucket', 'CreateBucket'],
   ['bucket', 's3:ListBucket', 'HeadBucket ListObjects ListObjectsV2'],
   ['bucket', 's3:ListBucketVersions', 'ListObjectVersions'],

@@ -5,6 +5,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   CompleteMultipartUpload: 'PutObject',
   CopyObject: 'PutObject',
   CreateMultipartUpload: 'PutObject',
+  DeleteAccountPublicAccessBlock: 'PutAccountPublicAccessBlock',
   DeleteBucketCors: 'PutBucketCORS',
   DeleteBucketEncryption: 'PutEncryptionConfiguration',
   DeleteBucketLifecycle: 'PutLifecycleConfiguration',

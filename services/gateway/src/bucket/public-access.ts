@@ -1,0 +1,46 @@
+import type { IamService } from '@coffer/contracts'
+import type { PublicAccessBlock } from '@coffer/s3-protocol'
+import type { OpenBucket } from './bucket-cache.ts'
+
+/**
+ * What of public access a bucket refuses: what it says itself or what its account says of all its buckets (S3 User Guide, "Blocking
+ * public access": the most restrictive of both).
+ */
+export function publicAccessOf({
+  config,
+  accountBlock,
+}: Pick<OpenBucket, 'config' | 'accountBlock'>): PublicAccessBlock {
+  const own = config.publicAccessBlock
+  const said = (name: keyof PublicAccessBlock) => own?.[name] === true || accountBlock?.[name] === true
+  return {
+    blockPublicAcls: said('blockPublicAcls'),
+    ignorePublicAcls: said('ignorePublicAcls'),
+    blockPublicPolicy: said('blockPublicPolicy'),
+    restrictPublicBuckets: said('restrictPublicBuckets'),
+  }
+}
+
+/** The accounts' own blocks, asked for again when their lease is over (at once where the identities are in this process). */
+export class AccountBlocks {
+  readonly #iam: IamService
+  readonly #leaseMs: number
+  readonly #leases = new Map<string, { readonly block: PublicAccessBlock | undefined; readonly untilMs: number }>()
+
+  constructor(iam: IamService, leaseMs: number) {
+    this.#iam = iam
+    this.#leaseMs = leaseMs
+  }
+
+  async find(accountId: string): Promise<PublicAccessBlock | undefined> {
+    const known = this.#leases.get(accountId)
+    if (known !== undefined && known.untilMs > Date.now()) return known.block
+    const block = await this.#iam.findPublicAccessBlock(accountId)
+    if (this.#leaseMs > 0) this.#leases.set(accountId, { block, untilMs: Date.now() + this.#leaseMs })
+    return block
+  }
+
+  /** After a change of this gateway's own. */
+  expire(accountId: string): void {
+    this.#leases.delete(accountId)
+  }
+}
