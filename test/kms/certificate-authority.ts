@@ -8,6 +8,14 @@ export interface IssuedFiles {
   readonly keyFile: string
 }
 
+export interface IssueOptions {
+  /** `/O=Example/CN=agent`. */
+  readonly subject?: string
+  /** Lines of a section of openssl's configuration: `URI.1=spiffe://example.org/agent`. */
+  readonly alternativeNames?: readonly string[]
+  readonly days?: number
+}
+
 /** An authority for one suite, made with the openssl program: certificates of servers and clients, as files. */
 export class CertificateAuthority {
   readonly caFile: string
@@ -23,14 +31,29 @@ export class CertificateAuthority {
     this.#caKeyFile = files.keyFile
   }
 
-  issue(commonName: string, usage: 'serverAuth' | 'clientAuth'): IssuedFiles {
+  issue(
+    commonName: string,
+    usage: 'serverAuth' | 'clientAuth',
+    {
+      subject = `/CN=${commonName}`,
+      alternativeNames = ['DNS.1=localhost', 'IP.1=127.0.0.1'],
+      days = 2,
+    }: IssueOptions = {},
+  ): IssuedFiles {
     const { certFile, keyFile } = this.#next()
     const request = `${certFile}.csr`
     const extensions = this.fileWith(
-      `extendedKeyUsage=${usage}\nkeyUsage=critical,digitalSignature\nbasicConstraints=critical,CA:FALSE\nsubjectAltName=DNS:localhost,IP:127.0.0.1`,
+      [
+        `extendedKeyUsage=${usage}`,
+        'keyUsage=critical,digitalSignature',
+        'basicConstraints=critical,CA:FALSE',
+        'subjectAltName=@names',
+        '[names]',
+        ...alternativeNames,
+      ].join('\n'),
     )
-    this.#run('req', '-new', ...NEW_KEY, '-keyout', keyFile, '-out', request, '-subj', `/CN=${commonName}`)
-    const signing = ['-CA', this.caFile, '-CAkey', this.#caKeyFile, '-CAcreateserial', '-days', '2']
+    this.#run('req', '-new', ...NEW_KEY, '-keyout', keyFile, '-out', request, '-subj', subject)
+    const signing = ['-CA', this.caFile, '-CAkey', this.#caKeyFile, '-CAcreateserial', '-days', String(days)]
     this.#run('x509', '-req', '-in', request, ...signing, '-extfile', extensions, '-out', certFile)
     return { certFile, keyFile }
   }

@@ -85,6 +85,13 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'A file (YAML or JSON) that configures the targets of event notifications (docs/events.md).',
   } satisfies Optional<string>,
+  identitiesFile: {
+    value: file,
+    environment: 'COFFER_IDENTITIES_FILE',
+    flag: 'identities-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that says which client certificates become which roles or users (docs/sts.md).',
+  } satisfies Optional<string>,
   workers: {
     value: integer({ min: 1, max: 256 }),
     environment: 'COFFER_WORKERS',

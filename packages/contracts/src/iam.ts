@@ -88,9 +88,31 @@ export interface IamActionAnswer {
   readonly secretAccessKey?: KeyParcel
 }
 
+/**
+ * What the certificate of a client says, which the gateway's TLS has found genuine, in time and not revoked. Lists, as a certificate
+ * can say each several times.
+ */
+export interface CertificateFacts {
+  readonly commonNames: readonly string[]
+  readonly organizations: readonly string[]
+  readonly organizationalUnits: readonly string[]
+  /** Subject alternative names. */
+  readonly uris: readonly string[]
+  readonly dnsNames: readonly string[]
+  readonly emails: readonly string[]
+  readonly issuerCommonNames: readonly string[]
+  /** In hex. */
+  readonly serialNumber: string
+  /** Of the whole certificate, SHA-256 in hex with colons. */
+  readonly fingerprint256: string
+  readonly expiresAt: number
+}
+
 /** An action of STS. Who asks for it is not known where the request brings another proof than a signature. */
 export interface StsActionRequest extends Omit<IamActionRequest, 'credentials' | 'principal'> {
   readonly caller?: Pick<IamActionRequest, 'credentials' | 'principal'>
+  /** Of the connection, for AssumeRoleWithCertificate. */
+  readonly certificate?: CertificateFacts
 }
 
 export interface StsActionAnswer extends Pick<IamActionAnswer, 'result' | 'secretAccessKey'> {

@@ -27,6 +27,8 @@ export interface SessionFacts {
   readonly sourceIdentity?: string
   /** Of AssumeRoleWith...: who vouched. */
   readonly federatedProvider?: string
+  /** What they vouched for, by condition key in lower case: `ldap:username`, `certificate:commonname`. */
+  readonly proven?: Readonly<Record<string, string>>
 }
 
 export interface AccountRootPrincipal extends PrincipalFacts {

@@ -25,6 +25,8 @@ export interface PrincipalSession {
   readonly sourceIdentity?: string
   /** `aws:FederatedProvider`. */
   readonly federatedProvider?: string
+  /** What the operator's own authority or directory said, by condition key in lower case. */
+  readonly proven?: Readonly<Record<string, string>>
 }
 
 /** Before it has a session: only trust policies speak of it. */
@@ -75,7 +77,7 @@ export function principalValue(principal: RequestPrincipal, key: string): string
     case 'aws:federatedprovider':
       return session?.federatedProvider
     default:
-      return undefined
+      return session?.proven?.[key]
   }
 }
 

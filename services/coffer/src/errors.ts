@@ -14,6 +14,7 @@ export const COFFER_ERRORS = {
   COFFER_KMS_CONFIGURATION_INVALID: 'the KMS connectors cannot be configured so',
   COFFER_AUDIT_CONFIGURATION_INVALID: 'the audit trail cannot be configured so',
   COFFER_FIPS_UNAVAILABLE: 'FIPS mode is asked for and not to be had',
+  COFFER_IDENTITIES_CONFIGURATION_INVALID: 'identities cannot be configured so',
   COFFER_EVENTS_CONFIGURATION_INVALID: 'the event targets cannot be configured so',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',

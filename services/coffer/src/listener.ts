@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import type { TLSSocket } from 'node:tls'
 import type { HostPort } from '@coffer/config'
 import type { CertificateStore } from './certificates/certificate-store.ts'
 import { cofferError } from './errors.ts'
@@ -79,18 +80,50 @@ function createTlsServer({ certificates, handler }: ListenerOptions): HttpsServe
     handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
   })
+  const certified = trackCertified(server)
+  let trust = trustIn(certificates)
   certificates.onChange(({ certificatePem, keyPem }) => {
     server.setSecureContext({ ...certificates.material, cert: certificatePem, key: keyPem })
+    const before = trust
+    trust = trustIn(certificates)
+    if (trust !== before) for (const socket of certified) endAfterAnswer(socket)
   })
   return serve(server, handler)
+}
+
+/** Whom to believe as a client: authorities and what they have revoked. */
+function trustIn({ material }: CertificateStore): string {
+  return JSON.stringify([material.ca, material.crl])
+}
+
+/**
+ * Connections with a client certificate that was genuine in the handshake. What has been revoked since is found out in the next one, so
+ * they are ended when whom to trust has changed.
+ */
+function trackCertified(server: HttpsServer): ReadonlySet<TLSSocket> {
+  const certified = new Set<TLSSocket>()
+  server.on('secureConnection', (socket) => {
+    if (!socket.authorized) return
+    certified.add(socket)
+    socket.once('close', () => certified.delete(socket))
+  })
+  return certified
+}
+
+function endAfterAnswer(socket: Socket): void {
+  const exchange = exchanges.get(socket)
+  if (exchange === undefined || exchange.response.writableFinished) socket.destroy()
+  else exchange.response.once('close', () => socket.destroy())
 }
 
 function createPlainServer({ handler }: ListenerOptions): HttpServer {
   return serve(createHttpServer(HTTP_OPTIONS), handler)
 }
 
+/** The newest of each connection. */
+const exchanges = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
+
 function serve<S extends HttpServer>(server: S, handler: RequestListener): S {
-  const exchanges = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     exchanges.set(request.socket, { request, response })
     handler(request, response)

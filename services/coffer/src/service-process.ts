@@ -24,6 +24,7 @@ import { onHangUp } from './hang-up.ts'
 import { Health } from './health/health.ts'
 import { startHealthListener } from './health/health-listener.ts'
 import { startHousekeeping } from './housekeeping.ts'
+import { openIdentities } from './identities.ts'
 import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
@@ -161,7 +162,7 @@ async function startCrypto({ mesh }: ServiceParts): Promise<string> {
 }
 
 async function startIam({ configuration, mesh }: ServiceParts): Promise<string> {
-  const iam = createIamService({ mesh })
+  const iam = createIamService({ mesh, identities: openIdentities(configuration) })
   const secretsDirectory = join(configuration.dataDir, 'secrets')
   await ensurePrivate(secretsDirectory)
   const credentials = await ensureRootAccount(iam, configuredRootCredentials(configuration), secretsDirectory)

@@ -9,6 +9,7 @@ import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
 import { type BlobLocation, openBlobStore } from './blob-location.ts'
+import { type IdentityOptions, openIdentities } from './identities.ts'
 import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
@@ -30,12 +31,17 @@ export interface StoreServices {
   close(): Promise<void>
 }
 
-/** KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. */
+/**
+ * KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. Without `identities` nobody
+ * logs in here: who answers no requests needs none.
+ */
 export async function openStoreServices(
   directories: StoreDirectories,
   keys: KmsConnectorsOptions,
   logger: Logger,
+  identityOptions?: IdentityOptions,
 ): Promise<StoreServices> {
+  const identities = identityOptions && openIdentities(identityOptions)
   const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
@@ -46,7 +52,7 @@ export async function openStoreServices(
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     const isLocal = directories.metadataServer === undefined
-    await provideIam(mesh, createIamService({ mesh, ...(isLocal && { staleMsMax: LOCAL_STALE_MS_MAX }) }))
+    await provideIam(mesh, createIamService({ mesh, identities, ...(isLocal && { staleMsMax: LOCAL_STALE_MS_MAX }) }))
     await provideEvents(mesh, createEventsService({ mesh }))
     await provideRotation(mesh, createRotationService({ mesh, blobs, queue: jobs }))
     return {

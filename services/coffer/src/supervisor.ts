@@ -24,6 +24,7 @@ import { onHangUp } from './hang-up.ts'
 import { Health } from './health/health.ts'
 import { startHealthListener } from './health/health-listener.ts'
 import { type Housekeeping, startHousekeeping } from './housekeeping.ts'
+import { identityOptionsOf } from './identities.ts'
 import { JobProcess } from './job-process.ts'
 import { hasSealedKeys } from './kms-records.ts'
 import { bindMetadata, type MetadataLocation, metadataServerOf, openMetadataStore } from './metadata-location.ts'
@@ -73,6 +74,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
     { ...directory, metadataServer, blobsFile: configuration.blobsFile },
     { openDomainKey, kmsFile: configuration.kmsFile, metrics },
     logger,
+    identityOptionsOf(configuration),
   )
   cleanup.defer(() => services.close())
   await bindBlobs(services.mesh.use('metadata'), services.blobs)
@@ -203,6 +205,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         },
         domainKey: services.domainKey.insecureExport(),
         kmsFile: configuration.kmsFile,
+        identities: identityOptionsOf(configuration),
         writerId,
         metrics: parts.monitoring !== undefined,
       }

@@ -1,6 +1,7 @@
 import type { CofferErrorShape } from '@coffer/errors'
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
 import type { GatewaySettings } from './gateway-process.ts'
+import type { IdentityOptions } from './identities.ts'
 import type { MetricsAnswer, MetricsRequest } from './metrics/child-metrics.ts'
 import type { StoreDirectories } from './store-services.ts'
 
@@ -13,6 +14,7 @@ export type SupervisorMessage =
       /** Not the root key: that stays with the supervisor, and may be replaced meanwhile. */
       readonly domainKey: DomainKeyExport
       readonly kmsFile: string | undefined
+      readonly identities: IdentityOptions
       readonly writerId: string
       /** Whether it may be asked for its numbers. */
       readonly metrics: boolean

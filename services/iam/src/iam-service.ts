@@ -10,6 +10,7 @@ import { iamError, refusal } from './errors.ts'
 import { explain } from './explain.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
+import { type IdentitySettings, NO_IDENTITIES } from './identity-settings.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
 import { isSessionKeyId, type Session, SessionTokens } from './sts/session.ts'
@@ -22,6 +23,8 @@ export interface IamServiceOptions {
    * (metadata in this process).
    */
   readonly staleMsMax?: number
+  /** Absent: nobody but those whom accounts know. */
+  readonly identities?: IdentitySettings | undefined
 }
 
 interface Identified {
@@ -41,7 +44,7 @@ const LEASE_MS = 500
 
 /** Accounts, and within them users, groups, roles, policies and access keys. */
 export function createIamService(options: IamServiceOptions): IamService {
-  const { mesh } = options
+  const { mesh, identities = NO_IDENTITIES } = options
   const metadata = mesh.use('metadata')
   const records = new IamRecords(mesh)
   const dayKeys = new DayKeys()
@@ -116,7 +119,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       const call = { store, records, mesh, recipient, directory, principal, policies, accountId, values }
       return action.answer({ ...parameters, ...opened(secrets) }, call)
     },
-    async performSts({ action, parameters, secrets, caller, values }, recipient) {
+    async performSts({ action, parameters, secrets, caller, certificate, values }, recipient) {
       const identified = caller && (await identify(caller.credentials))
       if (caller !== undefined && identified === undefined) {
         throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
@@ -125,8 +128,8 @@ export function createIamService(options: IamServiceOptions): IamService {
       verifier ??= new WebIdentityVerifier()
       const directory = await store.current()
       const known = identified && { ...identified, policies: reader.read(identified.policies) }
-      const parts = { mesh, recipient, directory, tokens, verifier, caller: known, values, secrets: opened(secrets) }
-      return await performSts(action, parameters, parts)
+      const parts = { mesh, recipient, directory, tokens, verifier, identities, caller: known, certificate, values }
+      return await performSts(action, parameters, { ...parts, secrets: opened(secrets) })
     },
     actionRecipient: async () => mesh.recipient(),
     explain: async (request) => explain(await store.newest(), reader, request),

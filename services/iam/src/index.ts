@@ -3,6 +3,7 @@ import type { Mesh } from '@coffer/mesh'
 
 export { IAM_ERRORS } from './errors.ts'
 export { createIamService, type IamServiceOptions } from './iam-service.ts'
+export type { IdentityRule, IdentitySettings } from './identity-settings.ts'
 
 /** Not `ensureRootAccount`: who replaces the root access key is the process that keeps it, never a call over NATS. */
 const METHODS = [

@@ -5,14 +5,16 @@ import type { LoginFlags } from '../login/log-in.ts'
 const FORMATS: readonly LoginFlags['format'][] = ['env', 'process', 'json']
 const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
 
-/** `coffer login`: from an OpenID Connect provider to credentials of a role. */
+/** `coffer login`: from an OpenID Connect provider or a client certificate to credentials of a role. */
 export function loginCommand(): Command {
   return new Command('login')
-    .description('log in at an OpenID Connect provider; prints short-lived credentials of a role')
+    .description('log in at an OpenID Connect provider, or with a client certificate; prints short-lived credentials')
     .requiredOption('--endpoint <url>', 'https://host:port of Coffer')
-    .requiredOption('--issuer <url>', 'the provider')
-    .requiredOption('--client-id <id>', 'the public client that is registered there')
-    .requiredOption('--role-arn <arn>', 'the role to assume')
+    .option('--issuer <url>', 'the provider')
+    .option('--client-id <id>', 'the public client that is registered there')
+    .option('--client-cert <path>', 'a client certificate (PEM), to log in with that')
+    .option('--client-key <path>', 'its private key (PEM)')
+    .option('--role-arn <arn>', 'the role to assume (with a certificate, default: as the server says)')
     .option('--scope <scopes>', 'what to ask the provider for; with offline_access logins are renewed', 'openid')
     .option('--session-name <name>', 'how the audit trail calls this session', defaultSessionName())
     .option('--duration-seconds <seconds>', 'how long the credentials live (default: as the role says)', wholeNumber)

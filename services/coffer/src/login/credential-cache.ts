@@ -3,8 +3,6 @@ import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
-import type { RoleLogin } from './assume-role.ts'
-import type { ProviderLogin } from './identity-token.ts'
 
 const CachedLogin = z.object({
   credentials: z.object({
@@ -25,9 +23,8 @@ export class CredentialCache {
   readonly #directory: string
   readonly #path: string
 
-  constructor(login: ProviderLogin & RoleLogin, directory = defaultDirectory()) {
-    const { issuer, clientId, scope, endpoint, roleArn, sessionName, durationSeconds = 0 } = login
-    const parts = [issuer, clientId, scope, endpoint, roleArn, sessionName, durationSeconds]
+  /** `parts`: what tells one login from another. */
+  constructor(parts: readonly unknown[], directory = defaultDirectory()) {
     this.#directory = directory
     this.#path = join(
       directory,

@@ -1,29 +1,23 @@
-import { spawn } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
-import { platform } from 'node:os'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { print, printJson } from '../cli/print.ts'
 import { cofferError } from '../errors.ts'
-import { assumeRoleWithToken, type RoleLogin, type SessionCredentials } from './assume-role.ts'
 import { CredentialCache, isFresh } from './credential-cache.ts'
-import {
-  type IdentityToken,
-  type ProviderLogin,
-  tokenByBrowser,
-  tokenByDevice,
-  tokenByRefresh,
-} from './identity-token.ts'
+import { wayOf } from './login-ways.ts'
+import type { RoleLogin, SessionCredentials } from './request-credentials.ts'
 
 export interface LoginFlags {
   readonly endpoint: string
-  readonly issuer: string
-  readonly clientId: string
-  readonly roleArn: string
+  readonly issuer?: string
+  readonly clientId?: string
   readonly scope: string
-  readonly sessionName: string
-  readonly durationSeconds?: number
   readonly device?: boolean
   readonly browser: boolean
+  readonly clientCert?: string
+  readonly clientKey?: string
+  readonly roleArn?: string
+  readonly sessionName: string
+  readonly durationSeconds?: number
   readonly format: 'env' | 'process' | 'json'
   readonly caFile?: string
   readonly cache: boolean
@@ -32,52 +26,19 @@ export interface LoginFlags {
 /** Logs in, or takes the login of before, and prints credentials. COFFER_LOGIN_FAILED, COFFER_REQUEST_REFUSED, WEB_IDENTITY_... */
 export async function logIn(flags: LoginFlags): Promise<void> {
   await trust(flags.caFile ?? process.env.AWS_CA_BUNDLE)
-  const { issuer, clientId, scope, roleArn, sessionName, durationSeconds } = flags
-  const provider: ProviderLogin = { issuer, clientId, scope }
-  const role: RoleLogin = {
-    endpoint: checkedEndpoint(flags.endpoint),
-    roleArn,
-    sessionName,
-    ...(durationSeconds !== undefined && { durationSeconds }),
-  }
-  const cache = flags.cache ? new CredentialCache({ ...provider, ...role }) : undefined
-  show(await credentialsFor(provider, role, cache, flags), flags.format)
-}
-
-async function credentialsFor(
-  provider: ProviderLogin,
-  role: RoleLogin,
-  cache: CredentialCache | undefined,
-  flags: LoginFlags,
-): Promise<SessionCredentials> {
+  const way = wayOf(flags)
+  const { roleArn, sessionName, durationSeconds } = flags
+  const role: RoleLogin = { endpoint: checkedEndpoint(flags.endpoint), roleArn, sessionName, durationSeconds }
+  const parts = [...way.identity, role.endpoint, roleArn, sessionName, durationSeconds]
+  const cache = flags.cache ? new CredentialCache(parts) : undefined
   const cached = await cache?.find()
-  if (cached && isFresh(cached, Date.now())) return cached.credentials
-  const renewed = cached?.refreshToken && (await tokenByRefresh(provider, cached.refreshToken))
-  const token: IdentityToken = renewed || (await tokenByPerson(provider, flags))
-  const credentials = await assumeRoleWithToken(role, token.idToken)
-  const { refreshToken } = token
-  await cache?.put({ credentials, ...(refreshToken !== undefined && { refreshToken }) })
-  return credentials
-}
-
-function tokenByPerson(provider: ProviderLogin, flags: LoginFlags): Promise<IdentityToken> {
-  if (flags.device) return tokenByDevice(provider, tell)
-  return tokenByBrowser(provider, (address) => {
-    tell(`Log in at ${address}`)
-    if (flags.browser) openBrowser(address)
-  })
-}
-
-function tell(text: string): void {
-  process.stderr.write(`${text}\n`)
-}
-
-/** The address is an argument of its own, never a shell's text. A machine without such a program has the printed line. */
-function openBrowser(address: string): void {
-  const program = platform() === 'darwin' ? 'open' : 'xdg-open'
-  const child = spawn(program, [address], { stdio: 'ignore', detached: true })
-  child.on('error', () => {})
-  child.unref()
+  if (cached && isFresh(cached, Date.now())) {
+    show(cached.credentials, flags.format)
+    return
+  }
+  const login = await way.logIn(role, cached)
+  await cache?.put(login)
+  show(login.credentials, flags.format)
 }
 
 function show(credentials: SessionCredentials, format: LoginFlags['format']): void {

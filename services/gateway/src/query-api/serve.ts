@@ -24,10 +24,11 @@ const REGION = /^[a-z0-9-]{0,32}$/
 /** Answers may hold secrets: no cache may keep one. */
 const HEADERS = { 'content-type': 'text/xml', 'cache-control': 'no-store' }
 
-/** A request of AWS's Query protocol: what no S3 request looks like. */
+/** A request of AWS's Query protocol: what no S3 request looks like. MinIO's clients have no form: all is in the URL. */
 export function isQueryApiRequest({ method, url, headers }: IncomingMessage): boolean {
-  const isForm = headers['content-type']?.startsWith('application/x-www-form-urlencoded') === true
-  return method === 'POST' && isForm && (url === '/' || url?.startsWith('/?') === true)
+  if (method !== 'POST' || (url !== '/' && url?.startsWith('/?') !== true)) return false
+  const type = headers['content-type']
+  return type === undefined ? /[?&]Action=/.test(url) : type.startsWith('application/x-www-form-urlencoded')
 }
 
 /** Answers a request to the IAM or STS API. Never rejects. */
@@ -61,7 +62,11 @@ async function handle(exchange: Exchange, context: GatewayContext, api: { namesp
     authorization === undefined ? undefined : await authenticateCall(exchange, context, isSts ? STS_API : IAM_API)
   const body = call?.body ?? (await new RequestBody(exchange.request, exchange.response).collect(UNSIGNED_BYTES_MAX))
   try {
-    const { Action, Version, ...form } = parseForm(body)
+    // Of who signs, the form alone is looked at.
+    const query = call === undefined ? (exchange.request.url ?? '').slice('/?'.length) : ''
+    const { Action, Version, ...form } = parseForm(
+      query === '' ? body : Buffer.concat([body, Buffer.from(`&${query}`)]),
+    )
     const action = typeof Action === 'string' ? Action.slice(0, ACTION_CHARACTERS_MAX) : ''
     if (call === undefined && !needsNoSignature(action)) throw queryApiError('MissingAuthenticationToken')
     if (!/^[A-Za-z]+$/.test(action) || Version !== (isSts ? STS_VERSION : IAM_VERSION)) {

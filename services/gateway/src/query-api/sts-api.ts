@@ -1,5 +1,6 @@
 import type { AnswerTree } from '@coffer/contracts'
 import type { AuthenticatedCall } from '../authenticate-call.ts'
+import { clientCertificateOf } from '../client-certificate.ts'
 import type { Exchange } from '../exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { globalValues } from '../global-values.ts'
@@ -11,8 +12,9 @@ export const STS_VERSION = '2011-06-15'
 
 /** Proofs of who somebody is: who has one is let in. */
 const SECRET_PARAMETERS = ['WebIdentityToken', 'LDAPPassword'] as const
-/** What bring such a proof in place of a signature (STS API Reference; MinIO has the one for LDAP). */
-const UNSIGNED: readonly string[] = ['AssumeRoleWithWebIdentity', 'AssumeRoleWithLDAPIdentity']
+const BY_CERTIFICATE = 'AssumeRoleWithCertificate'
+/** What bring such a proof in place of a signature (STS API Reference; MinIO has those for certificates and LDAP). */
+const UNSIGNED: readonly string[] = [BY_CERTIFICATE, 'AssumeRoleWithWebIdentity', 'AssumeRoleWithLDAPIdentity']
 /** The one whose answer holds no secret. */
 const TELLS_NO_SECRET = 'GetCallerIdentity'
 
@@ -35,7 +37,15 @@ export async function performStsAction(
   const { mesh, region } = options
   if (makesCredentials(action) && !exchange.secure) throw overPlainHttp(action)
   const { parameters, secrets, iam } = await packSecrets(form, SECRET_PARAMETERS, mesh)
-  const request = { action, parameters, secrets, values: globalValues(exchange, region), ...callerOf(call) }
+  const certificate = action === BY_CERTIFICATE ? clientCertificateOf(exchange.request) : undefined
+  const request = {
+    action,
+    parameters,
+    secrets,
+    values: globalValues(exchange, region),
+    ...callerOf(call),
+    ...(certificate && { certificate }),
+  }
   const { result, secretAccessKey, decision } = await iam
     .performSts(request, mesh.recipient())
     .catch((error: unknown) => noteRefusal(exchange, error))

@@ -105,11 +105,13 @@ interface RoleSession {
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity?: string
   readonly federatedProvider?: string
+  readonly proven?: Readonly<Record<string, string>>
+  readonly expiresAtMax?: number | undefined
 }
 
 /** Credentials of a role for whoever has proven to be trusted. IAM_VALIDATION_ERROR, IAM_MALFORMED_POLICY. */
 export async function sessionOfRole(call: StsCall, role: Role, asked: RoleSession) {
-  const { input, isChained = false, ...facts } = asked
+  const { input, isChained = false, expiresAtMax, ...facts } = asked
   const { RoleSessionName, Policy, PolicyArns = [] } = input
   if (Policy !== undefined) readPolicy(Policy)
   const policyArns = PolicyArns.map((each) => each.arn)
@@ -137,6 +139,7 @@ export async function sessionOfRole(call: StsCall, role: Role, asked: RoleSessio
       ...facts,
     },
     duration,
+    expiresAtMax,
   )
   const { credentials, secretAccessKey, packedPercent } = issued
   return {

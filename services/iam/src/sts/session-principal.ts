@@ -89,11 +89,12 @@ function allTags(role: Role, { tags }: Session): Readonly<Record<string, string>
   return { ...Object.fromEntries(ofRole), ...tags }
 }
 
-function sessionFacts({ issuedAt, expiresAt, sourceIdentity, federatedProvider }: Session): SessionFacts {
+function sessionFacts({ issuedAt, expiresAt, sourceIdentity, federatedProvider, proven }: Session): SessionFacts {
   return {
     issuedAt,
     expiresAt,
     ...(sourceIdentity !== undefined && { sourceIdentity }),
     ...(federatedProvider !== undefined && { federatedProvider }),
+    ...(proven !== undefined && { proven }),
   }
 }

@@ -27,6 +27,7 @@ export interface Session {
   readonly transitiveTagKeys: readonly string[]
   readonly sourceIdentity?: string
   readonly federatedProvider?: string
+  readonly proven?: Readonly<Record<string, string>>
 }
 
 /** A packed session has to fit into request headers beside everything else. */

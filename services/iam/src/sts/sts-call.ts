@@ -16,6 +16,7 @@ import { readTrust } from '../actions/documents.ts'
 import type { Directory } from '../directory.ts'
 import { arnOf, type Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
+import type { IdentitySettings } from '../identity-settings.ts'
 import { managedPolicy } from '../principals.ts'
 import { newSessionKey, type Session, type SessionTokens } from './session.ts'
 
@@ -29,6 +30,8 @@ export interface StsCall {
   /** Who signed the request; undefined: nobody did. */
   readonly caller: Caller | undefined
   readonly values: StsActionRequest['values']
+  readonly certificate: StsActionRequest['certificate']
+  readonly identities: IdentitySettings
   /** A parameter that is secret, as a text. IAM_VALIDATION_ERROR if it is not there. */
   secret(name: string): string
 }
@@ -126,14 +129,16 @@ export function assertPoliciesThere(directory: Directory, arns: readonly string[
   }
 }
 
-/** A session, and what every action tells of it. The secret is for the recipient alone. */
+/** A session, and what every action tells of it. The secret is for the recipient alone. It ends by `expiresAtMax` at the latest. */
 export async function issueSession(
   call: StsCall,
   facts: Omit<Session, 'accessKeyId' | 'secretAccessKey' | 'issuedAt' | 'expiresAt'>,
   durationSeconds: number,
+  expiresAtMax = Number.POSITIVE_INFINITY,
 ): Promise<{ credentials: Credentials; secretAccessKey: KeyParcel; packedPercent: number }> {
   const issuedAt = Math.floor(Date.now() / 1000) * 1000
-  const session: Session = { ...newSessionKey(), ...facts, issuedAt, expiresAt: issuedAt + durationSeconds * 1000 }
+  const expiresAt = Math.min(issuedAt + durationSeconds * 1000, expiresAtMax)
+  const session: Session = { ...newSessionKey(), ...facts, issuedAt, expiresAt }
   const { token, packedPercent } = await call.tokens.seal(session)
   const { accessKeyId, secretAccessKey } = session
   const secret = Secret.take(Buffer.from(secretAccessKey))

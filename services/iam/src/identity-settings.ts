@@ -1,0 +1,15 @@
+/** Whom the operator lets in, without an account having registered a provider for them. */
+export interface IdentitySettings {
+  /** By client certificate. */
+  readonly certificateRules: readonly IdentityRule[]
+}
+
+/** Whoever is so becomes that. */
+export interface IdentityRule {
+  /** Patterns (`*`, `?`) by condition key in lower case: of each key one pattern has to fit one value. */
+  readonly when: Readonly<Record<string, readonly string[]>>
+  /** ARN of a role, whose trust policy has to let them too, or of a user. */
+  readonly assume: string
+}
+
+export const NO_IDENTITIES: IdentitySettings = { certificateRules: [] }
