@@ -26,11 +26,25 @@ const same: Compare = (wanted, value, values) => wanted.matches(value, values)
 const sameIgnoringCase: Compare = (wanted, value, values) => wanted.matches(value, values, true)
 
 function numeric(test: (value: number, wanted: number) => boolean): Compare {
-  return (wanted, value, values) => compared(numberOf(value), numberOf(wanted.resolve(values)), test)
+  const numberWanted = remembered(numberOf)
+  return (wanted, value, values) => compared(numberOf(value), numberWanted(wanted, values), test)
 }
 
 function dated(test: (value: number, wanted: number) => boolean): Compare {
-  return (wanted, value, values) => compared(timeOf(value), timeOf(wanted.resolve(values)), test)
+  const timeWanted = remembered(timeOf)
+  return (wanted, value, values) => compared(timeOf(value), timeWanted(wanted, values), test)
+}
+
+/** What a text of a policy means is found once, unless it has variables. */
+function remembered(parse: (text: string | undefined) => number | undefined) {
+  const known = new WeakMap<Pattern, { readonly meaning: number | undefined }>()
+  return (wanted: Pattern, values: ContextValues): number | undefined => {
+    const found = known.get(wanted)
+    if (found !== undefined) return found.meaning
+    const meaning = parse(wanted.resolve(values))
+    if (wanted.isLiteral) known.set(wanted, { meaning })
+    return meaning
+  }
 }
 
 function compared(

@@ -41,9 +41,11 @@ function find({ statements }: Policy, effect: Statement['effect'], request: Poli
   let best: SpeakingStatement | undefined
   for (let index = 0; index < statements.length; index++) {
     const statement = statements[index] as Statement
-    if (statement.effect !== effect || !speaksOf(statement, request)) continue
+    if (statement.effect !== effect) continue
+    // The cheapest question first.
     const naming = namingOf(statement, request.principal)
     if (naming === undefined || (best !== undefined && rank(naming) >= rank(best.naming))) continue
+    if (!speaksOf(statement, request)) continue
     best = { index, sid: statement.sid, naming }
     if (naming === 'itself' || effect === 'Deny') return best
   }
@@ -94,8 +96,12 @@ function isNamed(
 function namingOf({ principals, effect }: Statement, principal: RequestPrincipal): Naming | undefined {
   if (principals === undefined) return 'itself'
   if (principals.not) return isExcepted(principals, effect, principal) ? undefined : 'everybody'
-  const namings = principals.of.map((wanted) => namingBy(wanted, principal))
-  return STRONGEST_FIRST.find((naming) => namings.includes(naming))
+  let strongest: Naming | undefined
+  for (const wanted of principals.of) {
+    const naming = namingBy(wanted, principal)
+    if (naming !== undefined && (strongest === undefined || rank(naming) < rank(strongest))) strongest = naming
+  }
+  return strongest
 }
 
 /**

@@ -20,6 +20,8 @@ const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 
  */
 export async function withEncryption(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
   const { bucket, parsed } = request
+  // What the headers say, conditions find there.
+  if (!OF_UPLOAD.has(parsed.operation) && parsed.headers[KEY_ID] === undefined) return request
   if (bucket === undefined || !policiesOf(request, bucket).some(asksForEncryption)) return request
   const said = OF_UPLOAD.has(parsed.operation)
     ? await encryptionOfUpload(request, context, bucket)
