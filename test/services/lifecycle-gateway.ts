@@ -57,6 +57,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
     dataAlgorithm: 'AES-256-GCM',
     blockedEncryptionTypes: [],
     eventTargetsOpenTo: () => [],
+    replicationDestinations: [],
     rateLimits: { rateLimitPerAddress: 0, rateLimitPerAccessKey: 0, failedSignaturesPerMinute: 0 },
     blocksPublicAccess: true,
     objectOwnership: 'BucketOwnerEnforced',

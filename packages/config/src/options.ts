@@ -92,6 +92,13 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'A file (YAML or JSON) that says which client certificates become which roles or users (docs/sts.md).',
   } satisfies Optional<string>,
+  replicationFile: {
+    value: file,
+    environment: 'COFFER_REPLICATION_FILE',
+    flag: 'replication-file',
+    flagValue: 'path',
+    text: 'A file (YAML or JSON) that says where the destinations of replication are (docs/replication.md).',
+  } satisfies Optional<string>,
   workers: {
     value: integer({ min: 1, max: 256 }),
     environment: 'COFFER_WORKERS',

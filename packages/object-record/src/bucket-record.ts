@@ -1,6 +1,11 @@
 import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
-import type { LifecycleConfiguration, NotificationConfiguration, ObjectLockConfiguration } from '@coffer/s3-protocol'
+import type {
+  LifecycleConfiguration,
+  NotificationConfiguration,
+  ObjectLockConfiguration,
+  ReplicationConfiguration,
+} from '@coffer/s3-protocol'
 import type { BucketListener } from './object-event.ts'
 
 /** What of a bucket's configuration background work goes by. */
@@ -11,6 +16,8 @@ export interface BucketRules {
   readonly lifecycle?: LifecycleConfiguration
   /** PutBucketNotificationConfiguration; absent: none. */
   readonly notifications?: NotificationConfiguration
+  /** PutBucketReplication; absent: none. Versioning is enabled while it is there. */
+  readonly replication?: ReplicationConfiguration
   /** Those of them that have not run out; absent: nobody has listened lately. */
   readonly listeners?: readonly BucketListener[]
 }

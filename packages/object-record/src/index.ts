@@ -14,6 +14,15 @@ export {
 } from './object-event.ts'
 export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
+export {
+  planReplication,
+  queueOfDestination,
+  type ReplicationState,
+  type ReplicationTask,
+  replicationStatusOf,
+  tagReplication,
+  withReplicationOutcome,
+} from './replication.ts'
 export { openSummaries, sealSummary } from './summary.ts'
 export * from './upload-record.ts'
 export { newVersionId } from './version-id.ts'

@@ -2,6 +2,7 @@ import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { VersionRecord } from '@coffer/metadata-store'
 import type { ChecksumAlgorithm, ChecksumType, Grant, ObjectHeaders, ObjectLock, Owner } from '@coffer/s3-protocol'
+import type { ReplicationState } from './replication.ts'
 
 /** How the object key of a version is held. */
 export type SseKind = 'SSE-S3' | 'SSE-C' | 'SSE-KMS' | 'DSSE-KMS'
@@ -51,6 +52,8 @@ export interface ObjectAttributes {
   readonly lock?: ObjectLock
   /** Absent: it is the bucket owner's alone. */
   readonly acl?: ObjectAcl
+  /** Absent: it is neither replicated nor a replica. */
+  readonly replication?: ReplicationState
 }
 
 /** The clear fields that a version's seals are bound to. */

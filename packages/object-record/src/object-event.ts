@@ -2,6 +2,7 @@ import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord, OutboxEvent } from '@coffer/metadata-store'
 import { eventMatches, type KeyFilter, keyMatches, type ObjectEvent, targetsOf } from '@coffer/s3-protocol'
 import type { BucketRules } from './bucket-record.ts'
+import type { ReplicationTask } from './replication.ts'
 
 /** Who listens to a bucket at the moment (ListenBucketNotification): a queue of its own, for as long as it is renewed. */
 export interface BucketListener {
@@ -11,9 +12,10 @@ export interface BucketListener {
   readonly filter?: KeyFilter
 }
 
-/** What an entry of the outbox holds: an event of an object, or the test message of a new configuration. */
+/** What an entry of the outbox holds: an event of an object, a version to be replicated, or the test message of a new configuration. */
 export type BucketMessage =
   | { readonly kind: 'object'; readonly configurationId: string; readonly event: ObjectEvent }
+  | ({ readonly kind: 'replicate' } & ReplicationTask)
   | { readonly kind: 'test'; readonly bucket: string; readonly at: number; readonly requestId: string }
 
 /** An outbox entry's payload, of which the bucket is clear: it says which key opens the rest. */

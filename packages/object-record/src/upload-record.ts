@@ -12,6 +12,8 @@ export interface UploadAttributes {
   readonly headers: ObjectHeaders
   readonly lock?: ObjectLock
   readonly acl?: ObjectAcl
+  /** The object will be a replica of one elsewhere. */
+  readonly isReplica?: true
   /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
   readonly keyRef: string
   readonly sealedObjectKey: string

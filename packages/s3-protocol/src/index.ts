@@ -61,6 +61,7 @@ export * from './post/form-data.ts'
 export * from './post/post-form.ts'
 export * from './post/post-policy.ts'
 export * from './range.ts'
+export * from './replication/replication-rules.ts'
 export * from './request.ts'
 export { isSignedWithV2, parseFormSignatureV2, parseSignatureV2, type SignatureV2 } from './sigv2/signature-v2.ts'
 export type {

@@ -16,7 +16,8 @@ export interface BlobLocation {
 const MINUTE_MS = 60_000
 const LOOPBACK: ReadonlySet<string> = new Set(['127.0.0.1', '[::1]', 'localhost'])
 
-const endpointUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
+/** Of an S3 endpoint: TLS, but on this machine. */
+export const endpointUrl = z.url({ protocol: /^https?$/ }).refine((text) => {
   const { protocol, hostname, username, password, pathname, search, hash } = new URL(text)
   const isBare = `${username}${password}${search}${hash}` === '' && pathname === '/'
   return isBare && (protocol === 'https:' || LOOPBACK.has(hostname))

@@ -16,6 +16,7 @@ export const COFFER_ERRORS = {
   COFFER_FIPS_UNAVAILABLE: 'FIPS mode is asked for and not to be had',
   COFFER_IDENTITIES_CONFIGURATION_INVALID: 'identities cannot be configured so',
   COFFER_EVENTS_CONFIGURATION_INVALID: 'the event targets cannot be configured so',
+  COFFER_REPLICATION_CONFIGURATION_INVALID: 'the destinations of replication cannot be configured so',
   COFFER_NATS_NEEDED: 'this command needs a NATS server',
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_METADATA_CONFIGURATION_INVALID: 'the PostgreSQL server for the metadata cannot be used as configured',

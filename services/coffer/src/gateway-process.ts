@@ -9,6 +9,7 @@ import { type TlsSettings, tlsSettingsOf } from './certificates/tls-settings.ts'
 import { eventTargetsOpenTo } from './event-targets.ts'
 import { listen } from './listener.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
+import { replicationDestinationNames } from './replication-destinations.ts'
 
 /** How long a target that takes no records may hold up a stop. */
 const AUDIT_DRAIN_MS = 1_500
@@ -36,13 +37,14 @@ export type GatewaySettings = Pick<
   | 'websiteDomains'
   | 'inlineSizeBytesMax'
   | 'eventsFile'
+  | 'replicationFile'
   | 'logLevel'
   | 'logFormat'
 >
 
 export function gatewaySettingsOf(configuration: Configuration): GatewaySettings {
   const { address, allowHttp, region, domains, dataAlgorithm, inlineSizeBytesMax, logLevel, logFormat } = configuration
-  const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips, eventsFile } = configuration
+  const { blockedEncryptionTypes, publicAccess, audit, auditFile, fips, eventsFile, replicationFile } = configuration
   const { objectOwnership, signatureVersion2, accessLogSeconds, websiteDomains } = configuration
   return {
     address,
@@ -65,6 +67,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
     websiteDomains,
     inlineSizeBytesMax,
     eventsFile,
+    replicationFile,
     logLevel,
     logFormat,
   }
@@ -111,6 +114,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     rateLimits: settings,
     audit,
     eventTargetsOpenTo: eventTargetsOpenTo(settings.eventsFile),
+    replicationDestinations: replicationDestinationNames(settings.replicationFile),
     observer: metrics?.requests,
   })
   const { address, allowHttp } = settings

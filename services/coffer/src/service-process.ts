@@ -33,6 +33,7 @@ import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { showCertificates, showDisks, showEvents, showUsage } from './metrics/show-state.ts'
+import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -190,7 +191,25 @@ async function startRotation({ configuration, mesh, logger, cleanup, metrics }: 
     work: (held) => keepHouseWhile(held, mesh, logger, metrics),
   })
   cleanup.defer(() => housekeeping.stop())
-  return ''
+  return await startReplicator({ configuration, mesh, logger, cleanup }, blobs)
+}
+
+/** Of all rotation processes one replicates. */
+async function startReplicator(
+  { configuration, mesh, logger, cleanup }: Omit<ServiceParts, 'metrics'>,
+  blobs: BlobStore,
+): Promise<string> {
+  if (configuration.replicationFile === undefined) return ''
+  const { runReplication } = await import('@coffer/service-rotation/replication')
+  const { close, ...options } = await openReplicationDestinations(configuration.replicationFile)
+  cleanup.defer(close)
+  const replication = holdLease({
+    store: mesh.use('metadata'),
+    name: 'replication',
+    work: (held) => runReplication(held, { mesh, blobs, logger, ...options }),
+  })
+  cleanup.defer(() => replication.stop())
+  return `replicates to ${[...options.destinations.keys()].join(', ')}`
 }
 
 /** Of all rotation processes one keeps house: twice at once it would be twice the work, and a key due for rotation rotated twice. */

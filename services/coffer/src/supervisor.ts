@@ -31,6 +31,7 @@ import { bindMetadata, type MetadataLocation, metadataServerOf, openMetadataStor
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import type { Monitoring } from './metrics/server-monitoring.ts'
+import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
@@ -94,6 +95,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const monitoring = metrics && (await startMonitoring(metrics, directory, services))
   const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup, monitoring }
   await startEventRelay(parts)
+  await startReplicator(parts)
   const jobs = startJobProcess(parts)
   cleanup.defer(() => jobs.stop())
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
@@ -172,6 +174,16 @@ async function startEventRelay({ configuration, services, logger, cleanup }: Ser
   cleanup.defer(close)
   const relay = startRelay({ mesh: services.mesh, logger, targets, ...limits })
   cleanup.defer(() => relay.stop())
+}
+
+/** Of those with a file for it; as with events, there is no other. */
+async function startReplicator({ configuration, services, logger, cleanup }: ServerParts): Promise<void> {
+  if (configuration.replicationFile === undefined) return
+  const { startReplication } = await import('@coffer/service-rotation/replication')
+  const { close, ...options } = await openReplicationDestinations(configuration.replicationFile)
+  cleanup.defer(close)
+  const replication = startReplication({ mesh: services.mesh, blobs: services.blobs, logger, ...options })
+  cleanup.defer(() => replication.stop())
 }
 
 /** Before the store is opened, so that both load at the same time. */

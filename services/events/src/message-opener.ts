@@ -43,7 +43,7 @@ export class MessageOpener {
     }
   }
 
-  #messageOf(entry: OutboxEntry, { bucket }: BucketMessageEnvelope, message: BucketMessage): OpenedMessage {
+  #messageOf(entry: OutboxEntry, { bucket }: BucketMessageEnvelope, message: BucketMessage): OpenedMessage | undefined {
     const { id: entryId, createdAt } = entry
     const shared = { id: `${bucket.id}-${entryId}`, createdAt, bucket: bucket.name, bucketId: bucket.id }
     if (message.kind === 'object') {
@@ -53,6 +53,8 @@ export class MessageOpener {
       const { ownerId: ownerAccountId } = event.bucket
       return { ...shared, ownerAccountId, eventName: event.name, key: event.object.key, body }
     }
+    // In a queue that is no target's: of replication.
+    if (message.kind === 'replicate') return undefined
     const body = JSON.stringify({
       Service: 'Amazon S3',
       Event: TEST_EVENT,

@@ -62,6 +62,8 @@ export interface GatewayOptions {
   readonly audit?: GatewayAudit | undefined
   /** Names of the event targets that notification configurations of an account's buckets may name. */
   readonly eventTargetsOpenTo: (accountId: string) => readonly string[]
+  /** What a replication configuration may name, and for which buckets. */
+  readonly replicationDestinations: readonly { readonly arn: string; isFor(bucket: string): boolean }[]
   readonly logger: Logger
   readonly observer?: RequestObserver | undefined
 }

@@ -5,8 +5,14 @@ export const ROTATION_ERRORS = {
   ROTATION_TOO_MANY_FAILURES: 'the job was ended, as too much of it failed; what is done stays done',
   ROTATION_REQUEST_INVALID: 'that is not a job that can be done',
   ROTATION_BUCKET_NOT_FOUND: 'the bucket that the job is about is not there',
+  ROTATION_DESTINATION_REFUSED: 'the destination of a replication does not take the version',
+  ROTATION_DESTINATION_UNAVAILABLE: 'the destination of a replication does not answer',
 } as const
 
-export function rotationError(code: keyof typeof ROTATION_ERRORS, details: CofferErrorShape['details']): CofferError {
-  return new CofferError({ code, message: ROTATION_ERRORS[code], ...(details && { details }) })
+export function rotationError(
+  code: keyof typeof ROTATION_ERRORS,
+  details: CofferErrorShape['details'],
+  options?: { cause?: unknown },
+): CofferError {
+  return new CofferError({ code, message: ROTATION_ERRORS[code], ...(details && { details }) }, options)
 }

@@ -1,5 +1,5 @@
 import { isCofferError } from '@coffer/errors'
-import { etagOf, type ObjectAttributes, objectEvents, replaceObjectKey } from '@coffer/object-record'
+import { etagOf, type ObjectAttributes, objectEvents, replaceObjectKey, tagReplication } from '@coffer/object-record'
 import { type ObjectEventName, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -18,13 +18,14 @@ export async function changeAttributes(
   bucket: OpenBucket,
   name: { readonly key: string; readonly versionId: string | undefined },
   change: (attributes: ObjectAttributes) => ObjectAttributes,
-  event?: { readonly name: ObjectEventName; readonly origin: EventOrigin },
+  event?: { readonly name: ObjectEventName; readonly origin: EventOrigin; readonly changesTags?: boolean },
 ): Promise<FoundObject> {
   const { record, metadataKey } = bucket
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, name.key, name.versionId, { withBody: false })
     const { version, objectKey } = object
-    const events =
+    const replication = event?.changesTags ? tagReplication(bucket, version, object.attributes.replication) : []
+    const notifications =
       event &&
       objectEvents(bucket, bucket.config, () =>
         eventOf(bucket, event.origin, event.name, {
@@ -42,7 +43,7 @@ export async function changeAttributes(
         expectedSealed: version.sealed,
         keyRef: version.keyRef,
         sealed: replaceObjectKey(metadataKey, record.id, version, change(object.attributes), objectKey),
-        ...(events && { events }),
+        ...((notifications || replication.length > 0) && { events: [...(notifications ?? []), ...replication] }),
       })
       return object
     } catch (error) {

@@ -1,7 +1,14 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type CofferError, invariant, isCofferError } from '@coffer/errors'
 import type { CommitVersion, VersionBody, VersionId } from '@coffer/metadata-store'
-import { etagOf, type ObjectAttributes, objectEvents, sealAttributes, sealSummary } from '@coffer/object-record'
+import {
+  etagOf,
+  type ObjectAttributes,
+  objectEvents,
+  planReplication,
+  sealAttributes,
+  sealSummary,
+} from '@coffer/object-record'
 import { type ObjectEventName, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -26,6 +33,8 @@ export interface VersionDraft {
   readonly eventName: ObjectEventName
   /** Absent: Coffer itself. */
   readonly origin?: EventOrigin
+  /** It came from a store that replicates to this one. */
+  readonly isReplica?: boolean
 }
 
 export interface CommittedObject {
@@ -91,7 +100,10 @@ async function sealCommit(
   const expectedCurrent = draft.condition && (await resolveCondition(context, bucket, draft.key, draft.condition))
   const body = draft.bodyOf(place.versionId)
   const objectKey = draft.objectKey ?? NO_KEY
-  const attributes = draft.attributes && withDefaultRetention(draft.attributes, bucket, place.lastModifiedAt)
+  const retained = draft.attributes && withDefaultRetention(draft.attributes, bucket, place.lastModifiedAt)
+  const name = { key: draft.key, versionId: place.versionId, isReplica: draft.isReplica ?? false }
+  const replication = planReplication(bucket, bucket.config.replication, name, retained)
+  const attributes = retained && { ...retained, ...(replication.state && { replication: replication.state }) }
   const fields = {
     key: draft.key,
     ...place,
@@ -101,7 +113,7 @@ async function sealCommit(
     keyRef: objectKey.keyRef,
   }
   const { bodyKind: _, ...version } = fields
-  const events = objectEvents(bucket, bucket.config, () =>
+  const notifications = objectEvents(bucket, bucket.config, () =>
     eventOf(bucket, draft.origin, draft.eventName, {
       key: draft.key,
       version: place,
@@ -120,7 +132,9 @@ async function sealCommit(
     body,
     ...(expectedCurrent !== undefined && { expectedCurrent }),
     ...(draft.completesUpload && { completesUpload: draft.completesUpload }),
-    ...(events && { events }),
+    ...((notifications || replication.events.length > 0) && {
+      events: [...(notifications ?? []), ...replication.events],
+    }),
   }
 }
 

@@ -18,6 +18,8 @@ export interface Deletion {
   /** Passes over governance retention: the request says so, and may. */
   readonly bypassGovernance: boolean
   readonly origin: EventOrigin
+  /** It came from a store that replicates to this one. */
+  readonly isReplica: boolean
 }
 
 export interface Deleted {
@@ -93,6 +95,7 @@ async function putDeleteMarker(context: GatewayContext, bucket: OpenBucket, dele
     condition: deletion.condition,
     eventName: 's3:ObjectRemoved:DeleteMarkerCreated',
     origin: deletion.origin,
+    isReplica: deletion.isReplica,
   })
   return { versionId: externalVersionId(marker), deleteMarker: true, madeMarker: true }
 }

@@ -12,13 +12,18 @@ export const getBucketVersioning: Operation = async (request) => {
   return xmlReply(renderVersioningConfiguration({ status: versioning === 'unversioned' ? undefined : versioning }))
 }
 
-/** PutBucketVersioning: Enabled or Suspended; never back to unversioned. InvalidBucketState: not with Object Lock. */
+/** PutBucketVersioning: Enabled or Suspended; never back to unversioned. InvalidBucketState: not with Object Lock or replication. */
 export const putBucketVersioning: Operation = async (request, context) => {
   const { status } = parseVersioningConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX))
   await updateBucket(context, bucketOf(request), ({ config }) => {
     if (config.objectLock !== undefined && status !== 'enabled') {
       throw s3Error('InvalidBucketState', {
         message: 'An Object Lock configuration is present on this bucket, so the versioning state cannot be changed.',
+      })
+    }
+    if (config.replication !== undefined && status !== 'enabled') {
+      throw s3Error('InvalidBucketState', {
+        message: 'A replication configuration is present on this bucket, so the versioning state cannot be changed.',
       })
     }
     return { versioning: status, config }

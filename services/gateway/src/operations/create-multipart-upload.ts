@@ -11,6 +11,7 @@ import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
+import { isReplicaWrite } from '../object/replica-request.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -58,6 +59,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     headers: objectHeaders,
     ...(lock && { lock }),
     ...(acl && { acl }),
+    ...(isReplicaWrite(request, 's3:ReplicateObject') && { isReplica: true as const }),
     ...(checksum && { checksum }),
   }
   const sealed = sealUploadRecord(bucket.metadataKey, bucket.record.id, fields, attributes, issued.stored)

@@ -45,6 +45,7 @@ async function deleteOne(request: AuthorizedRequest, context: GatewayContext, en
       condition: conditionOf(entry),
       bypassGovernance: bypassesGovernance(request, key),
       origin: originOf(request),
+      isReplica: false,
     })
     return {
       kind: 'deleted',

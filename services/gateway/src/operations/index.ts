@@ -17,6 +17,7 @@ import {
   putBucketOwnershipControls,
 } from './bucket-ownership-controls.ts'
 import { deleteBucketPolicy, getBucketPolicy, getBucketPolicyStatus, putBucketPolicy } from './bucket-policy.ts'
+import { deleteBucketReplication, getBucketReplication, putBucketReplication } from './bucket-replication.ts'
 import { getBucketRequestPayment, putBucketRequestPayment } from './bucket-request-payment.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
@@ -52,7 +53,6 @@ import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import {
   getBucketAccelerate,
-  getBucketReplication,
   getListedConfiguration,
   listBucketAnalytics,
   listBucketIntelligentTiering,
@@ -77,6 +77,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   DeleteBucketLifecycle: deleteBucketLifecycle,
   DeleteBucketOwnershipControls: deleteBucketOwnershipControls,
   DeleteBucketPolicy: deleteBucketPolicy,
+  DeleteBucketReplication: deleteBucketReplication,
   DeleteBucketTagging: deleteBucketTagging,
   DeleteBucketWebsite: deleteBucketWebsite,
   DeleteObject: deleteObject,
@@ -135,6 +136,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutBucketLifecycleConfiguration: putBucketLifecycle,
   PutBucketLogging: putBucketLogging,
   PutBucketWebsite: putBucketWebsite,
+  PutBucketReplication: putBucketReplication,
   PutBucketRequestPayment: putBucketRequestPayment,
   PutBucketNotificationConfiguration: putBucketNotification,
   PutBucketPolicy: putBucketPolicy,

@@ -38,7 +38,7 @@ async function setTags(
     bucket,
     name,
     (attributes) => ({ ...attributes, headers: withTags(attributes.headers, tags) }),
-    { name: eventName, origin: originOf(request) },
+    { name: eventName, origin: originOf(request), changesTags: true },
   )
   return versionHeader(bucket, version)
 }

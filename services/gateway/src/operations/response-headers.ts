@@ -1,4 +1,4 @@
-import { etagOf, type ObjectAttributes, type StoredChecksum } from '@coffer/object-record'
+import { etagOf, type ObjectAttributes, replicationStatusOf, type StoredChecksum } from '@coffer/object-record'
 import { httpDate, objectLockHeaders, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
@@ -36,6 +36,11 @@ export function checksumHeaders(checksum: StoredChecksum | undefined): Headers {
   }
 }
 
+function replicationHeader({ replication }: ObjectAttributes): Headers {
+  const status = replicationStatusOf(replication)
+  return status === undefined ? {} : { 'x-amz-replication-status': status }
+}
+
 /** x-amz-checksum-mode (S3 API, GetObject). */
 export function wantsChecksum({ headers }: Pick<ParsedRequest, 'headers'>): boolean {
   return headers['x-amz-checksum-mode']?.toUpperCase() === 'ENABLED'
@@ -57,6 +62,7 @@ export function objectHeaders(
     'accept-ranges': 'bytes',
     ...sseHeaders(object.attributes, presented),
     ...versionHeader(bucket, object.version),
+    ...replicationHeader(object.attributes),
     ...objectLockHeaders(object.attributes.lock),
     ...(object.isLatest && expirationHeaders(bucket, object.version, object.attributes)),
     ...(whole && wantsChecksum(request) && checksumHeaders(object.attributes.checksum)),

@@ -19,7 +19,6 @@ const absent =
   }
 
 export const getBucketAccelerate = unset('accelerate')
-export const getBucketReplication = absent('ReplicationConfigurationNotFoundError')
 export const listBucketAnalytics = unset('analytics')
 export const listBucketIntelligentTiering = unset('intelligentTiering')
 export const listBucketInventory = unset('inventory')
@@ -28,7 +27,6 @@ export const getListedConfiguration = absent('NoSuchConfiguration')
 
 export const unsetOperations: ReadonlySet<Operation> = new Set([
   getBucketAccelerate,
-  getBucketReplication,
   listBucketAnalytics,
   listBucketIntelligentTiering,
   listBucketInventory,

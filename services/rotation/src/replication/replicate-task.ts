@@ -1,0 +1,91 @@
+import type { BlobStore } from '@coffer/blob-store'
+import type { MetadataKey } from '@coffer/crypto-core'
+import { isCofferError } from '@coffer/errors'
+import type { Mesh } from '@coffer/mesh'
+import { openAttributes, type ReplicationTask, replaceObjectKey, withReplicationOutcome } from '@coffer/object-record'
+import { rotationError } from '../errors.ts'
+import type { ByteBudget } from './byte-budget.ts'
+import type { ReplicationDestination } from './destination.ts'
+import { type ReplicatedVersion, SENT_BYTES_MAX, sentObjectOf } from './sent-object.ts'
+
+export interface TaskPlace {
+  readonly bucket: { readonly name: string; readonly id: string }
+  readonly metadataKey: MetadataKey
+  readonly task: ReplicationTask
+}
+
+interface Means {
+  readonly mesh: Mesh
+  readonly blobs: BlobStore
+  readonly destination: ReplicationDestination
+  readonly budget: ByteBudget
+}
+
+/** Of changes by others to the same version at the same time. */
+const ATTEMPTS_MAX = 16
+
+/** Does what a task says, as things are now; what has gone meanwhile is not missed. */
+export async function replicateTask(means: Means, place: TaskPlace): Promise<void> {
+  const { destination, budget } = means
+  const { bucket, task } = place
+  if (!destination.isFor(bucket.name)) throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured' })
+  if (task.what === 'delete-marker') return await destination.putDeleteMarker(task.key)
+  const found = await findVersion(means.mesh, place, task.what === 'object')
+  const done = outcomeOf(found, task)
+  if (found === undefined || done === undefined) return
+  if (task.what === 'tags') {
+    if (done.versionId === undefined) return
+    return await destination.putTags(task.key, done.versionId, found.attributes.headers.tags ?? {})
+  }
+  // Sent already, and only the entry outlived it.
+  if (done.outcome === 'COMPLETED') return
+  const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
+    return await destination.putObject(await sentObjectOf(means, found, task))
+  })
+  await tellOutcome(means.mesh, place, { outcome: 'COMPLETED', ...(versionId !== undefined && { versionId }) })
+}
+
+/** Writes what became of it into the version's record, where its readers see it. */
+export async function tellOutcome(
+  mesh: Mesh,
+  place: TaskPlace,
+  result: { readonly outcome: 'COMPLETED' | 'FAILED'; readonly versionId?: string },
+): Promise<void> {
+  const { bucket, metadataKey, task } = place
+  for (let attempt = 1; ; attempt++) {
+    const found = await findVersion(mesh, place, false)
+    const state = found && withReplicationOutcome(found.attributes.replication, task.destination, result)
+    if (found === undefined || state === undefined) return
+    const { version, attributes, objectKey } = found
+    try {
+      return await mesh.use('metadata').replaceObjectKey({
+        bucketId: bucket.id,
+        key: version.key,
+        versionId: version.versionId,
+        expectedSealed: version.sealed,
+        keyRef: version.keyRef,
+        sealed: replaceObjectKey(metadataKey, bucket.id, version, { ...attributes, replication: state }, objectKey),
+      })
+    } catch (error) {
+      if (!isCofferError(error, 'META_VERSION_CHANGED') || attempt === ATTEMPTS_MAX) throw error
+    }
+  }
+}
+
+async function findVersion(
+  mesh: Mesh,
+  { bucket, metadataKey, task }: TaskPlace,
+  withBody: boolean,
+): Promise<ReplicatedVersion | undefined> {
+  const { key, versionId } = task
+  const found = await mesh.use('metadata').findVersion(bucket.id, key, { versionId }, { withBody })
+  if (found === undefined || found.version.isDeleteMarker) return undefined
+  const { body = { kind: 'none' } } = found
+  const opened = openAttributes(metadataKey, bucket.id, found.version)
+  return { bucketId: bucket.id, metadataKey, version: found.version, body, ...opened }
+}
+
+function outcomeOf(found: ReplicatedVersion | undefined, { destination }: ReplicationTask) {
+  const state = found?.attributes.replication
+  return state === undefined || 'isReplica' in state ? undefined : state.destinations[destination]
+}

@@ -1,0 +1,157 @@
+import { crc32 } from 'node:zlib'
+import {
+  AbortMultipartUploadCommand,
+  type CompletedPart,
+  CompleteMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+  PutObjectTaggingCommand,
+  type S3Client,
+  UploadPartCommand,
+} from '@aws-sdk/client-s3'
+import { type S3Location, s3ClientFor } from '@coffer/blob-store/drivers/s3-client'
+import { isCofferError } from '@coffer/errors'
+import type { Tags } from '@coffer/s3-protocol'
+import { rotationError } from '../errors.ts'
+import type { ReplicationDestination, SentObject } from './destination.ts'
+import { inPieces } from './in-pieces.ts'
+
+export interface S3DestinationOptions extends Omit<S3Location, 'prefix'> {
+  /** Whether replicas say that they are some, so that they go nowhere else; providers that refuse the header need it off. */
+  readonly marksReplicas: boolean
+  readonly isFor: (bucket: string) => boolean
+}
+
+type Headers = Readonly<Record<string, string>>
+
+const REPLICA: Headers = { 'x-amz-replication-status': 'REPLICA' }
+/** It gets better by itself, or when somebody has done something at the destination. */
+const PASSING = /^(SlowDown|Throttl|TooManyRequests|RequestTimeout|RequestLimitExceeded|OperationAborted)/
+
+/** A bucket at any S3 endpoint. Asks nothing of it yet. */
+export function openS3Destination({ marksReplicas, isFor, ...location }: S3DestinationOptions): ReplicationDestination {
+  const client = s3ClientFor({ ...location, prefix: '' })
+  return new S3Destination(client, location.bucket, marksReplicas ? REPLICA : {}, isFor)
+}
+
+class S3Destination implements ReplicationDestination {
+  readonly isFor: (bucket: string) => boolean
+  readonly #client: S3Client
+  readonly #bucket: string
+  readonly #mark: Headers
+
+  constructor(client: S3Client, bucket: string, mark: Headers, isFor: (bucket: string) => boolean) {
+    this.isFor = isFor
+    this.#client = client
+    this.#bucket = bucket
+    this.#mark = mark
+  }
+
+  async putObject(object: SentObject): Promise<string | undefined> {
+    return object.partSizes === undefined ? await this.#putWhole(object) : await this.#putParts(object)
+  }
+
+  async putDeleteMarker(key: string): Promise<void> {
+    await this.#answer(this.#client.send(withHeaders(new DeleteObjectCommand(this.#place(key)), this.#mark)))
+  }
+
+  async putTags(key: string, versionId: string, tags: Tags): Promise<void> {
+    const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
+    const command = new PutObjectTaggingCommand({ ...this.#place(key), VersionId: versionId, Tagging: { TagSet } })
+    await this.#answer(this.#client.send(command))
+  }
+
+  close(): void {
+    this.#client.destroy()
+  }
+
+  async #putWhole({ key, headers, body }: SentObject): Promise<string | undefined> {
+    const bytes = await collect(body)
+    const command = new PutObjectCommand({ ...this.#place(key), Body: bytes, ContentLength: bytes.length })
+    const sent = { ...checksumOf(headers, bytes), ...headers, ...this.#mark }
+    return (await this.#answer(this.#client.send(withHeaders(command, sent)))).VersionId
+  }
+
+  async #putParts({ key, headers, body, partSizes = [] }: SentObject): Promise<string | undefined> {
+    const begin = withHeaders(new CreateMultipartUploadCommand(this.#place(key)), { ...headers, ...this.#mark })
+    const { UploadId } = await this.#answer(this.#client.send(begin))
+    const upload = { ...this.#place(key), UploadId }
+    try {
+      const parts: CompletedPart[] = []
+      for await (const bytes of inPieces(body, partSizes)) {
+        const PartNumber = parts.length + 1
+        const command = new UploadPartCommand({ ...upload, PartNumber, Body: bytes, ContentLength: bytes.length })
+        const { ETag } = await this.#answer(this.#client.send(command))
+        parts.push({ PartNumber, ETag })
+      }
+      const complete = new CompleteMultipartUploadCommand({ ...upload, MultipartUpload: { Parts: parts } })
+      return (await this.#answer(this.#client.send(complete))).VersionId
+    } catch (error) {
+      // As far as it still lets us: what is left there is for its own rules to remove.
+      await this.#client.send(new AbortMultipartUploadCommand(upload)).catch(() => undefined)
+      throw error
+    }
+  }
+
+  /** What the SDK threw, as ours: the provider's code and status, never its text or a header. */
+  async #answer<Output>(sent: Promise<Output>): Promise<Output> {
+    try {
+      return await sent
+    } catch (error) {
+      if (isCofferError(error)) throw error
+      const reason = error instanceof Error ? error.name : 'unknown'
+      const status = statusOf(error)
+      const isPassing = status === undefined || status >= 500 || status === 429 || PASSING.test(reason)
+      const code = isPassing ? 'ROTATION_DESTINATION_UNAVAILABLE' : 'ROTATION_DESTINATION_REFUSED'
+      throw rotationError(code, { reason, ...(status !== undefined && { status }) }, { cause: error })
+    }
+  }
+
+  #place(key: string): { Bucket: string; Key: string } {
+    return { Bucket: this.#bucket, Key: key }
+  }
+}
+
+interface Stacked {
+  readonly middlewareStack: {
+    add(
+      middleware: (next: (args: object) => Promise<unknown>) => (args: object) => Promise<unknown>,
+      options: { readonly step: 'build'; readonly name: string },
+    ): void
+  }
+}
+
+/** The headers as they are, signed with the rest: some of these have no place in the SDK's own types. */
+function withHeaders<Command extends object>(command: Command, headers: Headers): Command {
+  const { middlewareStack } = command as unknown as Stacked
+  middlewareStack.add(
+    (next) => (args) => {
+      const { request } = args as { readonly request: { readonly headers: Record<string, string> } }
+      Object.assign(request.headers, headers)
+      return next(args)
+    },
+    { step: 'build', name: 'replicated-headers' },
+  )
+  return command
+}
+
+async function collect(body: SentObject['body']): Promise<Buffer> {
+  const pieces: Uint8Array[] = []
+  // A piece is the reader's own until its next one.
+  for await (const batch of body) for (const piece of batch) pieces.push(Buffer.from(piece))
+  return Buffer.concat(pieces)
+}
+
+/** The object's own goes with it where it has one. */
+function checksumOf(headers: Headers, bytes: Uint8Array): Headers {
+  if (Object.keys(headers).some((name) => name.startsWith('x-amz-checksum-'))) return {}
+  const checksum = Buffer.alloc(4)
+  checksum.writeUInt32BE(crc32(bytes))
+  return { 'x-amz-checksum-crc32': checksum.toString('base64') }
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (!(error instanceof Error) || !('$metadata' in error)) return undefined
+  return (error.$metadata as { httpStatusCode?: number } | undefined)?.httpStatusCode
+}
