@@ -2,12 +2,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePort } from './free-port.ts'
-import { startGroup } from './process-group.ts'
+import { type ProcessGroup, startGroup } from './process-group.ts'
 import { cleanEnvironment } from './start-server.ts'
 
 export interface RedisServer {
   readonly port: number
   readonly url: string
+  /** SIGKILL: it keeps nothing, so that it comes back empty. */
+  kill(): Promise<void>
+  start(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -19,15 +22,21 @@ export async function startRedis(program: string, password: string): Promise<Red
   const port = await freePort()
   const configFile = join(directory, 'redis.conf')
   writeFileSync(configFile, `port ${port}\nbind 127.0.0.1\nrequirepass ${password}\nsave ""\n`, { mode: 0o600 })
-  const group = startGroup(program, [configFile], { env: cleanEnvironment({}), cwd: directory })
-  const deadline = Date.now() + PATIENCE_MS
-  while (!/ready to accept connections/i.test(group.logs())) {
-    if (group.exited() || Date.now() > deadline) throw new Error(`redis-server did not start:\n${group.logs()}`)
-    await new Promise((resolve) => setTimeout(resolve, 50))
+  let group: ProcessGroup
+  const start = async () => {
+    group = startGroup(program, [configFile], { env: cleanEnvironment({}), cwd: directory })
+    const deadline = Date.now() + PATIENCE_MS
+    while (!/ready to accept connections/i.test(group.logs())) {
+      if (group.exited() || Date.now() > deadline) throw new Error(`redis-server did not start:\n${group.logs()}`)
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
   }
+  await start()
   return {
     port,
     url: `redis://127.0.0.1:${port}`,
+    kill: () => group.kill('SIGKILL'),
+    start,
     async stop() {
       await group.kill('SIGKILL')
       rmSync(directory, { recursive: true, force: true })

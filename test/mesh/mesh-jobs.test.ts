@@ -62,7 +62,7 @@ describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'red
     throw new Error(`job ${id} did not get there: ${JSON.stringify(await job('show', id))}\n${mesh.logs()}`)
   }
 
-  it('go on in another process of the rotation service when theirs is killed', async () => {
+  it('go on in another process of the rotation service when theirs is killed, also where Redis comes back empty', async () => {
     const bucket = await newBucket(s3)
     const bodies = Array.from({ length: OBJECTS }, (_, index) => randomBytes(index % 6 === 0 ? 200_000 : 500))
     for (const [index, Body] of bodies.entries()) {
@@ -73,6 +73,8 @@ describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'red
     const args = [COFFER, 'service', 'rotation']
     second = startGroup(process.execPath, args, { env: mesh.env, cwd: REPOSITORY })
     await mesh.groups.get('rotation')?.kill('SIGKILL')
+    await redis.kill()
+    await redis.start()
     const ended = await until(id, ({ endedAt }) => endedAt !== undefined)
     expect(ended).toMatchObject({ state: 'completed', result: { failedCount: 0 } })
     for (const [index, body] of bodies.entries()) {

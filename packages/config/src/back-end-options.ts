@@ -100,7 +100,7 @@ export const BACK_END_OPTIONS = {
     environment: 'COFFER_REDIS_URL',
     flag: 'redis',
     flagValue: 'url',
-    text: 'In a mesh: the Redis server that holds the queue of jobs. Absent: the metadata store does.',
+    text: 'In a mesh: the Redis server by which rotation services share jobs. Absent: the metadata store alone.',
   } satisfies Optional<string>,
   redisUser: {
     value: text('a user name'),

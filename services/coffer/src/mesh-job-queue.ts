@@ -9,7 +9,7 @@ import { jobRecordsIn } from './job-records.ts'
 
 const QUEUE_NAME = 'coffer-jobs'
 
-/** The jobs of a mesh: in Redis where one is configured, else in the metadata store. COFFER_REDIS_CONFIGURATION_INVALID, JOB_QUEUE_UNAVAILABLE. */
+/** The jobs of a mesh: by way of Redis where one is configured, else by the metadata store alone. COFFER_REDIS_CONFIGURATION_INVALID, JOB_QUEUE_UNAVAILABLE. */
 export async function openJobQueue(configuration: Configuration, metadata: MetadataService): Promise<JobQueue> {
   const { redisUrl: url, redisUser: user, redisPasswordFile, redisCaFile } = configuration
   if (url === undefined) return new EmbeddedJobQueue({ records: jobRecordsIn(metadata) })
@@ -21,10 +21,11 @@ export async function openJobQueue(configuration: Configuration, metadata: Metad
       ca: await readIfGiven(redisCaFile),
     },
     name: QUEUE_NAME,
+    records: jobRecordsIn(metadata),
   })
   try {
     // A wrong address or password is told at the start, not by the first job.
-    await queue.list({ limit: 1 })
+    await queue.assertReachable()
     return queue
   } catch (error) {
     queue.disconnect()

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { jobQueueContract } from '../contract.ts'
-import { MemoryJobRecords } from '../testing/memory-job-records.ts'
-import { EmbeddedJobQueue, type JobRecords } from './embedded.ts'
+import { cuttable, MemoryJobRecords } from '../testing/memory-job-records.ts'
+import { EmbeddedJobQueue } from './embedded.ts'
 
 jobQueueContract('the embedded driver', async () => {
   const records = new MemoryJobRecords()
@@ -65,17 +65,3 @@ describe('the embedded driver', () => {
     await queue.close()
   })
 })
-
-/** A store that nothing of a dead process reaches any more. */
-function cuttable(records: JobRecords, cut: { readonly isCut: boolean }): JobRecords {
-  const unlessCut = async <T>(act: () => Promise<T>): Promise<T> => {
-    if (cut.isCut) throw new Error('dead')
-    return act()
-  }
-  return {
-    find: (id) => unlessCut(() => records.find(id)),
-    put: (id, value, revision) => unlessCut(() => records.put(id, value, revision)),
-    remove: (id) => unlessCut(() => records.remove(id)),
-    list: (query) => unlessCut(() => records.list(query)),
-  }
-}

@@ -1,5 +1,5 @@
 import { CofferError } from '@coffer/errors'
-import type { JobRecords } from '../embedded/job-records.ts'
+import type { JobRecords } from '../records/job-records.ts'
 
 /** A table of records in memory, with the compare-and-set of the metadata store: for tests. */
 export class MemoryJobRecords implements JobRecords {
@@ -22,5 +22,19 @@ export class MemoryJobRecords implements JobRecords {
   async list({ prefix, afterId, limit }: { prefix: string; afterId: string; limit: number }) {
     const ids = [...this.rows.keys()].filter((id) => id.startsWith(prefix) && id > afterId).sort()
     return ids.slice(0, limit).map((id) => ({ id, value: this.rows.get(id)?.value ?? new Uint8Array(0) }))
+  }
+}
+
+/** A store that nothing of a dead process reaches any more. */
+export function cuttable(records: JobRecords, cut: { readonly isCut: boolean }): JobRecords {
+  const unlessCut = async <T>(act: () => Promise<T>): Promise<T> => {
+    if (cut.isCut) throw new Error('dead')
+    return act()
+  }
+  return {
+    find: (id) => unlessCut(() => records.find(id)),
+    put: (id, value, revision) => unlessCut(() => records.put(id, value, revision)),
+    remove: (id) => unlessCut(() => records.remove(id)),
+    list: (query) => unlessCut(() => records.list(query)),
   }
 }
