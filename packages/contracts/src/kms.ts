@@ -2,6 +2,7 @@ import type { EncryptionContext, KeyDescription, RewrapItem, RewrapOutcome, Wrap
 import type { AuditSigning } from './audit.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 import type { KeyAliases } from './kms-aliases.ts'
+import type { KeyGrants } from './kms-grants.ts'
 import type { KeySettingsActions } from './kms-settings.ts'
 
 /** A master key and the connector that holds it. */
@@ -13,7 +14,7 @@ export interface LocatedKey extends KeyDescription {
  * The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one; or an
  * alias, `alias/x` (KMS_ALIAS_NOT_FOUND). What comes back names connector and key, never the alias.
  */
-export interface KmsService extends KeyAliases, KeySettingsActions, AuditSigning {
+export interface KmsService extends KeyAliases, KeyGrants, KeySettingsActions, AuditSigning {
   generateDataKey(
     keyId: string,
     context: EncryptionContext,

@@ -12,6 +12,8 @@ export const KMS_ERRORS = {
   KMS_ALIAS_NOT_FOUND: 'no such alias',
   KMS_ALIAS_EXISTS: 'an alias of this name exists',
   KMS_ALIAS_INVALID: 'an alias is alias/ and 1 to 250 of A-Z a-z 0-9 / _ -, and not one of alias/aws/',
+  KMS_GRANT_NOT_FOUND: 'no such grant',
+  KMS_GRANT_TOKEN_INVALID: 'no grant token, or one of a grant that is no more',
   KMS_LIMIT_EXCEEDED: 'a master key has no room for more of these',
   KMS_PENDING_DAYS_INVALID: 'a deletion waits 7 to 30 days',
   KMS_PLAINTEXT_SIZE_INVALID: 'a KMS encrypts 1 to 4,096 bytes',

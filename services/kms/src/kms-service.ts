@@ -13,6 +13,7 @@ import type { Mesh } from '@coffer/mesh'
 import { createKeyAliases } from './aliases.ts'
 import { createAuditSigning } from './audit-signing.ts'
 import { destroyDueKeys } from './destroy-due-keys.ts'
+import { createKeyGrants } from './grants.ts'
 import { createKeySettings } from './key-settings.ts'
 import { rewrapMany } from './rewrap-many.ts'
 import { rotateDueKeys } from './rotate-due-keys.ts'
@@ -60,12 +61,19 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     }
   }
   const aliases = createKeyAliases(records, describeKey)
+  const nameOf = async (keyId: string): Promise<string> => {
+    const { connector, key } = await locate(keyId)
+    return keyNameOf({ connector: connector.name, keyId: key })
+  }
+  const { forgetGrants, ...grants } = createKeyGrants(records, describeKey, nameOf)
   const forgetKey = async (connector: string, keyId: string) => {
     await aliases.forgetKey({ connector, keyId })
+    await forgetGrants(keyNameOf({ connector, keyId }))
     await new SettingsRecords(records).remove(keyNameOf({ connector, keyId }))
   }
   return {
     ...aliases,
+    ...grants,
     ...createKeySettings(records, describeKey),
     ...createAuditSigning(records),
     async findKeyPolicy(keyId) {

@@ -3,6 +3,7 @@ import type { LocatedKey } from '@coffer/contracts'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { readKeyMaterial, readKeyMaterialFile } from '../key-material.ts'
 import { keyAliasCommand } from './key-alias-command.ts'
+import { keyGrantCommand } from './key-grant-command.ts'
 import { renderKey, renderKeys, renderRewrap, renderSettings, renderUse } from './key-tables.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
@@ -35,6 +36,7 @@ export function keyCommand(): Command {
     .addCommand(usageCommand())
     .addCommand(rewrapCommand())
     .addCommand(keyAliasCommand())
+    .addCommand(keyGrantCommand())
     .addCommand(scheduleCommand())
 }
 

@@ -1,4 +1,4 @@
-import type { KeyAlias, KeySettings, KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
+import type { KeyAlias, KeyGrant, KeySettings, KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
 import Table from 'cli-table3'
 
 export function renderKeys(keys: readonly LocatedKey[]): string {
@@ -16,6 +16,23 @@ export function renderAliases(aliases: readonly KeyAlias[]): string {
     table.push([alias, `${connector}/${keyId}`, dateOf(updatedAt)])
   }
   return table.toString()
+}
+
+/** A block for each: ids and ARNs are longer than the columns of a table. */
+export function renderGrants(grants: readonly KeyGrant[]): string {
+  if (grants.length === 0) return 'There are no grants.'
+  return grants
+    .map(({ grantId, name, granteePrincipal, retiringPrincipal, operations, constraints = {}, createdAt }) =>
+      [
+        `${grantId}${name === undefined ? '' : ` (${name})`}`,
+        `  to:       ${granteePrincipal}`,
+        `  permits:  ${operations.join(', ')}`,
+        ...Object.entries(constraints).map(([kind, pairs]) => `  where:    ${kind} ${JSON.stringify(pairs)}`),
+        ...(retiringPrincipal === undefined ? [] : [`  retires:  ${retiringPrincipal}`]),
+        `  since:    ${dateOf(createdAt)}`,
+      ].join('\n'),
+    )
+    .join('\n')
 }
 
 /** What Coffer keeps of a key beside its KMS: a line for each that there is. */
