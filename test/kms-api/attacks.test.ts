@@ -93,7 +93,7 @@ describe('a signature', () => {
 describe('a request that is not what it should be', () => {
   it.each([
     ['an unknown operation', 'Nonsense', '{}', 'UnknownOperationException'],
-    ['an operation that this server has not', 'CreateGrant', '{}', 'UnknownOperationException'],
+    ['an operation that this server has not', 'CreateCustomKeyStore', '{}', 'UnknownOperationException'],
     ['the name of a property of objects', 'constructor', '{}', 'UnknownOperationException'],
     ['no JSON', 'ListKeys', '{"Limit":', 'SerializationException'],
     ['nothing', 'ListKeys', '', 'SerializationException'],

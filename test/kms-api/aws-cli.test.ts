@@ -30,7 +30,7 @@ describeWithPrograms('the AWS command line', ['aws'], ({ aws }) => {
   }
 
   it(
-    'makes a key and an alias, and a file goes there and back',
+    'makes a key, an alias and a grant, and a file goes there and back',
     async () => {
       const made = await kms('create-key', '--description', 'by hand', '--tags', 'TagKey=team,TagValue=blue')
       const keyId: string = made.KeyMetadata.KeyId
@@ -44,6 +44,15 @@ describeWithPrograms('the AWS command line', ['aws'], ({ aws }) => {
       expect(Buffer.from(decrypted.Plaintext, 'base64').equals(readFileSync(plain))).toBe(true)
       await kms('enable-key-rotation', '--key-id', keyId, '--rotation-period-in-days', '180')
       expect(await kms('get-key-rotation-status', '--key-id', keyId)).toMatchObject({ RotationPeriodInDays: 180 })
+      const grantee = (await kms('describe-key', '--key-id', keyId)).KeyMetadata.AWSAccountId
+      const whom = ['--grantee-principal', `arn:aws:iam::${grantee}:user/ann`, '--operations', 'Decrypt', 'DescribeKey']
+      const constraints = ['--constraints', 'EncryptionContextSubset={tenant=a}']
+      const grant = await kms('create-grant', '--key-id', keyId, ...whom, ...constraints, '--name', 'by-hand')
+      expect((await kms('list-grants', '--key-id', keyId)).Grants).toMatchObject([
+        { GrantId: grant.GrantId, Name: 'by-hand', Constraints: { EncryptionContextSubset: { tenant: 'a' } } },
+      ])
+      await kms('revoke-grant', '--key-id', keyId, '--grant-id', grant.GrantId)
+      expect((await kms('list-grants', '--key-id', keyId)).Grants).toEqual([])
       const wrong = args('decrypt', '--ciphertext-blob', `fileb://${sealed}`)
       const refused = await run(aws, wrong, { env, timeoutMs: TIMEOUT_MS })
       expect(refused.stderr).toContain('InvalidCiphertextException')

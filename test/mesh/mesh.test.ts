@@ -3,10 +3,13 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CreateAliasCommand,
+  CreateGrantCommand,
   CreateKeyCommand,
   DecryptCommand,
+  DescribeKeyCommand,
   EncryptCommand,
   GenerateDataKeyCommand,
+  RevokeGrantCommand,
 } from '@aws-sdk/client-kms'
 import {
   CompleteMultipartUploadCommand,
@@ -203,6 +206,25 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       }),
     )
     expect(stored.SSEKMSKeyId).toBe(`local/${made?.KeyMetadata?.KeyId}`)
+  })
+
+  it('a grant made at one gateway counts at the other, until it is revoked', async () => {
+    const [first, second] = mesh.gateways as [ClientTarget, ClientTarget]
+    await iam(first, 'CreateUser', { UserName: 'grantee' })
+    const keys = await newKey(first, 'grantee')
+    const [owner, grantee] = [kmsClient(first), kmsClient({ ...second, ...keys })]
+    const { KeyMetadata: { KeyId, AWSAccountId } = {} } = await owner.send(new CreateKeyCommand({}))
+    const GranteePrincipal = `arn:aws:iam::${AWSAccountId}:user/grantee`
+    const grant = new CreateGrantCommand({ KeyId, GranteePrincipal, Operations: ['DescribeKey'] })
+    const { GrantId } = await owner.send(grant)
+    const ask = () =>
+      grantee.send(new DescribeKeyCommand({ KeyId })).then(
+        () => 'done',
+        (error: Error) => error.name,
+      )
+    await expect.poll(ask, { timeout: 15_000, interval: 50 }).toBe('done')
+    await owner.send(new RevokeGrantCommand({ KeyId, GrantId }))
+    await expect.poll(ask, { timeout: 15_000, interval: 50 }).toBe('AccessDeniedException')
   })
 
   it('identities are made at one gateway and known at the other within a second, revoked ones too', async () => {

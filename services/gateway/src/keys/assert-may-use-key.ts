@@ -7,7 +7,7 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { conditionValues } from '../steps/condition-values.ts'
 import { NotAllowed } from '../steps/permission.ts'
 import { resourceOf } from '../steps/s3-actions.ts'
-import { decideOnKey } from './key-decision.ts'
+import { decideWithGrants } from './grant-decision.ts'
 
 /**
  * Whether whoever asks for an object may also use the master key that it is under (S3 User Guide, "Using server-side encryption
@@ -29,14 +29,15 @@ export async function assertMayUseKey(
   })
   if (guard === undefined || guard.isServerKey) return
   const arn = resourceOf(bucket.record.name, kms.bucketKeyEnabled ? '' : key)
-  const decision = decideOnKey(guard, {
+  const asked = {
     principal,
     policies,
     action,
     encryptionContext: { ...kms.encryptionContext, 'aws:s3:arn': arn },
     viaService: `s3.${context.options.region}.amazonaws.com`,
     values: conditionValues(request, undefined, guard.ownerAccountId),
-  })
+  }
+  const decision = await decideWithGrants(guard, asked, context.keyGuards)
   request.trail.decided(action, decision)
   if (decision.effect === 'allow') return
   const who = principal === 'anonymous' ? 'Anonymous' : `User: ${principal.arn}`

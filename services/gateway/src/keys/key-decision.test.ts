@@ -19,7 +19,13 @@ const ROOT: KnownPrincipal = { ...USER, kind: 'account-root', arn: `arn:aws:iam:
 function guardWith(...statements: readonly object[]): KeyGuard {
   const text =
     statements.length > 0 ? JSON.stringify({ Version: '2012-10-17', Statement: statements }) : defaultPolicyText(OWNER)
-  return { arn: ARN, ownerAccountId: OWNER, isServerKey: false, policy: { id: ARN, policy: keyPolicyOf(text) } }
+  return {
+    name: 'local/payments',
+    arn: ARN,
+    ownerAccountId: OWNER,
+    isServerKey: false,
+    policy: { id: ARN, policy: keyPolicyOf(text) },
+  }
 }
 const allowing = (...actions: readonly string[]) => ({
   identity: [

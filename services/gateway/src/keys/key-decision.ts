@@ -1,3 +1,4 @@
+import type { GrantConstraints } from '@coffer/contracts'
 import {
   type ContextValues,
   type Decision,
@@ -8,6 +9,15 @@ import {
 import type { KeyGuard } from './key-guards.ts'
 
 const CONTEXT_KEY = 'kms:encryptioncontext:'
+const OF_GRANTS: ReadonlySet<string> = new Set(['kms:CreateGrant', 'kms:ListGrants', 'kms:RevokeGrant'])
+
+/** A grant as a request asks for it; it may turn out to be none that can be made. */
+export interface GrantAsked {
+  readonly operations: readonly string[]
+  readonly constraints?: GrantConstraints
+  readonly granteePrincipal?: string
+  readonly retiringPrincipal?: string
+}
 
 /** What is to be done with a key, and by whom. */
 export interface KeyUseAsked {
@@ -18,6 +28,8 @@ export interface KeyUseAsked {
   readonly encryptionContext: Readonly<Record<string, string>>
   /** `s3.<region>.amazonaws.com`: S3 asks for its client. */
   readonly viaService?: string
+  /** What CreateGrant is to make. */
+  readonly newGrant?: GrantAsked | undefined
   /** Values of every other condition key. */
   readonly values: ContextValues
 }
@@ -43,7 +55,7 @@ export function decideOnKey(guard: KeyGuard, asked: KeyUseAsked): Decision {
 /** Service Authorization Reference, AWS KMS, "Condition keys". */
 function valuesOf(
   key: string,
-  { principal, encryptionContext, viaService }: KeyUseAsked,
+  { principal, action, encryptionContext, viaService, newGrant }: KeyUseAsked,
 ): readonly string[] | undefined {
   if (key.startsWith(CONTEXT_KEY)) {
     const wanted = key.slice(CONTEXT_KEY.length)
@@ -67,7 +79,25 @@ function valuesOf(
       return ['ENCRYPT_DECRYPT']
     case 'kms:keyorigin':
       return ['AWS_KMS']
+    // No service of AWS asks for its client here, but S3, and that makes no grants.
+    case 'kms:grantisforawsresource':
+      return OF_GRANTS.has(action) ? ['false'] : undefined
+    case 'kms:grantoperations':
+      return newGrant?.operations
+    case 'kms:grantconstrainttype':
+      return newGrant?.constraints && constraintTypes(newGrant.constraints)
+    case 'kms:granteeprincipal':
+      return newGrant?.granteePrincipal === undefined ? undefined : [newGrant.granteePrincipal]
+    case 'kms:retiringprincipal':
+      return newGrant?.retiringPrincipal === undefined ? undefined : [newGrant.retiringPrincipal]
     default:
       return undefined
   }
+}
+
+function constraintTypes({ encryptionContextEquals, encryptionContextSubset }: GrantConstraints): readonly string[] {
+  return [
+    ...(encryptionContextEquals === undefined ? [] : ['EncryptionContextEquals']),
+    ...(encryptionContextSubset === undefined ? [] : ['EncryptionContextSubset']),
+  ]
 }

@@ -1,12 +1,16 @@
-import type { IamService, KmsService } from '@coffer/contracts'
-import { SERVER_KEY_ID } from '@coffer/kms'
+import type { IamService, KeyGrant, KmsService } from '@coffer/contracts'
+import { keyNameOf, SERVER_KEY_ID } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
-import type { NamedPolicy } from '@coffer/policy'
+import type { KnownPrincipal, NamedPolicy } from '@coffer/policy'
 import { keyArnOf } from '../kms-api/key-names.ts'
+import { granteeArnsOf } from './grant-decision.ts'
 import { defaultPolicyText, keyPolicyOf } from './key-policy.ts'
+import { Leased } from './leased.ts'
 
 /** Who says who may use a master key. */
 export interface KeyGuard {
+  /** `connector/key`. */
+  readonly name: string
   readonly arn: string
   /** The account that the server's master keys belong to: the first. */
   readonly ownerAccountId: string
@@ -17,16 +21,18 @@ export interface KeyGuard {
 
 /** The one account whose keys the server's master keys are. */
 export const KEY_OWNER_NAME = 'root'
-/** How long a policy that was replaced may still count here. */
-const LEASE_MS = 2000
-const KNOWN_MAX = 4096
+/** How long a policy that was replaced, or a grant that was revoked, may still count here. */
+const LEASE_MS = 1000
 
-/** The policies of master keys. They are in Coffer's own records: no KMS is asked, and one that is away changes nothing. */
+/**
+ * The policies and grants of master keys. They are in Coffer's own records: no KMS is asked, and one that is away changes nothing.
+ */
 export class KeyGuards {
   readonly #kms: KmsService
   readonly #iam: IamService
   readonly #region: string
-  readonly #known = new Map<string, { readonly guard: Promise<KeyGuard>; readonly untilMs: number }>()
+  readonly #guards = new Leased<KeyGuard>(LEASE_MS)
+  readonly #grants = new Leased<readonly KeyGrant[]>(LEASE_MS)
   #ownerAccountId: Promise<string> | undefined
 
   constructor(mesh: Mesh, region: string) {
@@ -37,18 +43,19 @@ export class KeyGuards {
 
   /** Of a key by its name or alias. KMS_ALIAS_NOT_FOUND, KMS_CONNECTOR_NOT_FOUND; whether there is such a key is not asked. */
   find(keyName: string): Promise<KeyGuard> {
-    const known = this.#known.get(keyName)
-    if (known !== undefined && known.untilMs > Date.now()) return known.guard
-    const guard = this.#find(keyName)
-    if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-    this.#known.set(keyName, { guard, untilMs: Date.now() + LEASE_MS })
-    guard.catch(() => this.#known.delete(keyName))
-    return guard
+    return this.#guards.get(keyName, () => this.#find(keyName))
+  }
+
+  /** Of a key by its name, `connector/key`: those that name who asks, its role or its account. */
+  findGrants(name: string, principal: KnownPrincipal): Promise<readonly KeyGrant[]> {
+    const find = () => this.#kms.findGrantsTo(name, granteeArnsOf(principal))
+    return this.#grants.get(`${name} ${principal.arn}`, find)
   }
 
   /** The next who asks is told the newest. */
   forget(): void {
-    this.#known.clear()
+    this.#guards.clear()
+    this.#grants.clear()
   }
 
   ownerAccountId(): Promise<string> {
@@ -67,6 +74,7 @@ export class KeyGuards {
     const arn = keyArnOf({ connector, keyId }, naming)
     const text = policy ?? defaultPolicyText(ownerAccountId)
     return {
+      name: keyNameOf({ connector, keyId }),
       arn,
       ownerAccountId,
       isServerKey: connector === defaultConnector && keyId === SERVER_KEY_ID,

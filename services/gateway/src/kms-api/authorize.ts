@@ -1,26 +1,35 @@
+import type { KeyGrant } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import { keyNameOf } from '@coffer/kms'
 import { type ContextValues, type Decision, decide, principalValue } from '@coffer/policy'
 import type { Exchange } from '../exchange.ts'
 import { globalValues } from '../global-values.ts'
-import { decideOnKey } from '../keys/key-decision.ts'
+import { decideOnRetirement, decideWithGrants } from '../keys/grant-decision.ts'
+import type { GrantAsked } from '../keys/key-decision.ts'
 import { KEY_OWNER_NAME } from '../keys/key-guards.ts'
 import { decodeBlob } from './ciphertext-blob.ts'
 import { kmsApiError } from './errors.ts'
-import { aliasArnOf, parseKeyOrAlias } from './key-names.ts'
+import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
+import { aliasArnOf, keyArnOf, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
 
 /** What another account may be let to do with a key (AWS KMS Developer Guide, "AWS KMS permissions": cross-account use). */
 const ACROSS_ACCOUNTS: ReadonlySet<string> = new Set([
+  'CreateGrant',
   'Decrypt',
   'DescribeKey',
   'Encrypt',
   'GenerateDataKey',
   'GenerateDataKeyWithoutPlaintext',
   'GetKeyRotationStatus',
+  'ListGrants',
   'ListKeyRotations',
   'ReEncrypt',
+  'RetireGrant',
+  'RevokeGrant',
 ])
+/** Asked of the account of who asks, whichever that is. */
+const OF_OWN_ACCOUNT = 'ListRetirableGrants'
 
 interface Need {
   readonly action: string
@@ -29,7 +38,12 @@ interface Need {
   /** Of what is no key. */
   readonly resource?: string
   readonly encryptionContext?: Readonly<Record<string, string>>
+  readonly newGrant?: GrantAsked
+  /** What RetireGrant is to end: not its key's policy but the grant says who may. */
+  readonly retired?: KeyGrant
 }
+
+type Said = (name: string) => unknown
 
 /**
  * Whether the caller may do it: the server's master keys are the first account's, and each has a key policy. In another account only
@@ -38,9 +52,13 @@ interface Need {
 export async function authorize(operation: string, body: unknown, call: KmsApiCall, exchange: Exchange): Promise<void> {
   const { principal } = call.caller
   const isOfAccount = principal.accountName === KEY_OWNER_NAME
-  const needs = needsOf(operation, body, call)
-  for (const need of isOfAccount || ACROSS_ACCOUNTS.has(operation) ? needs : [{ action: `kms:${operation}` }]) {
-    const { decision, resource } = await decided(need, isOfAccount, call, exchange)
+  const said: Said = (name) =>
+    typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined
+  const byToken = await grantsByTokens(said('GrantTokens'), call)
+  const needs = operation === 'RetireGrant' ? await retirementNeeds(said, call) : needsOf(operation, said, call)
+  const isOwn = isOfAccount || operation === OF_OWN_ACCOUNT
+  for (const need of isOwn || ACROSS_ACCOUNTS.has(operation) ? needs : [{ action: `kms:${operation}` }]) {
+    const { decision, resource } = await decided(need, isOwn, byToken, call, exchange)
     exchange.trail.decided(need.action, decision)
     if (decision.effect === 'allow') continue
     throw kmsApiError('AccessDeniedException', {
@@ -50,19 +68,28 @@ export async function authorize(operation: string, body: unknown, call: KmsApiCa
 }
 
 async function decided(
-  { action, keyName, resource = '*', encryptionContext = {} }: Need,
-  isOfAccount: boolean,
-  { caller: { principal, policies }, guards, region }: KmsApiCall,
+  { action, keyName, resource = '*', encryptionContext = {}, newGrant, retired }: Need,
+  isOwn: boolean,
+  byToken: readonly KeyGrant[],
+  call: KmsApiCall,
   exchange: Exchange,
 ): Promise<{ decision: Decision; resource: string }> {
-  const ofRequest = globalValues(exchange, region)
+  const {
+    caller: { principal, policies },
+    guards,
+  } = call
+  const ofRequest = globalValues(exchange, call.region)
   const values: ContextValues = (key) => ofRequest[key] ?? asList(principalValue(principal, key))
   const guard = keyName === undefined ? undefined : await guards.find(keyName).catch(unlessNotFound)
-  if (guard !== undefined) {
-    const decision = decideOnKey(guard, { principal, policies, action, encryptionContext, values })
-    return { decision, resource: guard.arn }
+  const asked = { principal, policies, action, encryptionContext, newGrant, values }
+  if (retired !== undefined) {
+    const keyArn = keyArnOf(retired, call)
+    return { decision: decideOnRetirement(retired, keyArn, asked), resource: keyArn }
   }
-  const resourceAccountId = isOfAccount ? principal.accountId : undefined
+  if (guard !== undefined) {
+    return { decision: await decideWithGrants(guard, asked, guards, byToken), resource: guard.arn }
+  }
+  const resourceAccountId = isOwn ? principal.accountId : undefined
   return { decision: decide({ principal, policies, action, resource, values, resourceAccountId }), resource }
 }
 
@@ -73,9 +100,7 @@ function unlessNotFound(error: unknown): undefined {
 }
 
 /** AWS KMS Developer Guide, "AWS KMS permissions": most need leave for one key, some for two things, the rest for none. */
-function needsOf(operation: string, body: unknown, call: KmsApiCall): readonly Need[] {
-  const said = (name: string): unknown =>
-    typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined
+function needsOf(operation: string, said: Said, call: KmsApiCall): readonly Need[] {
   const action = `kms:${operation}`
   const blob = said('CiphertextBlob')
   if (operation === 'ReEncrypt') {
@@ -92,6 +117,7 @@ function needsOf(operation: string, body: unknown, call: KmsApiCall): readonly N
       },
     ]
   }
+  if (operation === 'CreateGrant') return [grantNeed(said, call)]
   const encryptionContext = contextIn(said('EncryptionContext'))
   const alias = operation.endsWith('Alias') ? said('AliasName') : undefined
   const keyName = keyNamed(said('KeyId') ?? said('TargetKeyId'), blob, call)
@@ -104,6 +130,24 @@ function needsOf(operation: string, body: unknown, call: KmsApiCall): readonly N
     if (aliased !== undefined) needs.push({ action, keyName: aliased })
   }
   return needs.length > 0 ? needs : [{ action }]
+}
+
+/** The encryption context that its constraints name is what the key's policy may ask about (kms:EncryptionContext, "Operations"). */
+function grantNeed(said: Said, call: KmsApiCall): Need {
+  const newGrant = grantAskedIn(said)
+  const { encryptionContextEquals, encryptionContextSubset } = newGrant.constraints ?? {}
+  return {
+    action: 'kms:CreateGrant',
+    keyName: keyNamed(said('KeyId'), undefined, call),
+    encryptionContext: { ...encryptionContextSubset, ...encryptionContextEquals },
+    newGrant,
+  }
+}
+
+async function retirementNeeds(said: Said, call: KmsApiCall): Promise<readonly Need[]> {
+  const named = { GrantToken: said('GrantToken'), KeyId: said('KeyId'), GrantId: said('GrantId') }
+  const retired = await grantOf(named, call)
+  return retired === undefined ? [] : [{ action: 'kms:RetireGrant', retired }]
 }
 
 /** Of the id or alias that is said, else of what the ciphertext says of itself; undefined for what the operation will refuse. */

@@ -14,6 +14,8 @@ const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
   KMS_KEY_EXISTS: 'AlreadyExistsException',
   KMS_ALIAS_EXISTS: 'AlreadyExistsException',
   KMS_ALIAS_INVALID: 'InvalidAliasNameException',
+  KMS_GRANT_NOT_FOUND: 'NotFoundException',
+  KMS_GRANT_TOKEN_INVALID: 'InvalidGrantTokenException',
   KMS_LIMIT_EXCEEDED: 'LimitExceededException',
   KMS_KEY_DISABLED: 'DisabledException',
   KMS_KEY_PENDING_DELETION: 'KMSInvalidStateException',
@@ -69,7 +71,7 @@ function messageOf({ code, message, details }: CofferError): { readonly message?
       message: `${details.keyId} still seals ${details.objectCount} objects: rewrap them under another key first.`,
     }
   }
-  const named = details.keyId ?? details.alias
+  const named = details.keyId ?? details.alias ?? details.grantId
   return KMS_API_CODES[code] === 'DependencyTimeoutException' || named === undefined
     ? {}
     : { message: `${String(named)}: ${message}.` }

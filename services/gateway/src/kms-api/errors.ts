@@ -22,6 +22,8 @@ export const KMS_API_ERRORS = {
     400,
     'The ciphertext is not one of this service, was changed, or has another encryption context.',
   ],
+  InvalidGrantIdException: [400, 'The grant id is not valid.'],
+  InvalidGrantTokenException: [400, 'The grant token is not valid.'],
   InvalidMarkerException: [400, 'The marker that specifies where pagination should next begin is not valid.'],
   InvalidSignatureException: [
     400,

@@ -36,9 +36,12 @@ export const encryptionContext = z.custom<Readonly<Record<string, string>>>(
   `must be a map of strings, at most ${CONTEXT_CHARACTERS_MAX} characters as JSON, without names that begin with coffer:`,
 )
 
-/** Of the operations that use a key. Grants only ever allow more, and there are none: tokens of them change nothing. */
+export const grantToken = z.string().min(1).max(8192)
+export const grantTokens = z.array(grantToken).max(10)
+
+/** Of the operations that use a key. The grants whose tokens are given were looked at when it was decided who may do it. */
 export const ofCryptography = {
-  GrantTokens: z.array(z.string().min(1).max(8192)).max(10).optional(),
+  GrantTokens: grantTokens.optional(),
   DryRun: z.boolean().optional(),
 }
 

@@ -3,6 +3,7 @@ import { createAlias, deleteAlias, listAliases, updateAlias } from './aliases.ts
 import { generateDataKey, generateDataKeyWithoutPlaintext, generateRandom } from './data-keys.ts'
 import { cancelKeyDeletion, scheduleKeyDeletion } from './deletion.ts'
 import { decrypt, encrypt, reEncrypt } from './encryption.ts'
+import { createGrant, listGrants, listRetirableGrants, retireGrant, revokeGrant } from './grants.ts'
 import { createKey, describeKey, disableKey, enableKey, updateKeyDescription } from './keys.ts'
 import { listKeys } from './list-keys.ts'
 import { getKeyPolicy, listKeyPolicies, putKeyPolicy } from './policies.ts'
@@ -20,6 +21,7 @@ export const KMS_API_OPERATIONS: ReadonlyMap<string, KmsApiOperation> = new Map(
   Object.entries({
     CancelKeyDeletion: cancelKeyDeletion,
     CreateAlias: createAlias,
+    CreateGrant: createGrant,
     CreateKey: createKey,
     Decrypt: decrypt,
     DeleteAlias: deleteAlias,
@@ -35,12 +37,16 @@ export const KMS_API_OPERATIONS: ReadonlyMap<string, KmsApiOperation> = new Map(
     GetKeyPolicy: getKeyPolicy,
     GetKeyRotationStatus: getKeyRotationStatus,
     ListAliases: listAliases,
+    ListGrants: listGrants,
     ListKeyPolicies: listKeyPolicies,
     ListKeyRotations: listKeyRotations,
     ListKeys: listKeys,
     ListResourceTags: listResourceTags,
+    ListRetirableGrants: listRetirableGrants,
     PutKeyPolicy: putKeyPolicy,
     ReEncrypt: reEncrypt,
+    RetireGrant: retireGrant,
+    RevokeGrant: revokeGrant,
     RotateKeyOnDemand: rotateKeyOnDemand,
     ScheduleKeyDeletion: scheduleKeyDeletion,
     TagResource: tagResource,

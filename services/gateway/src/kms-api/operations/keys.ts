@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { keyNameOf } from '@coffer/kms'
 import { z } from 'zod'
-import { assertOnly, description, keyId } from '../fields.ts'
+import { assertOnly, description, grantTokens, keyId } from '../fields.ts'
 import { assertNotServerKey, keyMetadata } from '../key-metadata.ts'
 import { describeLiveKey, parseKey, parseKeyOrAlias } from '../key-names.ts'
 import { kmsApiOperation } from '../operation.ts'
@@ -46,7 +46,7 @@ export const createKey = kmsApiOperation(
 )
 
 export const describeKey = kmsApiOperation(
-  z.strictObject({ KeyId: keyId, GrantTokens: z.array(z.string()).max(10).optional() }),
+  z.strictObject({ KeyId: keyId, GrantTokens: grantTokens.optional() }),
   async (input, call) => {
     const key = await describeLiveKey(call, parseKeyOrAlias(input.KeyId, call))
     const settings = await call.kms.describeSettings(keyNameOf(key))

@@ -21,7 +21,7 @@ export const getKeyPolicy = kmsApiOperation(z.strictObject({ KeyId: keyId, Polic
   return { Policy: policy ?? defaultPolicyText(call.accountId), PolicyName: POLICY_NAME }
 })
 
-/** In force at once in this process, and within two seconds in every other. */
+/** In force at once in this process, and within a second in every other. */
 export const putKeyPolicy = kmsApiOperation(
   z.strictObject({
     KeyId: keyId,
@@ -59,7 +59,7 @@ export async function assertKeyPolicy(text: string, bypass: boolean, call: KmsAp
   const policy = parsed(text)
   const { principal, policies } = call.caller
   const arn = `arn:aws:kms:${call.region}:${call.accountId}:key/*`
-  const guard = { arn, ownerAccountId: call.accountId, isServerKey: false, policy: { id: arn, policy } }
+  const guard = { name: '', arn, ownerAccountId: call.accountId, isServerKey: false, policy: { id: arn, policy } }
   const decision = decideOnKey(guard, {
     principal,
     policies,

@@ -1,0 +1,195 @@
+import type { KeyGrant } from '@coffer/contracts'
+import { keyNameOf } from '@coffer/kms'
+import { PolicyMalformed } from '@coffer/policy'
+import { z } from 'zod'
+import { assertGrantPrincipal } from '../../keys/grant-decision.ts'
+import { kmsApiError } from '../errors.ts'
+import { assertOnly, grantToken, grantTokens, keyId, marker } from '../fields.ts'
+import { grantConstraints, grantConstraintsOf, grantId, grantName, grantOperations, principal } from '../grant-input.ts'
+import { grantOf } from '../grants-named.ts'
+import { assertNotServerKey, secondsOf } from '../key-metadata.ts'
+import { describeLiveKey, keyArnOf, parseKey } from '../key-names.ts'
+import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
+import { limitOf, moreOf, parseMarker } from '../pages.ts'
+
+/** Only AWS's services are principals of this kind. */
+const OfService = z.unknown().optional()
+const DryRun = z.boolean().optional()
+const Limit = limitOf(100, 50)
+const GRANT_ID = /^[0-9a-f]{64}$/
+
+/** In force at once in this process and wherever its token is given, and within a second in every other. */
+export const createGrant = kmsApiOperation(
+  z.strictObject({
+    KeyId: keyId,
+    GranteePrincipal: principal.optional(),
+    GranteeServicePrincipal: OfService,
+    RetiringPrincipal: principal.optional(),
+    RetiringServicePrincipal: OfService,
+    Operations: grantOperations,
+    Constraints: grantConstraints.optional(),
+    GrantTokens: grantTokens.optional(),
+    Name: grantName.optional(),
+    DryRun,
+  }),
+  async (input, call) => {
+    assertOnly('GranteeServicePrincipal', input.GranteeServicePrincipal, undefined)
+    assertOnly('RetiringServicePrincipal', input.RetiringServicePrincipal, undefined)
+    assertOnly('Constraints.SourceArn', input.Constraints?.SourceArn, undefined)
+    const { GranteePrincipal: granteePrincipal, RetiringPrincipal: retiringPrincipal, Name: name } = input
+    if (granteePrincipal === undefined) throw invalid('GranteePrincipal is needed.')
+    for (const arn of [granteePrincipal, retiringPrincipal]) if (arn !== undefined) assertArn(arn)
+    const key = await describeLiveKey(call, parseKey(input.KeyId, call))
+    assertNotServerKey(key, call)
+    if (input.DryRun === true) return undefined
+    const constraints = grantConstraintsOf(input.Constraints)
+    const { grant, token } = await call.kms.createGrant(keyNameOf(key), {
+      ...(name !== undefined && { name }),
+      granteePrincipal,
+      ...(retiringPrincipal !== undefined && { retiringPrincipal }),
+      issuingAccountId: call.caller.principal.accountId,
+      operations: [...new Set(input.Operations)],
+      ...(constraints !== undefined && { constraints }),
+    })
+    call.guards.forget()
+    return { GrantToken: token, GrantId: grant.grantId }
+  },
+  { changesKeys: true },
+)
+
+export const listGrants = kmsApiOperation(
+  z.strictObject({
+    KeyId: keyId,
+    GrantId: grantId.optional(),
+    GranteePrincipal: principal.optional(),
+    GranteeServicePrincipal: OfService,
+    Limit,
+    Marker: marker.optional(),
+  }),
+  async (input, call) => {
+    assertOnly('GranteeServicePrincipal', input.GranteeServicePrincipal, undefined)
+    const keyName = keyNameOf(await describeLiveKey(call, parseKey(input.KeyId, call)))
+    const { GrantId, GranteePrincipal } = input
+    if (GrantId !== undefined) {
+      const grant = await call.kms.findGrant(keyName, validGrantId(GrantId))
+      const isWanted = GranteePrincipal === undefined || GranteePrincipal === grant.granteePrincipal
+      return { Grants: isWanted ? [entryOf(grant, call)] : [], Truncated: false }
+    }
+    const grants = await call.kms.listGrants({
+      keyId: keyName,
+      ...(GranteePrincipal !== undefined && { granteePrincipal: GranteePrincipal }),
+      afterGrantId: parseMarker(input.Marker),
+      limit: input.Limit + 1,
+    })
+    return pageOfGrants(grants, input.Limit, ({ grantId }) => grantId, call)
+  },
+)
+
+/** Of every key, in whatever account: who asks has to be of the retiring principal's. */
+export const listRetirableGrants = kmsApiOperation(
+  z.strictObject({
+    RetiringPrincipal: principal.optional(),
+    RetiringServicePrincipal: OfService,
+    Limit,
+    Marker: marker.optional(),
+  }),
+  async (input, call) => {
+    assertOnly('RetiringServicePrincipal', input.RetiringServicePrincipal, undefined)
+    const { RetiringPrincipal: retiringPrincipal } = input
+    if (retiringPrincipal === undefined) throw invalid('RetiringPrincipal is needed.')
+    assertArn(retiringPrincipal)
+    if (retiringPrincipal.split(':')[4] !== call.caller.principal.accountId) {
+      throw kmsApiError('AccessDeniedException', { message: 'The retiring principal is not of your account.' })
+    }
+    const after = parseMarker(input.Marker)
+    const grants = await call.kms.listRetirableGrants({ retiringPrincipal, after, limit: input.Limit + 1 })
+    return pageOfGrants(grants, input.Limit, (grant) => `${keyNameOf(grant)}/${grant.grantId}`, call)
+  },
+)
+
+/** By its token, or by its key and id. */
+export const retireGrant = kmsApiOperation(
+  z.strictObject({
+    GrantToken: grantToken.optional(),
+    KeyId: keyId.optional(),
+    GrantId: grantId.optional(),
+    DryRun,
+  }),
+  async (input, call) => {
+    const isNamed = input.KeyId !== undefined && input.GrantId !== undefined
+    const isNamedInPart = input.KeyId !== undefined || input.GrantId !== undefined
+    if (input.GrantToken === undefined ? !isNamed : isNamedInPart) {
+      throw invalid('Give either GrantToken, or KeyId and GrantId.')
+    }
+    if (input.GrantId !== undefined) validGrantId(input.GrantId)
+    const grant = await grantOf(input, call)
+    if (grant !== undefined && input.DryRun !== true) await remove(grant, call)
+    return undefined
+  },
+  { changesKeys: true },
+)
+
+export const revokeGrant = kmsApiOperation(
+  z.strictObject({ KeyId: keyId, GrantId: grantId, DryRun }),
+  async ({ KeyId, GrantId, DryRun: isDry }, call) => {
+    const grant = await call.kms.findGrant(parseKey(KeyId, call), validGrantId(GrantId))
+    if (isDry !== true) await remove(grant, call)
+    return undefined
+  },
+  { changesKeys: true },
+)
+
+async function remove(grant: KeyGrant, call: KmsApiCall): Promise<void> {
+  await call.kms.removeGrant(keyNameOf(grant), grant.grantId)
+  call.guards.forget()
+}
+
+function pageOfGrants(
+  grants: readonly KeyGrant[],
+  limit: number,
+  markerOf: (grant: KeyGrant) => string,
+  call: KmsApiCall,
+): object {
+  const shown = grants.slice(0, limit)
+  const last = grants.length > limit ? shown.at(-1) : undefined
+  return { Grants: shown.map((grant) => entryOf(grant, call)), ...moreOf(last && markerOf(last)) }
+}
+
+/** AWS KMS API Reference, GrantListEntry: the key by its ARN. */
+function entryOf(grant: KeyGrant, call: KmsApiCall): object {
+  const { encryptionContextEquals: equals, encryptionContextSubset: subset } = grant.constraints ?? {}
+  return {
+    KeyId: keyArnOf(grant, call),
+    GrantId: grant.grantId,
+    ...(grant.name !== undefined && { Name: grant.name }),
+    CreationDate: secondsOf(grant.createdAt),
+    GranteePrincipal: grant.granteePrincipal,
+    ...(grant.retiringPrincipal !== undefined && { RetiringPrincipal: grant.retiringPrincipal }),
+    IssuingAccount: `arn:aws:iam::${grant.issuingAccountId}:root`,
+    Operations: grant.operations,
+    ...(grant.constraints !== undefined && {
+      Constraints: {
+        ...(equals !== undefined && { EncryptionContextEquals: equals }),
+        ...(subset !== undefined && { EncryptionContextSubset: subset }),
+      },
+    }),
+  }
+}
+
+function validGrantId(id: string): string {
+  if (GRANT_ID.test(id)) return id
+  throw kmsApiError('InvalidGrantIdException')
+}
+
+function assertArn(arn: string): void {
+  try {
+    assertGrantPrincipal(arn)
+  } catch (cause) {
+    if (!(cause instanceof PolicyMalformed)) throw cause
+    throw kmsApiError('InvalidArnException', { message: `${arn} is no ARN of a principal.`, cause })
+  }
+}
+
+function invalid(message: string) {
+  return kmsApiError('ValidationException', { message })
+}
