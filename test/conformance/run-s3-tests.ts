@@ -51,6 +51,7 @@ const server = await startServer({
     COFFER_PUBLIC_ACCESS: 'allowed',
     COFFER_OBJECT_OWNERSHIP: 'ObjectWriter',
     COFFER_SIGNATURE_VERSION_2: 'allowed',
+    COFFER_OIDC_ISSUER_HOSTS: '127.0.0.1',
   },
 })
 const scratch = mkdtempSync(join(tmpdir(), 'coffer-conformance-'))

@@ -1,4 +1,6 @@
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
@@ -11,13 +13,19 @@ import type { SigningKeys } from '../harness/sigv4-client.ts'
 import { COFFER, cleanEnvironment, REPOSITORY, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
 import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
 
-const server = await serverForSuite({ workers: 1 })
+const server = await serverForSuite({ workers: 1, env: { COFFER_OIDC_ISSUER_HOSTS: '127.0.0.1' } })
 const root = s3Client(server)
 const cacheDirectory = temporaryDirectory('login-cache')
 const env = cleanEnvironment({ AWS_CA_BUNDLE: server.caFile, XDG_CACHE_HOME: cacheDirectory })
 const browser = new Browser()
 
 let provider: OidcProvider
+/** Of this machine, and none of the server's business. */
+const requestsElsewhere: string[] = []
+const elsewhere = createServer((request, response) => {
+  requestsElsewhere.push(request.url ?? '')
+  response.end('{}')
+})
 let providerId = ''
 let account = ''
 let bucket = ''
@@ -59,6 +67,7 @@ async function login(args: readonly string[], person: (said: string) => Promise<
 const byBrowser = (said: string) => browser.visit(/Log in at (\S+)/.exec(said)?.[1] ?? '')
 
 beforeAll(async () => {
+  await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
   provider = await startOidcProvider()
   providerId = provider.issuer.replace('http://', '')
   account = (await callSts(server, 'GetCallerIdentity')).text('Account')
@@ -75,7 +84,10 @@ beforeAll(async () => {
   await newRole('operators', { 'ForAnyValue:StringEquals': { [`${providerId}:groups`]: 'ops' } })
   await newRole('only-erin', { StringEquals: { [`${providerId}:sub`]: 'erin' } })
 })
-afterAll(async () => await provider?.close())
+afterAll(async () => {
+  elsewhere.close()
+  await provider?.close()
+})
 
 describe('coffer login', () => {
   it('gives credentials by the browser, keeps them to itself, and gives them again without asking', async () => {
@@ -229,6 +241,18 @@ describe('AssumeRoleWithWebIdentity', () => {
     const token = await other.tokenFor('x', {})
     await other.close()
     expect(await assume(token, { RoleArn: roleArn('anyone') })).toMatchObject({ code: 'IDPCommunicationError' })
+  })
+
+  it('asks no issuer that the operator has not listed, whoever registers it', async () => {
+    requestsElsewhere.length = 0
+    const port = (elsewhere.address() as AddressInfo).port
+    const iss = `http://localhost:${port}`
+    await iam(server, 'CreateOpenIDConnectProvider', { Url: iss, 'ClientIDList.member.1': OIDC_CLIENT_ID })
+    const token = await provider.tokenFor('x', {}, { iss })
+    const refused = await assume(token, { RoleArn: roleArn('anyone') })
+    expect(refused).toMatchObject({ code: 'IDPCommunicationError' })
+    expect(refused.body).toContain('COFFER_OIDC_ISSUER_HOSTS')
+    expect(requestsElsewhere).toEqual([])
   })
 
   it('leaves no token and no secret in logs or in the audit trail', async () => {

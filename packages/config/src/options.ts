@@ -99,6 +99,14 @@ export const OPTIONS = {
     flagValue: 'path',
     text: 'A file (YAML or JSON) that says where the destinations of replication are (docs/replication.md).',
   } satisfies Optional<string>,
+  oidcIssuerHosts: {
+    value: domainNames(),
+    environment: 'COFFER_OIDC_ISSUER_HOSTS',
+    flag: 'oidc-issuer-hosts',
+    flagValue: 'names',
+    default: '',
+    text: 'Hosts of the OpenID Connect issuers that this server asks for their keys. With names: no others, and these wherever they are, also at private addresses. Without: all that are at public addresses, so that who may register a provider cannot have this machine or its network asked.',
+  } satisfies WithDefault<readonly string[]>,
   workers: {
     value: integer({ min: 1, max: 256 }),
     environment: 'COFFER_WORKERS',

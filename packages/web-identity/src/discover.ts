@@ -1,6 +1,6 @@
 import { isCofferError } from '@coffer/errors'
 import * as openid from 'openid-client'
-import { boundedFetch } from './bounded-fetch.ts'
+import { type BoundedFetch, boundedFetch } from './bounded-fetch.ts'
 import { webIdentityError } from './errors.ts'
 
 const TIMEOUT_SECONDS = 10
@@ -9,16 +9,20 @@ const LOOPBACK = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])$/
 /**
  * What a provider says of itself (OpenID Connect Discovery 1.0, section 4), checked to be of the issuer that was asked for.
  * Providers are reached over TLS; plain HTTP is for those on this machine only.
- * WEB_IDENTITY_PROVIDER_UNREACHABLE, WEB_IDENTITY_PROVIDER_INVALID.
+ * WEB_IDENTITY_PROVIDER_UNREACHABLE, WEB_IDENTITY_PROVIDER_INVALID, and what `fetch` refuses with.
  */
-export async function discover(issuer: string, clientId: string): Promise<openid.Configuration> {
+export async function discover(
+  issuer: string,
+  clientId: string,
+  fetch: BoundedFetch = boundedFetch,
+): Promise<openid.Configuration> {
   const url = parseIssuer(issuer)
   const execute = url.protocol === 'http:' ? [openid.allowInsecureRequests] : []
   try {
     return await openid.discovery(url, clientId, { token_endpoint_auth_method: 'none' }, openid.None(), {
       execute,
       timeout: TIMEOUT_SECONDS,
-      [openid.customFetch]: (address, options) => boundedFetch(address, options),
+      [openid.customFetch]: (address, options) => fetch(address, options),
     })
   } catch (error) {
     throw providerError(issuer, error)
@@ -38,8 +42,9 @@ export function parseIssuer(issuer: string): URL {
 /** An answer that cannot be read is the provider's; everything else, time-outs too, is the way to it. */
 function providerError(issuer: string, error: unknown): Error {
   if (isCofferError(error)) return error
-  const unreachable = findCause(error, 'WEB_IDENTITY_PROVIDER_UNREACHABLE')
-  if (unreachable !== undefined) return unreachable
+  const ofWay =
+    findCause(error, 'WEB_IDENTITY_PROVIDER_UNREACHABLE') ?? findCause(error, 'WEB_IDENTITY_PROVIDER_REFUSED')
+  if (ofWay !== undefined) return ofWay
   const isAnswered = error instanceof openid.ClientError && error.code !== 'OAUTH_TIMEOUT'
   const code = isAnswered ? 'WEB_IDENTITY_PROVIDER_INVALID' : 'WEB_IDENTITY_PROVIDER_UNREACHABLE'
   return webIdentityError(code, { issuer }, { cause: error })

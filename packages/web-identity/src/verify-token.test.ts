@@ -47,6 +47,7 @@ async function token(claims: JWTPayload = {}, by = keys): Promise<string> {
     .sign(by.privateKey)
 }
 
+const newVerifier = (failedForMs = 10_000) => new WebIdentityVerifier({ hosts: ['127.0.0.1'], failedForMs })
 const trusted = (clientIds = ['coffer']) => ({ issuer, clientIds })
 
 beforeAll(async () => {
@@ -61,7 +62,7 @@ afterAll(() => server.close())
 describe('an identity token', () => {
   it('tells who it is about, with claims as texts', async () => {
     const jwt = await token({ groups: ['ops', 'dev'], email_verified: true, level: 3, nested: { a: 1 } })
-    const who = await new WebIdentityVerifier().verify(jwt, trusted())
+    const who = await newVerifier().verify(jwt, trusted())
     expect(who).toMatchObject({ issuer, subject: 'alice', audience: 'coffer' })
     expect(who.claims).toMatchObject({ groups: ['ops', 'dev'], email_verified: 'true', level: '3' })
     expect(who.claims).not.toHaveProperty('nested')
@@ -69,7 +70,7 @@ describe('an identity token', () => {
   })
 
   it('of several audiences is for the client that it was made for', async () => {
-    const verifier = new WebIdentityVerifier()
+    const verifier = newVerifier()
     const several = { aud: ['account', 'coffer'] }
     expect((await verifier.verify(await token(several), trusted())).audience).toBe('coffer')
     const forOther = verifier.verify(await token({ ...several, azp: 'account' }), trusted())
@@ -80,7 +81,7 @@ describe('an identity token', () => {
 
   it('is believed within a minute of clock skew, no more', async () => {
     const now = Math.floor(Date.now() / 1000)
-    const verifier = new WebIdentityVerifier()
+    const verifier = newVerifier()
     await verifier.verify(await token({ exp: now - 30 }), trusted())
     await verifier.verify(await token({ iat: now + 30, nbf: now + 30 }), trusted())
     const expired = verifier.verify(await token({ exp: now - 90 }), trusted())
@@ -97,12 +98,12 @@ describe('an identity token', () => {
     ['without an end', { exp: undefined }],
     ['without a beginning', { iat: undefined }],
   ])('%s is refused', async (_what, claims) => {
-    const verified = new WebIdentityVerifier().verify(await token(claims as JWTPayload), trusted())
+    const verified = newVerifier().verify(await token(claims as JWTPayload), trusted())
     await expect(verified).rejects.toMatchObject({ code: 'WEB_IDENTITY_TOKEN_INVALID' })
   })
 
   it('is refused unsigned, signed by a shared secret, by a stranger, or changed', async () => {
-    const verifier = new WebIdentityVerifier()
+    const verifier = newVerifier()
     const good = await token()
     const [, body = '', signature = ''] = good.split('.')
     const unsigned = `${Buffer.from('{"alg":"none"}').toString('base64url')}.${body}.`
@@ -118,7 +119,9 @@ describe('an identity token', () => {
 
   it('that is refused is not quoted', async () => {
     const jwt = await token({ aud: 'someone-else', secret: 'hunter2' })
-    const error = await new WebIdentityVerifier().verify(jwt, trusted()).catch((e: unknown) => e)
+    const error = await newVerifier()
+      .verify(jwt, trusted())
+      .catch((e: unknown) => e)
     expect(JSON.stringify(error) + String(error) + String((error as Error).cause)).not.toMatch(/hunter2|eyJ/)
   })
 })
@@ -127,12 +130,12 @@ describe('a provider', () => {
   it('may sign with elliptic curves', async () => {
     const ec = await makeKey('ec', 'ES256')
     publish(keys.jwk, ec.jwk)
-    await expect(new WebIdentityVerifier().verify(await token({}, ec), trusted())).resolves.toBeDefined()
+    await expect(newVerifier().verify(await token({}, ec), trusted())).resolves.toBeDefined()
     publish(keys.jwk)
   })
 
   it('may turn its keys over; a new one is fetched when it is first named, and a flood of unknown ones is not', async () => {
-    const verifier = new WebIdentityVerifier()
+    const verifier = newVerifier()
     await verifier.verify(await token(), trusted())
     const next = await makeKey('k2')
     publish(keys.jwk, next.jwk)
@@ -140,14 +143,20 @@ describe('a provider', () => {
     const stranger = await makeKey('k3')
     for (let i = 0; i < 20; i++) await verifier.verify(await token({}, stranger), trusted()).catch(() => {})
     expect(requests.filter((url) => url === '/keys').length).toBeLessThanOrEqual(1)
-    const fresh = new WebIdentityVerifier()
+    const fresh = newVerifier()
     await expect(fresh.verify(await token({}, next), trusted())).resolves.toBeDefined()
     publish(keys.jwk)
   })
 
-  it('that is away is asked again the next time', async () => {
-    const verifier = new WebIdentityVerifier()
+  it('that is away is not asked for every token, and asked again after a while', async () => {
+    const patient = newVerifier()
     answers['/.well-known/openid-configuration'] = { status: 503, body: '' }
+    requests.length = 0
+    for (let attempt = 0; attempt < 5; attempt++) {
+      await expect(patient.verify(await token(), trusted())).rejects.toBeDefined()
+    }
+    expect(requests).toHaveLength(1)
+    const verifier = newVerifier(0)
     await expect(verifier.verify(await token(), trusted())).rejects.toMatchObject({
       code: expect.stringMatching(/^WEB_IDENTITY_PROVIDER_/),
     })
@@ -159,13 +168,28 @@ describe('a provider', () => {
     })
   })
 
+  it('is not asked where it is not listed, or keeps its keys where nobody may look', async () => {
+    const refused = { code: 'WEB_IDENTITY_PROVIDER_REFUSED' }
+    const others = new WebIdentityVerifier({ hosts: ['login.example.org'] })
+    await expect(others.verify(await token(), trusted())).rejects.toMatchObject(refused)
+    const anyPublic = new WebIdentityVerifier({ hosts: [] })
+    requests.length = 0
+    await expect(anyPublic.verify(await token(), trusted())).rejects.toMatchObject(refused)
+    expect(requests).toEqual([])
+    describeProvider({ jwks_uri: 'http://169.254.169.254/latest/meta-data/' })
+    await expect(newVerifier().verify(await token(), trusted())).rejects.toMatchObject(refused)
+    describeProvider({ jwks_uri: `http://localhost:${new URL(issuer).port}/keys` })
+    await expect(newVerifier().verify(await token(), trusted())).rejects.toMatchObject(refused)
+    describeProvider()
+  })
+
   it.each([
     ['names another issuer', { issuer: 'https://evil.example' }],
     ['has no keys', { jwks_uri: undefined }],
     ['keeps its keys in a file', { jwks_uri: 'file:///etc/passwd' }],
   ])('that %s is refused', async (_what, changes) => {
     describeProvider(changes)
-    await expect(new WebIdentityVerifier().verify(await token(), trusted())).rejects.toMatchObject({
+    await expect(newVerifier().verify(await token(), trusted())).rejects.toMatchObject({
       code: 'WEB_IDENTITY_PROVIDER_INVALID',
     })
     describeProvider()
@@ -173,9 +197,9 @@ describe('a provider', () => {
 
   it('sends nobody elsewhere, and cannot fill the memory', async () => {
     answers['/keys'] = { status: 302, headers: { location: 'http://127.0.0.1:1/' }, body: '' }
-    await expect(new WebIdentityVerifier().verify(await token(), trusted())).rejects.toBeDefined()
+    await expect(newVerifier().verify(await token(), trusted())).rejects.toBeDefined()
     answers['/keys'] = { body: JSON.stringify({ keys: [], padding: 'x'.repeat(2 * 1024 * 1024) }) }
-    await expect(new WebIdentityVerifier().verify(await token(), trusted())).rejects.toMatchObject({
+    await expect(newVerifier().verify(await token(), trusted())).rejects.toMatchObject({
       code: 'WEB_IDENTITY_PROVIDER_INVALID',
     })
     publish(keys.jwk)
@@ -188,7 +212,7 @@ describe('a provider', () => {
     'ldap://x',
     'nonsense',
   ])('is not reached at %s', async (url) => {
-    const verified = new WebIdentityVerifier().verify(await token(), { issuer: url, clientIds: ['coffer'] })
+    const verified = newVerifier().verify(await token(), { issuer: url, clientIds: ['coffer'] })
     await expect(verified).rejects.toMatchObject({ code: 'WEB_IDENTITY_PROVIDER_INVALID' })
   })
 })
@@ -196,7 +220,7 @@ describe('a provider', () => {
 describe('session tags of a token', () => {
   const CLAIM = 'https://aws.amazon.com/tags'
   const tagsOf = async (claim: unknown) =>
-    (await new WebIdentityVerifier().verify(await token({ [CLAIM]: claim }), trusted())).sessionTags
+    (await newVerifier().verify(await token({ [CLAIM]: claim }), trusted())).sessionTags
 
   it('are one value each, alone or in a list', async () => {
     const claim = { principal_tags: { team: ['blue'], site: 'north' }, transitive_tag_keys: ['team'] }

@@ -8,8 +8,9 @@ import {
   type JWTVerifyGetKey,
   jwtVerify,
 } from 'jose'
-import { boundedFetch } from './bounded-fetch.ts'
-import { discover } from './discover.ts'
+import { AddressGuard } from './address-guard.ts'
+import { type BoundedFetch, guardedFetch } from './bounded-fetch.ts'
+import { discover, parseIssuer } from './discover.ts'
 import { webIdentityError } from './errors.ts'
 import { type SessionTags, sessionTagsIn } from './session-tags.ts'
 
@@ -48,22 +49,53 @@ const KEYS_COOLDOWN_MS = 10_000
 /** A key that the provider has withdrawn is no longer believed after this. */
 const KEYS_AGE_MS_MAX = 10 * 60_000
 const PROVIDERS_MAX = 1_000
+/** A provider that is away is not asked for every token that claims to be of it. */
+const FAILED_FOR_MS = 10_000
+const OF_PROVIDER = 'WEB_IDENTITY_PROVIDER_'
+
+export interface WebIdentityOptions {
+  /** Host names of issuers that may be asked, wherever they are. None: all that are at public addresses. */
+  readonly hosts: readonly string[]
+  readonly failedForMs?: number
+}
 
 /**
  * Verifies identity tokens of OpenID Connect providers. Keeps what providers say of themselves and their keys; a new key is
  * fetched when a token first names it.
  *
- *     const verifier = new WebIdentityVerifier()
+ *     const verifier = new WebIdentityVerifier({ hosts: [] })
  *     const who = await verifier.verify(token, { issuer: 'https://login.example.org', clientIds: ['coffer'] })
  */
 export class WebIdentityVerifier {
+  readonly #guard: AddressGuard
+  readonly #fetch: BoundedFetch
+  readonly #failedForMs: number
   readonly #keySets = new Map<string, Promise<JWTVerifyGetKey>>()
+  /** Providers that did not answer, or not as one: not asked again for a while. */
+  readonly #failures = new Map<string, { readonly error: Error; readonly untilMs: number }>()
+
+  constructor({ hosts, failedForMs = FAILED_FOR_MS }: WebIdentityOptions) {
+    this.#guard = new AddressGuard(hosts)
+    this.#fetch = guardedFetch(this.#guard)
+    this.#failedForMs = failedForMs
+  }
 
   /**
-   * WEB_IDENTITY_TOKEN_INVALID, WEB_IDENTITY_TOKEN_EXPIRED, WEB_IDENTITY_PROVIDER_INVALID,
+   * WEB_IDENTITY_TOKEN_INVALID, WEB_IDENTITY_TOKEN_EXPIRED, WEB_IDENTITY_PROVIDER_INVALID, WEB_IDENTITY_PROVIDER_REFUSED,
    * WEB_IDENTITY_PROVIDER_UNREACHABLE. (OpenID Connect Core, section 3.1.3.7; RFC 8725.)
    */
   async verify(token: string, { issuer, clientIds }: TrustedProvider): Promise<WebIdentity> {
+    const failure = this.#failures.get(issuer)
+    if (failure !== undefined && failure.untilMs > Date.now()) throw failure.error
+    try {
+      return identityOf(await this.#verified(token, issuer, clientIds), issuer, clientIds)
+    } catch (error) {
+      if (isCofferError(error) && error.code.startsWith(OF_PROVIDER)) this.#noteFailure(issuer, error)
+      throw error
+    }
+  }
+
+  async #verified(token: string, issuer: string, clientIds: readonly string[]): Promise<JWTPayload> {
     const keySet = await this.#keySetOf(issuer)
     const { payload } = await jwtVerify(token, keySet, {
       issuer,
@@ -74,18 +106,38 @@ export class WebIdentityVerifier {
     }).catch((error: unknown) => {
       throw tokenError(error)
     })
-    return identityOf(payload, issuer, clientIds)
+    return payload
+  }
+
+  #noteFailure(issuer: string, error: Error): void {
+    if (this.#failures.size >= PROVIDERS_MAX) this.#failures.clear()
+    this.#failures.set(issuer, { error, untilMs: Date.now() + this.#failedForMs })
   }
 
   #keySetOf(issuer: string): Promise<JWTVerifyGetKey> {
     const known = this.#keySets.get(issuer)
     if (known !== undefined) return known
     if (this.#keySets.size >= PROVIDERS_MAX) this.#keySets.clear()
-    const found = findKeySet(issuer)
+    const found = this.#findKeySet(issuer)
     this.#keySets.set(issuer, found)
-    // A provider that was away is asked again.
+    // A provider that was away is asked again, in a while.
     found.catch(() => this.#keySets.delete(issuer))
     return found
+  }
+
+  async #findKeySet(issuer: string): Promise<JWTVerifyGetKey> {
+    if (!this.#guard.isIssuerAllowed(parseIssuer(issuer))) throw webIdentityError('WEB_IDENTITY_PROVIDER_REFUSED')
+    const { jwks_uri: address } = (await discover(issuer, 'coffer', this.#fetch)).serverMetadata()
+    const isSafe = address?.startsWith('https://') || (address?.startsWith('http://') && issuer.startsWith('http://'))
+    if (address === undefined || !isSafe || !URL.canParse(address)) {
+      throw webIdentityError('WEB_IDENTITY_PROVIDER_INVALID', { issuer })
+    }
+    return createRemoteJWKSet(new URL(address), {
+      timeoutDuration: KEYS_TIMEOUT_MS,
+      cooldownDuration: KEYS_COOLDOWN_MS,
+      cacheMaxAge: KEYS_AGE_MS_MAX,
+      [customFetch]: (url, options) => this.#fetch(url, options),
+    })
   }
 }
 
@@ -100,20 +152,6 @@ export function claimedIssuer(token: string): string | undefined {
   } catch {
     return undefined
   }
-}
-
-async function findKeySet(issuer: string): Promise<JWTVerifyGetKey> {
-  const { jwks_uri: address } = (await discover(issuer, 'coffer')).serverMetadata()
-  const isSafe = address?.startsWith('https://') || (address?.startsWith('http://') && issuer.startsWith('http://'))
-  if (address === undefined || !isSafe || !URL.canParse(address)) {
-    throw webIdentityError('WEB_IDENTITY_PROVIDER_INVALID', { issuer })
-  }
-  return createRemoteJWKSet(new URL(address), {
-    timeoutDuration: KEYS_TIMEOUT_MS,
-    cooldownDuration: KEYS_COOLDOWN_MS,
-    cacheMaxAge: KEYS_AGE_MS_MAX,
-    [customFetch]: (url, options) => boundedFetch(url, options),
-  })
 }
 
 /** Without the cause where it is about the token: it could quote it. */

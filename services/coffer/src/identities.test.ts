@@ -10,16 +10,17 @@ const ROLE = 'arn:aws:iam::111122223333:role/agents'
 function opened(configuration: unknown) {
   const identitiesFile = join(directory, 'identities.json')
   writeFileSync(identitiesFile, JSON.stringify(configuration))
-  return openIdentities({ identitiesFile })
+  return openIdentities({ identitiesFile, oidcIssuerHosts: [] })
 }
 
 describe('the file of identities', () => {
   it('says which certificates become what', () => {
     const certificates = [{ when: { commonName: 'agent-*', uri: ['a', 'b'] }, assume: ROLE }]
-    expect(opened({ certificates })?.certificateRules).toEqual([
+    expect(opened({ certificates }).certificateRules).toEqual([
       { when: { 'certificate:commonname': ['agent-*'], 'certificate:uri': ['a', 'b'] }, assume: ROLE },
     ])
-    expect(openIdentities({ identitiesFile: undefined })).toBeUndefined()
+    const none = openIdentities({ identitiesFile: undefined, oidcIssuerHosts: ['login.example.org'] })
+    expect(none).toEqual({ oidcIssuerHosts: ['login.example.org'], certificateRules: [] })
   })
 
   it.each([

@@ -4,10 +4,10 @@ import { z } from 'zod'
 import { cofferError } from './errors.ts'
 
 /** Plain data, as workers are sent it. */
-export type IdentityOptions = Pick<Configuration, 'identitiesFile'>
+export type IdentityOptions = Pick<Configuration, 'identitiesFile' | 'oidcIssuerHosts'>
 
-export function identityOptionsOf({ identitiesFile }: Configuration): IdentityOptions {
-  return { identitiesFile }
+export function identityOptionsOf({ identitiesFile, oidcIssuerHosts }: Configuration): IdentityOptions {
+  return { identitiesFile, oidcIssuerHosts }
 }
 
 const RULES_MAX = 1_000
@@ -39,11 +39,10 @@ const IdentitiesConfiguration = z.strictObject({
 })
 
 /** Whom this server's operator lets in. COFFER_IDENTITIES_CONFIGURATION_INVALID. */
-export function openIdentities({ identitiesFile }: IdentityOptions): IdentitySettings | undefined {
-  if (identitiesFile === undefined) return undefined
-  const parsed = IdentitiesConfiguration.safeParse(readConfigFile(identitiesFile))
-  if (!parsed.success) throw invalid(identitiesFile, messagesOf(parsed.error))
-  return { certificateRules: parsed.data.certificates.map((rule) => ruleOf('certificate', rule)) }
+export function openIdentities({ identitiesFile, oidcIssuerHosts }: IdentityOptions): IdentitySettings {
+  const parsed = IdentitiesConfiguration.safeParse(identitiesFile === undefined ? {} : readConfigFile(identitiesFile))
+  if (!parsed.success) throw invalid(identitiesFile ?? '', messagesOf(parsed.error))
+  return { oidcIssuerHosts, certificateRules: parsed.data.certificates.map((rule) => ruleOf('certificate', rule)) }
 }
 
 interface WrittenRule {

@@ -125,7 +125,7 @@ export function createIamService(options: IamServiceOptions): IamService {
         throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
       }
       const { performSts, WebIdentityVerifier } = await import('./sts/perform-sts.ts')
-      verifier ??= new WebIdentityVerifier()
+      verifier ??= new WebIdentityVerifier({ hosts: identities.oidcIssuerHosts })
       const directory = await store.current()
       const known = identified && { ...identified, policies: reader.read(identified.policies) }
       const parts = { mesh, recipient, directory, tokens, verifier, identities, caller: known, certificate, values }

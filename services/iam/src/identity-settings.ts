@@ -1,5 +1,7 @@
 /** Whom the operator lets in, without an account having registered a provider for them. */
 export interface IdentitySettings {
+  /** Hosts of OpenID Connect issuers that this server asks, wherever they are. None: all that are at public addresses. */
+  readonly oidcIssuerHosts: readonly string[]
   /** By client certificate. */
   readonly certificateRules: readonly IdentityRule[]
 }
@@ -12,4 +14,4 @@ export interface IdentityRule {
   readonly assume: string
 }
 
-export const NO_IDENTITIES: IdentitySettings = { certificateRules: [] }
+export const NO_IDENTITIES: IdentitySettings = { oidcIssuerHosts: [], certificateRules: [] }
