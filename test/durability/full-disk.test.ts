@@ -1,35 +1,21 @@
-import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, describe, expect, it } from 'vitest'
 import { describeUnavailable } from '../harness/find-program.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
-import { startServer, temporaryDirectory } from '../harness/start-server.ts'
+import { mountSmallDisk } from '../harness/small-disk.ts'
+import { startServer } from '../harness/start-server.ts'
 
-const DISK_BYTES = 96 * 1024 * 1024
-const mountPoint = temporaryDirectory('small-disk')
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${DISK_BYTES}`, 'tmpfs', mountPoint])
+const disk = mountSmallDisk(96 * 1024 * 1024)
+afterAll(() => disk.unmount())
 
-afterAll(() => {
-  if (mounted.status === 0) spawnSync('umount', [mountPoint])
-  rmSync(mountPoint, { recursive: true, force: true })
-})
-
-/** Leaves about `freeBytes` on the disk. */
-function fill(name: string, freeBytes: number): string {
-  const { bavail, bsize } = statfsSync(mountPoint)
-  const file = join(mountPoint, name)
-  writeFileSync(file, Buffer.alloc(Math.max(0, bavail * bsize - freeBytes)))
-  return file
-}
-
-if (mounted.status !== 0) {
+if (!disk.isMounted) {
   describeUnavailable('a full disk', 'only root may mount a small tmpfs')
 } else {
   describe('a full disk', async () => {
-    const dataDir = join(mountPoint, 'data')
+    const dataDir = join(disk.path, 'data')
     mkdirSync(dataDir)
     const server = await startServer({ dataDir })
     afterAll(async () => await server.dispose())
@@ -53,7 +39,7 @@ if (mounted.status !== 0) {
     ])(
       'refuses a %s object clearly, keeps the old one whole, and goes on when there is room',
       async (Key, freeBytes, sizeBytes) => {
-        const filler = fill(`filler-${Key}`, freeBytes)
+        const filler = disk.fill(freeBytes)
         let refused: unknown
         // Some pages that a write needs may be free yet: the disk is full after a few.
         for (let tries = 0; tries < 60 && refused === undefined; tries++) {

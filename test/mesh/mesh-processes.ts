@@ -17,8 +17,17 @@ export interface MeshProcesses {
   readonly healthAddresses: ReadonlyMap<string, string>
   readonly env: NodeJS.ProcessEnv
   readonly meshKey: string
+  /** Another process in the place of one, on the same port, with `more` settings than the first had; resolves when it is ready. */
+  replace(name: string, more?: Readonly<Record<string, string>>): Promise<void>
   logs(): string
   stop(): Promise<void>
+}
+
+export interface MeshPlan {
+  /** Services beside those that every mesh has. */
+  readonly more?: readonly string[]
+  /** Settings of one process, by its name: `gateway 1`, `kms`. */
+  readonly of?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
 /** Two gateways and one of each other service, each a process of its own, over one data directory and one NATS server. */
@@ -26,6 +35,7 @@ export async function startMesh(
   nats: NatsServer,
   directory: string,
   settings: Readonly<Record<string, string>> = {},
+  { more = [], of = {} }: MeshPlan = {},
 ): Promise<MeshProcesses> {
   const { stdout: meshKey } = await coffer(['mesh-key'], cleanEnvironment({}))
   const meshKeyFile = join(directory, 'mesh.key')
@@ -46,20 +56,24 @@ export async function startMesh(
   })
   const groups = new Map<string, ProcessGroup>()
   const healthAddresses = new Map<string, string>()
-  const start = async (name: string, service: string, more: Record<string, string> = {}): Promise<void> => {
-    const args = [COFFER, 'service', service]
+  const settingsOf = new Map<string, Record<string, string>>()
+  let earlierLogs = ''
+  const start = async (name: string, own: Readonly<Record<string, string>> = {}): Promise<void> => {
+    const [service = ''] = name.split(' ')
     const health = `127.0.0.1:${await freePort()}`
     healthAddresses.set(name, health)
-    const settings = { ...env, COFFER_HEALTH_ADDRESS: health, ...more }
-    groups.set(name, startGroup(process.execPath, args, { env: settings, cwd: REPOSITORY }))
+    settingsOf.set(name, { ...of[name], ...own })
+    const environment = { ...env, ...settingsOf.get(name), COFFER_HEALTH_ADDRESS: health }
+    const args = [COFFER, 'service', service]
+    groups.set(name, startGroup(process.execPath, args, { env: environment, cwd: REPOSITORY }))
   }
-  for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service, service)
+  for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service)
   await untilReady(groups)
-  await start('rotation', 'rotation')
+  for (const service of ['rotation', ...more]) await start(service)
   const gateways: ClientTarget[] = []
   for (const name of ['gateway 1', 'gateway 2']) {
     const port = await freePort()
-    await start(name, 'gateway', { COFFER_ADDRESS: `127.0.0.1:${port}` })
+    await start(name, { COFFER_ADDRESS: `127.0.0.1:${port}` })
     const caFile = join(dataDir, 'certs', 'public.crt')
     gateways.push({ endpoint: `https://127.0.0.1:${port}`, caFile, accessKeyId, secretAccessKey })
   }
@@ -70,7 +84,12 @@ export async function startMesh(
     healthAddresses,
     env,
     meshKey: meshKey.trim(),
-    logs: () => [...groups].map(([name, group]) => `--- ${name}\n${group.logs()}`).join('\n'),
+    async replace(name, own = {}) {
+      earlierLogs += `--- ${name}, before\n${groups.get(name)?.logs()}\n`
+      await start(name, { ...settingsOf.get(name), ...own })
+      await untilReady(new Map([...groups].filter(([other]) => other === name)))
+    },
+    logs: () => earlierLogs + [...groups].map(([name, group]) => `--- ${name}\n${group.logs()}`).join('\n'),
     async stop() {
       for (const group of [...groups.values()].reverse()) await group.stop()
     },

@@ -9,6 +9,7 @@ import { meshError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { MeshOptions, NatsOptions } from './mesh-options.ts'
 import type { NatsTransporter } from './nats-transporter.ts'
+import { knowPeersBy } from './peers.ts'
 import { decodeWire, encodeWire, errorShapeOf, type Outcome } from './wire.ts'
 
 const REQUEST_TIMEOUT_MS = 10_000
@@ -57,6 +58,7 @@ export class Mesh {
   readonly #courier: KeyCourier
   readonly #logger: Logger
   readonly #observerOf: MeshOptions['observerOf']
+  readonly #peers: ReturnType<typeof knowPeersBy> | undefined
   readonly #offered = new Map<ServiceName, Offered>()
   readonly #clients = new Map<ServiceName, Services[ServiceName]>()
   readonly #registered: Service[] = []
@@ -81,6 +83,7 @@ export class Mesh {
       serializer: 'CBOR',
       ...(transporter && { transporter }),
     })
+    this.#peers = transporter && knowPeersBy(transporter, this.#broker)
   }
 
   /** MESH_KEY_MISSING: NATS without a mesh key. MESH_NATS_REFUSED. Waits for a NATS server that is not there yet. */
@@ -105,7 +108,7 @@ export class Mesh {
     }
     this.#offered.set(name, { service: service as unknown as Offered['service'], bound: new Map() })
     this.#registered.push(this.#broker.createService({ name, actions }))
-    if (this.#broker.transit !== undefined && this.#broker.transit !== null) await this.#broker.waitForServices(name)
+    await this.#peers?.announceOwn(name)
   }
 
   /** A client of a service: one of this process if it offers the service, else whichever of the mesh. */
@@ -166,6 +169,7 @@ export class Mesh {
    */
   async withdraw(): Promise<void> {
     for (const service of this.#registered.splice(0)) await this.#broker.destroyService(service)
+    await this.#peers?.announce()
     const timeout = sleep(this.#broker.options.requestTimeout ?? REQUEST_TIMEOUT_MS, undefined, { ref: false })
     await Promise.race([Promise.all(this.#answering), timeout])
   }
@@ -173,6 +177,7 @@ export class Mesh {
   /** Withdraws, and leaves the mesh. */
   async stop(): Promise<void> {
     await this.withdraw()
+    this.#peers?.stop()
     await this.#broker.stop()
   }
 

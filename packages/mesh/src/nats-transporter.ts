@@ -1,15 +1,27 @@
 import { readFileSync } from 'node:fs'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import { Transporters } from 'moleculer'
-import { type ConnectionOptions, credsAuthenticator } from 'nats'
+import { type ConnectionOptions, credsAuthenticator, Events, type NatsConnection } from 'nats'
 import type { Logger } from './logger.ts'
 import type { NatsOptions } from './mesh-options.ts'
 import { cutIntoPieces, PieceJoiner } from './pieces.ts'
 import { reachNats } from './reach-nats.ts'
 
+/** A connection that the network has forgotten, without a word, is given up in this time and as many again. */
+const PING_INTERVAL_MS = 1_500
+const PINGS_UNANSWERED_MAX = 2
+
 /** Moleculer's transporter for NATS, which carries messages of any size: a listing of long names does not fit into one. */
 export class NatsTransporter extends Transporters.NATS {
   readonly #joiner = new PieceJoiner()
+  /** Told when the connection is lost: what is on its way then may never arrive. */
+  onLost: () => void = () => undefined
+  onFound: () => void = () => undefined
+
+  override async connect(): Promise<void> {
+    await super.connect()
+    void this.#watch()
+  }
 
   override async send(topic: string, data: Buffer): Promise<void> {
     for (const piece of cutIntoPieces(data)) await super.send(topic, piece)
@@ -18,6 +30,14 @@ export class NatsTransporter extends Transporters.NATS {
   override receive(command: string, data: Buffer): Promise<void> | void {
     const message = this.#joiner.add(data)
     return message && super.receive(command, message)
+  }
+
+  async #watch(): Promise<void> {
+    const client = this.client as NatsConnection
+    for await (const { type } of client.status()) {
+      if (type === Events.Disconnect) this.onLost()
+      if (type === Events.Reconnect) this.onFound()
+    }
   }
 }
 
@@ -39,5 +59,7 @@ function natsConnectionOptions(nats: NatsOptions): ConnectionOptions {
     ...((tls !== undefined || url.includes('tls://')) && { tls: tls ?? {} }),
     maxReconnectAttempts: -1,
     reconnectTimeWait: 250,
+    pingInterval: PING_INTERVAL_MS,
+    maxPingOut: PINGS_UNANSWERED_MAX,
   }
 }

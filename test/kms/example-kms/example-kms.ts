@@ -1,6 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import type {
   EncryptionContext,
@@ -16,10 +17,11 @@ import { z } from 'zod'
 
 /*
  * A KMS connector as a third party writes it: a package of its own, named in the configuration. Its master keys are derived
- * from a file. For tests, a file `mood` beside it says how it behaves: well, away, hanging, rubbish, or wrong-key.
+ * from a file. For tests, a file `mood` beside it says how it behaves: well, slow, away, hanging, rubbish, or wrong-key.
  */
 const Options = z.strictObject({ directory: z.string().min(1), timeoutMs: z.int().optional() })
 const NONCE_BYTES = 12
+const SLOW_MS = 1_000
 const TAG_BYTES = 16
 
 interface StoredKey {
@@ -125,6 +127,7 @@ class ExampleConnector implements KmsConnector {
   async #answer(): Promise<void> {
     const mood = this.#mood()
     if (mood === 'away') throw kmsError('KMS_UNAVAILABLE')
+    if (mood === 'slow') await sleep(SLOW_MS)
     if (mood === 'rubbish') throw new TypeError('secret-in-an-error')
     if (mood === 'hanging') await new Promise(() => {})
   }
