@@ -17,8 +17,9 @@ import type { JobProgress, KeyUse } from '@coffer/contracts'
 import type { Job, Schedule } from '@coffer/job-queue'
 import { describe, expect, it, vi } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
+import { startGroup } from '../harness/process-group.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
-import { serverForSuite } from '../harness/start-server.ts'
+import { COFFER, REPOSITORY, serverForSuite } from '../harness/start-server.ts'
 
 const POLL_MS = 100
 const WAIT_MS_MAX = 100_000
@@ -264,6 +265,19 @@ describe('a job that cannot be done', () => {
     expect(lost).toMatchObject({ state: 'failed', failure: { code: 'KMS_KEY_NOT_FOUND' } })
     const nowhere = await until((await start('reencrypt', '--bucket', 'never-made')).id, hasEnded)
     expect(nowhere).toMatchObject({ state: 'failed', failure: { code: 'ROTATION_BUCKET_NOT_FOUND' } })
+  })
+})
+
+describe('a job that is followed while no server runs', () => {
+  it('says that nobody is there to run it, and goes on when one is', async () => {
+    await server.stop()
+    const args = [COFFER, 'job', 'start', 'scrub', '--follow']
+    const follower = startGroup(process.execPath, args, { env: server.env, cwd: REPOSITORY })
+    await expect.poll(() => follower.logs(), { timeout: 60_000 }).toContain('no server runs on this data directory')
+    await server.restart()
+    expect(await follower.ended).toEqual({ code: 0, signal: null })
+    expect(follower.logs()).toContain('completed')
+    expect(follower.logs().match(/no server runs/g)).toHaveLength(1)
   })
 })
 

@@ -3,15 +3,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Job, Timetable } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { Command } from 'commander'
+import { isRunning } from '../is-running.ts'
 import { jobKindCommands } from './job-kinds.ts'
 import { renderJob, renderJobs, renderProgress, renderSchedules } from './job-tables.ts'
-import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
 import { duration, positiveInteger } from './quantities.ts'
 import { withStore } from './with-store.ts'
 
 const LIST_DEFAULT = 50
 const FOLLOW_POLL_MS = 500
+/** How often who follows a job is to know whether anyone is there to run it. */
+const LOOK_FOR_SERVER_MS = 5_000
 
 interface Json {
   readonly json?: boolean
@@ -46,7 +49,8 @@ async function startJob(job: Pick<Job, 'kind' | 'request'>, command: Command): P
   const { json, follow: stays } = command.opts<Json & { follow?: boolean }>()
   await withStore(command, async (mesh) => {
     const submitted = await mesh.use('rotation').submitJob({ ...job, submittedBy: whoAsks() })
-    show((stays && (await follow(mesh, submitted.id))) || submitted, json)
+    if (!stays) tellWhereNobodyRuns(command)
+    show((stays && (await follow(mesh, submitted.id, command))) || submitted, json)
   })
 }
 
@@ -82,7 +86,7 @@ function followCommand(): Command {
   const command = new Command('follow').description('tell how far a job is, until it has ended').argument('<job>')
   return withFlags(command).action(async (id: string, { json }: Json) => {
     await withStore(command, async (mesh) => {
-      const job = await follow(mesh, id)
+      const job = await follow(mesh, id, command)
       if (job === undefined) return noSuchJob(command, id)
       show(job, json)
     })
@@ -130,8 +134,10 @@ async function putSchedule(job: Pick<Job, 'kind' | 'request'>, command: Command)
 }
 
 /** The job when it has ended. Lines of its progress go to standard error: the answer is on standard output. */
-async function follow(mesh: Mesh, id: string): Promise<Job | undefined> {
+async function follow(mesh: Mesh, id: string, command: Command): Promise<Job | undefined> {
   let told = ''
+  let lookAt = 0
+  let isAlone = false
   for (;;) {
     const job = await mesh.use('rotation').findJob(id)
     if (job === undefined) return undefined
@@ -142,8 +148,24 @@ async function follow(mesh: Mesh, id: string): Promise<Job | undefined> {
       if (job.state === 'failed' || Number(job.result?.failedCount ?? 0) > 0) process.exitCode = 1
       return job
     }
+    if (Date.now() >= lookAt) {
+      isAlone = isAlone ? nobodyRuns(command) : tellWhereNobodyRuns(command)
+      lookAt = Date.now() + LOOK_FOR_SERVER_MS
+    }
     await sleep(FOLLOW_POLL_MS)
   }
+}
+
+/** On a mesh the rotation service has answered; on a data directory the store itself has. */
+function nobodyRuns(command: Command): boolean {
+  const configuration = configurationValues(command)
+  return configuration.natsUrl === undefined && !isRunning(configuration)
+}
+
+function tellWhereNobodyRuns(command: Command): boolean {
+  const isAlone = nobodyRuns(command)
+  if (isAlone) process.stderr.write('no server runs on this data directory: the job waits for one\n')
+  return isAlone
 }
 
 function noSuchJob(command: Command, id: string): never {

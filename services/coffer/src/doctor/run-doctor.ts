@@ -3,11 +3,12 @@ import { join, resolve } from 'node:path'
 import type { Configuration } from '@coffer/config'
 import { readTlsMaterial, tlsSettingsOf } from '../certificates/tls-settings.ts'
 import { openStoreFor } from '../cli/open-store.ts'
+import { isRunning } from '../is-running.ts'
 import { checkCertificates } from './certificate-checks.ts'
 import { type Finding, ok, problem, reasonOf } from './finding.ts'
 import { checkReach } from './reach-checks.ts'
 import { checkRevocationLists } from './revocation-checks.ts'
-import { checkStore, isRunning } from './store-checks.ts'
+import { checkStore } from './store-checks.ts'
 
 /** Looks at everything that a start, or a client, could stumble over. Changes nothing. */
 export async function runDoctor(configuration: Configuration): Promise<readonly Finding[]> {

@@ -1,8 +1,7 @@
-import { constants, existsSync } from 'node:fs'
+import { constants } from 'node:fs'
 import { access, readFile, stat, statfs } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import type { Configuration } from '@coffer/config'
-import { takeFileLock, whyNotLocked } from '../file-lock.ts'
 import { type Finding, ok, problem, reasonOf, warning } from './finding.ts'
 
 const OTHERS = 0o077
@@ -87,17 +86,4 @@ async function checkDisk(path: string): Promise<Finding[]> {
     return [warning('disk-low', path, `${text}, but few inodes: large objects are files`)]
   }
   return [ok('disk', path, text)]
-}
-
-/** Whether a server runs on the store now. */
-export function isRunning(configuration: Configuration): boolean {
-  const path = join(resolve(configuration.dataDir), 'lock')
-  // Taking a lock makes its file: nothing is to be changed here.
-  if (!existsSync(path)) return false
-  try {
-    takeFileLock(path)()
-    return false
-  } catch (error) {
-    return whyNotLocked(error) === 'busy'
-  }
 }
