@@ -13,6 +13,7 @@ import {
   PutBucketNotificationConfigurationCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
+  RenameObjectCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
@@ -199,6 +200,19 @@ describe('events', () => {
     expect(sequencers).toEqual([...sequencers].sort())
     expect(new Set(sequencers).size).toBe(8)
     expect(JSON.stringify(records)).not.toContain('hidden tag')
+  })
+
+  it('of a rename tell that the old name is gone and the new one there', async () => {
+    const bucket = await newBucket(s3)
+    const Events = ['s3:ObjectCreated:Copy' as const, 's3:ObjectRemoved:*' as const]
+    await configure(bucket, { QueueConfigurations: [{ QueueArn: HOOK, Events }] })
+    const put = await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'old', Body: 'x' }))
+    await s3.send(new RenameObjectCommand({ Bucket: bucket, Key: 'new', RenameSource: 'old' }))
+    const told = await untilTold(bucket, 2)
+    const gone = told.find(({ s3: { object } }) => object.key === 'old')
+    const there = told.find(({ s3: { object } }) => object.key === 'new')
+    expect([gone?.eventName, there?.eventName]).toEqual(['ObjectRemoved:Delete', 'ObjectCreated:Copy'])
+    expect(there?.s3.object).toMatchObject({ size: 1, eTag: put.ETag?.slice(1, -1) })
   })
 
   it('are only of what the filter and the list of events ask for, and of what succeeded', async () => {

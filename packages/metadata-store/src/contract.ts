@@ -9,6 +9,7 @@ import { modelContract } from './contract/model.ts'
 import { outboxContract } from './contract/outbox.ts'
 import { quotasContract } from './contract/quotas.ts'
 import { recordsContract } from './contract/records.ts'
+import { renamesContract } from './contract/renames.ts'
 import { uploadsContract } from './contract/uploads.ts'
 import { versionsContract } from './contract/versions.ts'
 import type { MetadataStore } from './metadata-store.ts'
@@ -47,6 +48,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     blobsContract(under)
     outboxContract(under)
     recordsContract(under)
+    renamesContract(under)
     quotasContract(under)
     modelContract(under)
 

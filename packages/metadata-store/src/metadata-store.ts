@@ -38,6 +38,13 @@ export interface CommitVersion {
     /** Parts as read when the version was planned; a part replaced since then fails with META_UPLOAD_CHANGED. */
     readonly parts: readonly { readonly partNumber: number; readonly blobId: BlobId }[]
   }
+  /** The version of another key whose place this one takes: it goes in the same commit, and its blobs, this one's now, stay. */
+  readonly renames?: {
+    readonly key: string
+    readonly versionId: VersionId
+    /** Its `sealed` as it was when this version was planned. */
+    readonly expectedSealed: Uint8Array
+  }
   /** Go into the outbox in the same commit; absent: none, and nothing is written for them. */
   readonly events?: readonly OutboxEvent[]
 }
@@ -211,7 +218,8 @@ export interface MetadataStore {
   /**
    * Writes a version (or delete marker) as the newest of its key. A null version replaces the key's null version.
    * META_BUCKET_CHANGED, META_PRECONDITION_FAILED (expectedCurrent), META_VERSION_NOT_NEWEST (details.newest: make a
-   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_WRITER_RETIRED (a blob's writer is not registered),
+   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_VERSION_CHANGED (what it renames is gone, or its record is not
+   * the expected one), META_WRITER_RETIRED (a blob's writer is not registered),
    * META_QUOTA_EXCEEDED (details say `scope`: `bucket` or `account`, and `limit`: `size` or `count`).
    */
   commitVersion(commit: CommitVersion): Promise<CommittedVersion>

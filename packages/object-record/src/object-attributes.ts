@@ -54,6 +54,8 @@ export interface ObjectAttributes {
   readonly acl?: ObjectAcl
   /** Absent: it is neither replicated nor a replica. */
   readonly replication?: ReplicationState
+  /** The rename that gave it its name, where its client may ask for it again. */
+  readonly renamed?: { readonly sourceKey: string; readonly clientToken: string }
 }
 
 /** The clear fields that a version's seals are bound to. */

@@ -13,7 +13,7 @@ export type Verdict = 'ok' | 'not-modified' | 'precondition-failed'
 /** A date that is none is ignored, as RFC 9110, section 13.1.3 has it. */
 export function parseConditions(
   headers: Readonly<Record<string, string | undefined>>,
-  prefix: '' | 'x-amz-copy-source-',
+  prefix: '' | 'x-amz-copy-source-' | 'x-amz-rename-source-',
 ): Conditions {
   const ifMatch = headers[`${prefix}if-match`]
   const ifNoneMatch = headers[`${prefix}if-none-match`]

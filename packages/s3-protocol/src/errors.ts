@@ -16,6 +16,7 @@ export const S3_ERRORS = {
   ConditionalRequestConflict: [409, 'A conflicting operation occurred during the request. Try again.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  IdempotencyParameterMismatch: [400, 'The client token was used before, with other parameters.'],
   IllegalLocationConstraintException: [400, 'The specified location constraint is not valid for this endpoint.'],
   IllegalVersioningConfigurationException: [400, 'The versioning configuration specified in the request is not valid.'],
   IncompleteBody: [400, 'You did not provide the number of bytes specified by the Content-Length HTTP header.'],

@@ -30,6 +30,8 @@ export interface VersionDraft {
   readonly bodyOf: (versionId: VersionId) => VersionBody
   readonly condition?: WriteCondition | undefined
   readonly completesUpload?: CommitVersion['completesUpload']
+  /** The version that it takes the place of, with its date: only where a key has one version. */
+  readonly renames?: NonNullable<CommitVersion['renames']> & { readonly lastModifiedAt: number }
   readonly eventName: ObjectEventName
   /** Absent: Coffer itself. */
   readonly origin?: EventOrigin
@@ -64,7 +66,8 @@ export async function commitObject(
     const isNull = bucket.record.versioning !== 'enabled'
     // A null version replaces the one before it, which may be locked.
     invariant(!isNull || bucket.config.objectLock === undefined, 'a bucket with Object Lock is versioned')
-    const lastModifiedAt = Date.now()
+    if (draft.renames) assertRenames(bucket)
+    const lastModifiedAt = draft.renames?.lastModifiedAt ?? Date.now()
     const commit = await sealCommit(context, bucket, draft, { versionId, isNull, lastModifiedAt })
     try {
       const { garbage } = await context.metadata.commitVersion(commit)
@@ -113,7 +116,7 @@ async function sealCommit(
     keyRef: objectKey.keyRef,
   }
   const { bodyKind: _, ...version } = fields
-  const notifications = objectEvents(bucket, bucket.config, () =>
+  const made = objectEvents(bucket, bucket.config, () =>
     eventOf(bucket, draft.origin, draft.eventName, {
       key: draft.key,
       version: place,
@@ -121,6 +124,8 @@ async function sealCommit(
       etag: attributes ? etagOf(attributes).slice(1, -1) : EMPTY_ETAG,
     }),
   )
+  const { renames } = draft
+  const gone = renames && objectEvents(bucket, bucket.config, () => removalEvent(bucket, draft, renames.key))
   return {
     bucketId: record.id,
     bucketRevision: record.revision,
@@ -132,10 +137,26 @@ async function sealCommit(
     body,
     ...(expectedCurrent !== undefined && { expectedCurrent }),
     ...(draft.completesUpload && { completesUpload: draft.completesUpload }),
-    ...((notifications || replication.events.length > 0) && {
-      events: [...(notifications ?? []), ...replication.events],
+    ...(renames && { renames }),
+    ...((made || gone || replication.events.length > 0) && {
+      events: [...(gone ?? []), ...(made ?? []), ...replication.events],
     }),
   }
+}
+
+/**
+ * A rename takes a version away from its name: in a bucket with versions that would take it out of that name's history, which
+ * nothing but the removal of a named version may. InvalidRequest.
+ */
+export function assertRenames({ record }: OpenBucket): void {
+  if (record.versioning === 'unversioned') return
+  throw s3Error('InvalidRequest', {
+    message: 'Objects can be renamed in buckets without versioning only. Use CopyObject and DeleteObject here.',
+  })
+}
+
+function removalEvent(bucket: OpenBucket, { origin }: VersionDraft, key: string) {
+  return eventOf(bucket, origin, 's3:ObjectRemoved:Delete', { key, version: { versionId: '', isNull: true } })
 }
 
 function newestOf(error: CofferError): VersionId | undefined {

@@ -8,7 +8,7 @@ import {
 } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
-import { type KmsAttributes, type SseKind, sealContextOf } from '@coffer/object-record'
+import { type KmsAttributes, type OpenedVersion, type SseKind, sealContextOf } from '@coffer/object-record'
 import { masterKeyNameOf, type SseRequest, s3Error } from '@coffer/s3-protocol'
 import { withKeyNamed } from './key-named.ts'
 import type { Sealing } from './sealing.ts'
@@ -71,6 +71,26 @@ export class ObjectKeys {
       if (isCofferError(error, 'CRYPTO_WRONG_KEY')) throw s3Error('AccessDenied', { cause: error })
       throw error
     }
+  }
+
+  /** The same object key, sealed for another context under the newest version of its master key, or the same key of the client. */
+  async reseal(
+    { attributes, objectKey: stored }: Pick<OpenedVersion, 'attributes' | 'objectKey'>,
+    presented: SseRequest,
+    from: SealContext,
+    to: SealContext,
+  ): Promise<{ readonly stored: StoredObjectKey; readonly kms?: KmsAttributes }> {
+    const { sse, kms } = attributes
+    assertPresentedKeyFits(sse, presented)
+    if (presented.kind === 'SSE-C') {
+      const objectKey = await this.open({ sse, stored }, presented, from)
+      const sealed = sealObjectKeyForCustomer(objectKey, Secret.copyOf(presented.key), to)
+      objectKey.wipe()
+      return { stored: { keyRef: '', sealed } }
+    }
+    const masterKey = kms && { keyName: masterKeyNameOf(kms.keyId), bucketKeyEnabled: kms.bucketKeyEnabled }
+    const resealed = await this.#crypto.resealObjectKey(stored, from, to, masterKey)
+    return { stored: resealed, ...(kms && { kms: withKeyNamed(kms, resealed) }) }
   }
 
   #recipient(): KeyRecipient {

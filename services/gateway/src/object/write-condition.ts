@@ -13,6 +13,9 @@ export interface WriteCondition {
   readonly ifMatchSizeBytes?: number | undefined
   /** In whole seconds. */
   readonly ifMatchModifiedAtMs?: number | undefined
+  /** Of renames only, as is the next: there has to be an object, modified since. */
+  readonly ifModifiedSinceMs?: number | undefined
+  readonly ifUnmodifiedSinceMs?: number | undefined
 }
 
 export function writeConditionOf(headers: Readonly<Record<string, string | undefined>>): WriteCondition | undefined {
@@ -34,6 +37,15 @@ export function deleteConditionOf(headers: Readonly<Record<string, string | unde
   const condition = writeConditionOf(headers)
   if (size === undefined && modified === undefined) return condition
   return { ...condition, ifMatchSizeBytes: size === undefined ? undefined : Number(size), ifMatchModifiedAtMs }
+}
+
+/** The same of a rename, with If-Modified-Since and If-Unmodified-Since (S3 API, RenameObject). A date that is none is ignored. */
+export function renameConditionOf(headers: Readonly<Record<string, string | undefined>>): WriteCondition | undefined {
+  const ifModifiedSinceMs = parseHttpDate(headers['if-modified-since'] ?? '')
+  const ifUnmodifiedSinceMs = parseHttpDate(headers['if-unmodified-since'] ?? '')
+  const condition = writeConditionOf(headers)
+  if (ifModifiedSinceMs === undefined && ifUnmodifiedSinceMs === undefined) return condition
+  return { ...condition, ifModifiedSinceMs, ifUnmodifiedSinceMs }
 }
 
 /**
@@ -58,8 +70,19 @@ export async function resolveCondition(
       throw s3Error('PreconditionFailed', { details: { Condition: 'If-None-Match' } })
     }
   }
+  assertModified(condition, current)
   await assertSizeAndTime(context, bucket, key, condition, current)
   return current?.version.versionId ?? 'none'
+}
+
+function assertModified(
+  { ifModifiedSinceMs, ifUnmodifiedSinceMs }: WriteCondition,
+  current: FoundObject | undefined,
+): void {
+  const modifiedAtMs = current && secondsOf(current.version.lastModifiedAt) * 1000
+  const tooOld = ifModifiedSinceMs !== undefined && !(modifiedAtMs !== undefined && modifiedAtMs > ifModifiedSinceMs)
+  const tooNew = ifUnmodifiedSinceMs !== undefined && modifiedAtMs !== undefined && modifiedAtMs > ifUnmodifiedSinceMs
+  if (tooOld || tooNew) throw s3Error('PreconditionFailed')
 }
 
 /** A delete marker has neither size nor time of an object. */

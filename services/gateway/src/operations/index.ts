@@ -51,6 +51,7 @@ import { postObject } from './post-object.ts'
 import { deletePublicAccessBlock, getPublicAccessBlock, putPublicAccessBlock } from './public-access-block.ts'
 import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
+import { renameObject } from './rename-object.ts'
 import {
   getBucketAccelerate,
   getListedConfiguration,
@@ -150,6 +151,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutAccountPublicAccessBlock: putAccountPublicAccessBlock,
   PutPublicAccessBlock: putPublicAccessBlock,
   RekeyCustomerObjects: rekeyCustomerObjects,
+  RenameObject: renameObject,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,

@@ -70,7 +70,7 @@ const ROWS: readonly (readonly [on: 'account' | 'new' | 'bucket' | 'object', act
   [
     'object',
     's3:PutObject',
-    'PutObject PostObject CopyObject CreateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload',
+    'PutObject PostObject CopyObject CreateMultipartUpload UploadPart UploadPartCopy CompleteMultipartUpload RenameObject',
   ],
   ['object', 's3:DeleteObject', 'DeleteObject'],
   ['object', 's3:AbortMultipartUpload', 'AbortMultipartUpload'],

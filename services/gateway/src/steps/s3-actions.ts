@@ -45,6 +45,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   PutBucketReplication: 'PutReplicationConfiguration',
   PutObjectLockConfiguration: 'PutBucketObjectLockConfiguration',
   PutPublicAccessBlock: 'PutBucketPublicAccessBlock',
+  RenameObject: 'PutObject',
   UploadPart: 'PutObject',
   UploadPartCopy: 'PutObject',
 }

@@ -1,7 +1,8 @@
 import { isCofferError } from '@coffer/errors'
-import { isS3Error, masterKeyNameOf } from '@coffer/s3-protocol'
+import { isS3Error, masterKeyNameOf, parseRename } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { findCurrentObject } from '../object/find-object.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
@@ -15,20 +16,35 @@ const KEY_ID = 'x-amz-server-side-encryption-aws-kms-key-id'
 const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'])
 
 /**
- * For policies that ask how an object is to be encrypted: the parts of an upload are as the upload, and a master key is told by its
+ * For policies that ask how an object is to be encrypted: the parts of an upload are as the upload, what is renamed as it is, and a master key is told by its
  * ARN, however the request names it (S3 User Guide, "Specifying server-side encryption with AWS KMS": a policy names the key so).
  */
 export async function withEncryption(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
   const { bucket, parsed } = request
   // What the headers say, conditions find there.
-  if (!OF_UPLOAD.has(parsed.operation) && parsed.headers[KEY_ID] === undefined) return request
+  const isFound = OF_UPLOAD.has(parsed.operation) || parsed.operation === 'RenameObject'
+  if (!isFound && parsed.headers[KEY_ID] === undefined) return request
   if (bucket === undefined || !policiesOf(request, bucket).some(asksForEncryption)) return request
-  const said = OF_UPLOAD.has(parsed.operation)
-    ? await encryptionOfUpload(request, context, bucket)
-    : definedOnly(parsed.headers)
+  const said = await encryptionOf(request, context, bucket)
   const keyId = said[KEY_ID]
   if (keyId === undefined) return { ...request, encryption: said }
   return { ...request, encryption: { ...said, [KEY_ID]: await keyArn(keyId, context) } }
+}
+
+async function encryptionOf(request: LocatedRequest, context: GatewayContext, bucket: OpenBucket): Promise<Encryption> {
+  const { operation, headers } = request.parsed
+  if (OF_UPLOAD.has(operation)) return encryptionOfUpload(request, context, bucket)
+  return operation === 'RenameObject' ? encryptionOfRenamed(request, context, bucket) : definedOnly(headers)
+}
+
+/** A rename changes nothing of how an object is encrypted. */
+async function encryptionOfRenamed(
+  { parsed: { headers } }: LocatedRequest,
+  context: GatewayContext,
+  bucket: OpenBucket,
+): Promise<Encryption> {
+  const source = await findCurrentObject(context, bucket, parseRename(headers).sourceKey)
+  return source ? sseHeaders(source.attributes, { kind: source.attributes.sse }) : {}
 }
 
 async function encryptionOfUpload(

@@ -26,14 +26,17 @@ import { Needs } from './needs.ts'
 const PARTS_AND_ONE = 10_001
 
 /** What the frequent operations are sure to read, so that a write takes two round trips and a read one. */
-export function needsOfCommit({ bucketId, version, body, completesUpload, events }: CommitVersion): Needs {
+export function needsOfCommit({ bucketId, version, body, completesUpload, renames, events }: CommitVersion): Needs {
   const needs = withEvents(new Needs(), events)
   const name = objectName(bucketId, version.key)
   needs.buckets.add(bucketId)
   if (!version.isDeleteMarker) needs.quotas.add(bucketId)
   needs.row('versions', headKey(name))
   if (body.kind !== 'none') needs.row('bodies', idBytes(version.versionId))
-  if (completesUpload) {
+  if (renames) {
+    withVersion(needs, objectName(bucketId, renames.key), { versionId: renames.versionId })
+    needs.row('bodies', idBytes(renames.versionId))
+  } else if (completesUpload) {
     const prefix = uploadParts(bucketId, completesUpload.uploadId)
     needs.row('uploads', uploadKey(name, completesUpload.uploadId))
     needs.range({ table: 'parts', start: partKey(prefix, 1), end: afterPrefix(prefix), limit: PARTS_AND_ONE })

@@ -9,7 +9,7 @@ import { headKey, idBytes, justAfter, objectName, olderVersionKey } from './keys
 import { appendEvents, assertEvents, eventBytes } from './outbox.ts'
 import { requireRoom } from './quotas.ts'
 import { scan } from './table.ts'
-import { completeUpload, type PlannedCompletion, planCompletion } from './uploads.ts'
+import { completeUpload, planCompletion } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, decodeVersion, encodeCurrent, encodeVersion, type StoredVersion } from './version-row.ts'
 import type { UsageChange, WriteBatch } from './write-batch.ts'
@@ -34,25 +34,27 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   requireCurrent(head, commit.expectedCurrent)
   requireNewer(batch, head, version.versionId, body)
   const completion = commit.completesUpload && planCompletion(batch, bucketId, version.key, commit.completesUpload)
-  if (body.kind === 'blobs') requireBlobs(batch, body, completion)
+  const renamed = commit.renames && planRename(batch, commit, commit.renames)
+  const kept = completion?.blobIds ?? renamed?.blobIds
+  if (body.kind === 'blobs') requireBlobs(batch, body, kept)
   const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
   const replacement = replaced && planRemoval(batch, name, replaced)
   if (!version.isDeleteMarker) {
     const { versionCount = 0, sizeBytes = 0 } = replaced ? usageOfVersion(replaced.record, -1) : {}
     const partSizeBytes = completion?.partSizeBytes ?? 0
     requireRoom(batch, bucketId, {
-      versionCount: versionCount + 1,
-      sizeBytes: sizeBytes + version.sizeBytes - partSizeBytes,
+      versionCount: versionCount + 1 - (renamed ? 1 : 0),
+      sizeBytes: sizeBytes + version.sizeBytes - partSizeBytes - (renamed?.sizeBytes ?? 0),
     })
   }
   const usage = batch.usage(bucketId)
   const keyUse = planKeyUse(batch, version.keyRef, name, version.versionId)
 
   const garbage: BlobId[] = []
+  if (renamed) renamed.going.apply(usage)
   if (replacement) garbage.push(...replacement.apply(usage))
   if (head && head !== replaced) placeAsOlder(batch, name, head)
   if (body.kind === 'blobs') {
-    const kept = completion?.blobIds
     for (const blob of body.blobs) if (!kept?.has(blob.blobId)) addReference(batch, blob)
   }
   if (completion) garbage.push(...completeUpload(batch, completion, body, usage))
@@ -80,21 +82,59 @@ export function removeVersion(
   if (expectedSealed !== undefined && Buffer.compare(target.record.sealed, expectedSealed) !== 0) {
     throw metadataError('META_VERSION_CHANGED', { versionId: target.record.versionId })
   }
-  const planned = planRemoval(batch, name, target)
-  const next = target === head ? readNextOlder(batch, name, removal.key) : undefined
-  const usage = batch.usage(removal.bucketId)
-
-  const garbage = planned.apply(usage)
-  if (target === head) {
-    if (next) {
-      batch.remove(databases.versions, next.rowKey)
-      batch.put(databases.versions, head.rowKey, encodeVersion(batch.rows, next, name))
-    }
-    putCurrent(batch, name, next?.record)
-  }
+  const going = planGoing(batch, name, head, target)
+  const garbage = going.apply(batch.usage(removal.bucketId))
   appendEvents(batch, removal.events)
   const { versionId, isNull, isDeleteMarker } = target.record
   return { garbage, removed: { versionId, isNull, isDeleteMarker } }
+}
+
+/** Reads what the removal of a version and the promotion of the next older need; `apply` then can't fail. */
+function planGoing(
+  batch: WriteBatch,
+  name: Buffer,
+  head: PlacedVersion,
+  target: PlacedVersion,
+  options: { readonly keepsBlobs: boolean } = { keepsBlobs: false },
+): { apply(usage: ReturnType<WriteBatch['usage']>): BlobId[] } {
+  const { versions } = batch.databases
+  const planned = planRemoval(batch, name, target, options)
+  const next = target === head ? readNextOlder(batch, name, head.record.key) : undefined
+  return {
+    apply(usage) {
+      const garbage = planned.apply(usage)
+      if (target !== head) return garbage
+      if (next) {
+        batch.remove(versions, next.rowKey)
+        batch.put(versions, head.rowKey, encodeVersion(batch.rows, next, name))
+      }
+      putCurrent(batch, name, next?.record)
+      return garbage
+    },
+  }
+}
+
+/** The version that a rename takes away: the same body, and the same size. META_VERSION_CHANGED. */
+function planRename(
+  batch: WriteBatch,
+  { bucketId, version, body }: CommitVersion,
+  { key, versionId, expectedSealed }: NonNullable<CommitVersion['renames']>,
+) {
+  invariant(key !== version.key, 'a rename changes the name')
+  const { databases } = batch
+  const name = objectName(bucketId, key)
+  const head = readHead(databases, name, key)
+  const target = head && selectVersion(databases, name, head, { versionId })
+  if (!target || Buffer.compare(target.record.sealed, expectedSealed) !== 0) {
+    throw metadataError('META_VERSION_CHANGED', { versionId })
+  }
+  const { sizeBytes, bodyKind } = target.record
+  invariant(bodyKind === body.kind && sizeBytes === version.sizeBytes, 'a rename keeps the body')
+  const before = bodyKind === 'blobs' ? readBody(databases, target) : undefined
+  const blobIds = before?.kind === 'blobs' ? before.blobs.map(({ blobId }) => blobId) : []
+  const named = body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : []
+  invariant(blobIds.join() === named.join(), 'a rename keeps the blobs')
+  return { sizeBytes, blobIds: new Set(blobIds), going: planGoing(batch, name, head, target, { keepsBlobs: true }) }
 }
 
 /** What a version adds to the counters, or takes away. */
@@ -130,13 +170,13 @@ function requireNewer(
 function requireBlobs(
   batch: WriteBatch,
   body: Extract<VersionBody, { kind: 'blobs' }>,
-  completion: PlannedCompletion | undefined,
+  kept: ReadonlySet<BlobId> | undefined,
 ): void {
   const seen = new Set<BlobId>()
   for (const { blobId } of body.blobs) {
     invariant(!seen.has(blobId), 'a body names a blob once')
     seen.add(blobId)
-    if (!completion?.blobIds.has(blobId)) requireNewBlob(batch, blobId)
+    if (!kept?.has(blobId)) requireNewBlob(batch, blobId)
   }
 }
 
@@ -145,6 +185,7 @@ function planRemoval(
   batch: WriteBatch,
   name: Buffer,
   target: PlacedVersion,
+  { keepsBlobs }: { readonly keepsBlobs: boolean } = { keepsBlobs: false },
 ): { apply(usage: ReturnType<WriteBatch['usage']>): BlobId[] } {
   const { record } = target
   const { databases } = batch
@@ -158,7 +199,7 @@ function planRemoval(
       }
       usage.add(usageOfVersion(record, -1))
       keyUse.remove()
-      if (body.kind !== 'blobs') return []
+      if (body.kind !== 'blobs' || keepsBlobs) return []
       for (const { blobId } of body.blobs) dropReference(batch, blobId)
       return body.blobs.map(({ blobId }) => blobId)
     },
