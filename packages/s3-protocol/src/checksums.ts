@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { crc32c } from '@node-rs/crc32'
+import { Crc64Nvme } from './crc64/crc64-nvme.ts'
 import { invalidArgument, s3Error } from './errors.ts'
 import { hasMd5, NO_MD5 } from './etag-hash.ts'
 import { loadWasmSum, type WasmAlgorithm, WasmSum } from './wasm-sums.ts'
 
 /** S3 User Guide, "Checking object integrity". */
-export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'SHA1' | 'SHA256' | 'SHA512' | 'MD5' | WasmAlgorithm
+export type ChecksumAlgorithm = 'CRC32' | 'CRC32C' | 'SHA1' | 'SHA256' | 'SHA512' | 'MD5' | 'CRC64NVME' | WasmAlgorithm
 export type ChecksumType = 'FULL_OBJECT' | 'COMPOSITE'
 
 export interface Checksum {
@@ -29,7 +30,7 @@ const ALGORITHMS: Readonly<Record<ChecksumAlgorithm, AlgorithmRow>> = {
     create: () =>
       new Crc32Sum((bytes, value) => crc32c(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length), value)),
   },
-  CRC64NVME: { sizeBytes: 8, types: ['FULL_OBJECT'], create: () => new WasmSum('CRC64NVME') },
+  CRC64NVME: { sizeBytes: 8, types: ['FULL_OBJECT'], create: () => new Crc64Nvme() },
   SHA1: { sizeBytes: 20, types: ['COMPOSITE'], create: () => createHash('sha1') },
   SHA256: { sizeBytes: 32, types: ['COMPOSITE'], create: () => createHash('sha256') },
   SHA512: { sizeBytes: 64, types: ['COMPOSITE'], create: () => createHash('sha512') },
@@ -70,9 +71,7 @@ export function hasChecksum(algorithm: ChecksumAlgorithm): boolean {
 
 /** To be awaited before the first `createChecksum` of an algorithm in a process. Undefined: nothing to wait for. */
 export function loadChecksum(algorithm: ChecksumAlgorithm | undefined): Promise<void> | undefined {
-  return algorithm === 'CRC64NVME' || algorithm?.startsWith('XXHASH')
-    ? loadWasmSum(algorithm as WasmAlgorithm)
-    : undefined
+  return algorithm?.startsWith('XXHASH') ? loadWasmSum(algorithm as WasmAlgorithm) : undefined
 }
 
 export function createChecksum(algorithm: ChecksumAlgorithm): Checksum {

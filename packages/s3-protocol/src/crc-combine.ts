@@ -21,14 +21,14 @@ export function combineCrc(
   const { polynomial, bits } = crc
   let combined = 0n
   for (const { value, sizeBytes } of parts) {
-    const shifted = multiply(combined, powerOfX(8n * BigInt(sizeBytes), polynomial, bits), polynomial, bits)
+    const shifted = multiplyCrc(combined, powerOfX(8n * BigInt(sizeBytes), polynomial, bits), polynomial, bits)
     combined = shifted ^ BigInt(`0x${Buffer.from(value).toString('hex') || '0'}`)
   }
   return Buffer.from(combined.toString(16).padStart(bits / 4, '0'), 'hex').toString('base64')
 }
 
 /** a·b modulo the polynomial, in reflected representation: the highest bit is x^0. */
-function multiply(a: bigint, b: bigint, polynomial: bigint, bits: number): bigint {
+export function multiplyCrc(a: bigint, b: bigint, polynomial: bigint, bits: number): bigint {
   let product = 0n
   let multiplicand = b
   for (let mask = 1n << BigInt(bits - 1); mask > 0n; mask >>= 1n) {
@@ -38,12 +38,13 @@ function multiply(a: bigint, b: bigint, polynomial: bigint, bits: number): bigin
   return product
 }
 
-function powerOfX(exponent: bigint, polynomial: bigint, bits: number): bigint {
+/** x^exponent modulo the polynomial, likewise. */
+export function powerOfX(exponent: bigint, polynomial: bigint, bits: number): bigint {
   let result = 1n << BigInt(bits - 1)
   let square = 1n << BigInt(bits - 2)
   for (let left = exponent; left > 0n; left >>= 1n) {
-    if ((left & 1n) === 1n) result = multiply(result, square, polynomial, bits)
-    square = multiply(square, square, polynomial, bits)
+    if ((left & 1n) === 1n) result = multiplyCrc(result, square, polynomial, bits)
+    square = multiplyCrc(square, square, polynomial, bits)
   }
   return result
 }

@@ -1,9 +1,8 @@
-import { assemble, type Code, getLocal, i32, loop, setLocal, type WasmFunction } from './wasm-code.ts'
+import { type Code, getLocal, i32, instantiate, loop, setLocal, type WasmFunction } from '../wasm/wasm-code.ts'
 
 export const BLOCK_BYTES = 64
 /** The four words of a state. */
 export const STATE_BYTES = 16
-const PAGE_BYTES = 65_536
 const STEP_COUNT = 64
 
 /** RFC 1321, section 3.4: how far the steps of a round rotate, four by four. */
@@ -24,14 +23,6 @@ const WORD_ORDERS = [
 /** RFC 1321, section 3.4: the integer part of 4294967296 times abs(sin(i)), i from 1. */
 const sineOf = (step: number) => Math.floor(2 ** 32 * Math.abs(Math.sin(step + 1)))
 
-/** As much of it as is used here; TypeScript has its types only beside those of a browser. */
-declare const WebAssembly:
-  | {
-      readonly Module: new (code: Uint8Array<ArrayBuffer>) => object
-      readonly Instance: new (module: object) => { readonly exports: unknown }
-    }
-  | undefined
-
 /** Addresses in `memory`; `blockCount` is above zero. */
 export interface Md5Module {
   readonly memory: { readonly buffer: ArrayBuffer }
@@ -45,11 +36,7 @@ export interface Md5Module {
  * message leaves most of a processor idle; a second one costs next to nothing more. OpenSSL digests one at a time. Undefined where there is no WebAssembly.
  */
 export function instantiateMd5(memoryBytes: number): Md5Module | undefined {
-  // Node has none with --jitless.
-  if (typeof WebAssembly === 'undefined') return undefined
-  const functions = [digestFunction('digestOne', 1), digestFunction('digestTwo', 2)]
-  const code = assemble(functions, Math.ceil(memoryBytes / PAGE_BYTES))
-  return new WebAssembly.Instance(new WebAssembly.Module(code)).exports as Md5Module
+  return instantiate([digestFunction('digestOne', 1), digestFunction('digestTwo', 2)], memoryBytes)
 }
 
 /** Numbers of locals. */
