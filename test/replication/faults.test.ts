@@ -8,6 +8,7 @@ import {
   PutObjectCommand,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { CofferServer } from '../harness/start-server.ts'
 import { arnOf, ReplicationFile, replicate, ruleTo, startStore } from './two-stores.ts'
@@ -58,6 +59,8 @@ describe('replication', () => {
     await writeAll(1)
     const last = await source.send(new HeadObjectCommand({ Bucket, Key: 'key-1' }))
     expect(last.ReplicationStatus).toBe('PENDING')
+    const [waiting] = await cofferJson<object[]>(here, ['replication', 'status'])
+    expect(waiting).toMatchObject({ destination: arnOf(NAME) })
     await there.restart()
     await writeAll(2)
     await here.killGroup('SIGKILL')
@@ -98,6 +101,14 @@ describe('replication', () => {
     expect(here.logs()).toContain('ROTATION_DESTINATION_REFUSED SignatureDoesNotMatch 403')
     expect(here.logs()).not.toContain(secretAccessKey)
     expect(JSON.stringify(await source.send(new HeadObjectCommand({ Bucket, Key: 'refused' })))).not.toContain('wrong-')
+    const waits = await coffer(['replication', 'status'], here.env)
+    expect(waits.stdout).toBe('Nothing waits to be replicated.\n')
+
+    files.here.write(there, [arnOf(NAME)])
+    await here.stop()
+    await here.restart()
+    await cofferJson(here, ['job', 'start', 'replicate', '--bucket', Bucket])
+    await expect.poll(status, PATIENCE).toBe('COMPLETED')
   })
 
   it('does not start with a file that is wrong, and says where without the value', async () => {

@@ -15,6 +15,7 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { cofferJson } from '../harness/coffer-command.ts'
 import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { CofferServer } from '../harness/start-server.ts'
@@ -30,7 +31,7 @@ describe('two stores', () => {
   let there: CofferServer
   let source: ReturnType<typeof s3Client>
   let target: ReturnType<typeof s3Client>
-  const names = { copy: 'b-copy', back: 'b-back', second: 'b-second', both: 'b-both' }
+  const names = { copy: 'b-copy', back: 'b-back', second: 'b-second', both: 'b-both', late: 'b-late' }
   beforeAll(async () => {
     there = await startStore(files.there)
     files.here.write(there, Object.values(names).map(arnOf))
@@ -181,6 +182,29 @@ describe('two stores', () => {
     }
     await expect.poll(() => keysIn(names.back), PATIENCE).toEqual([['in/last', 'in/one', 'in/two'], ['in/two']])
     expect(await keysIn(names.second)).toEqual([['in/last', 'in/two'], []])
+  })
+
+  it('take what was there before the rules by a job, the newest version of each key', async () => {
+    const Bucket = await newBucket(source, VERSIONED)
+    const put = (Key: string, Body: string) => source.send(new PutObjectCommand({ Bucket, Key, Body }))
+    await put('before/twice', 'older')
+    await put('before/twice', 'newer')
+    await put('before/gone', 'x')
+    await source.send(new DeleteObjectCommand({ Bucket, Key: 'before/gone' }))
+    await put('elsewhere', 'x')
+    const start = (...args: string[]) =>
+      cofferJson<{ progress: object }>(here, ['job', 'start', 'replicate', '--bucket', Bucket, '--follow', ...args])
+    const within = ruleTo(names.late, { Filter: { Prefix: 'before/' } })
+    await replicate(source, Bucket, { ...within, ExistingObjectReplication: { Status: 'Disabled' } })
+    expect(await start()).toMatchObject({ progress: { changed: { objectCount: 0 } } })
+    await replicate(source, Bucket, within)
+    expect(await start('--dry-run')).toMatchObject({ progress: { changed: { objectCount: 1 } } })
+    expect(await start()).toMatchObject({ state: 'completed', progress: { changed: { objectCount: 1 } } })
+    await completed(Bucket, 'before/twice')
+    const { Versions = [] } = await target.send(new ListObjectVersionsCommand({ Bucket: names.late }))
+    expect(Versions.map(({ Key, Size }) => [Key, Size])).toEqual([['before/twice', 5]])
+    const got = await target.send(new GetObjectCommand({ Bucket: names.late, Key: 'before/twice' }))
+    expect((await bytesOf(got)).toString()).toBe('newer')
   })
 
   it('never replicate what a customer key encrypts, and SSE-KMS only where a rule says so', async () => {

@@ -15,6 +15,8 @@ export {
 export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
 export {
+  destinationOf,
+  planLateReplication,
   planReplication,
   queueOfDestination,
   type ReplicationState,

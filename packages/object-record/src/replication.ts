@@ -18,6 +18,8 @@ export interface ReplicationTask {
   readonly destination: string
   readonly key: string
   readonly versionId: VersionId
+  /** Asked for after it was committed: sent while it is the newest version, so that it takes no newer one's place there. */
+  readonly onlyIfLatest?: true
   readonly storageClass?: string
   readonly replicaKmsKeyId?: string
 }
@@ -32,6 +34,11 @@ const QUEUE = 'replication/'
 /** Entries wait there for one destination. */
 export function queueOfDestination(arn: string): string {
   return QUEUE + arn
+}
+
+/** Undefined: it is no queue of replication. */
+export function destinationOf(queue: string): string | undefined {
+  return queue.startsWith(QUEUE) ? queue.slice(QUEUE.length) : undefined
 }
 
 /** x-amz-replication-status: one failure counts for all, and all have to be completed (S3 User Guide, "Replication status"). */
@@ -70,6 +77,33 @@ export function planReplication(
   }
 }
 
+/**
+ * The same for a version that was there before the rules, or has failed: to the destinations where it neither is nor waits.
+ * Undefined: there are none, or it can't be replicated.
+ */
+export function planLateReplication(
+  bucket: OpenedBucket,
+  configuration: ReplicationConfiguration,
+  { key, versionId }: { readonly key: string; readonly versionId: VersionId },
+  { sse, headers, replication }: ObjectAttributes,
+): { readonly state: ReplicationState; readonly events: readonly OutboxEvent[] } | undefined {
+  if (sse === 'SSE-C' || (replication !== undefined && 'isReplica' in replication)) return undefined
+  const known = replication?.destinations ?? {}
+  const isKms = sse === 'SSE-KMS' || sse === 'DSSE-KMS'
+  const due = replicationRulesFor(configuration, { key, tags: headers.tags, isDeleteMarker: false, isKms }).filter(
+    ({ existingObjects, destination }) => {
+      const outcome = known[destination.bucket]?.outcome
+      return outcome === 'FAILED' || (outcome === undefined && existingObjects !== false)
+    },
+  )
+  if (due.length === 0) return undefined
+  const pending = due.map(({ destination }) => [destination.bucket, { outcome: 'PENDING' as const }] as const)
+  return {
+    state: { destinations: { ...known, ...Object.fromEntries(pending) } },
+    events: due.map((rule) => entryOf(bucket, rule, { what: 'object', key, versionId, onlyIfLatest: true })),
+  }
+}
+
 /** The tags of a version that was replicated go after it; where it has not arrived, they come with it. */
 export function tagReplication(
   bucket: OpenedBucket,
@@ -95,10 +129,11 @@ export function withReplicationOutcome(
 function entryOf(
   bucket: OpenedBucket,
   { destination: { bucket: destination, storageClass, replicaKmsKeyId } }: ReplicationRule,
-  { what, key, versionId }: Pick<ReplicationTask, 'what' | 'key' | 'versionId'>,
+  { what, key, versionId, onlyIfLatest }: Pick<ReplicationTask, 'what' | 'key' | 'versionId' | 'onlyIfLatest'>,
 ): OutboxEvent {
   return seal(bucket, {
     ...{ what, destination, key, versionId },
+    ...(onlyIfLatest && { onlyIfLatest }),
     ...(storageClass !== undefined && { storageClass }),
     ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
   })

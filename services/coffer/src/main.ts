@@ -15,6 +15,7 @@ import { loginCommand } from './cli/login-command.ts'
 import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { migrateCommand } from './cli/migrate-command.ts'
+import { replicationCommand } from './cli/replication-command.ts'
 import { reportFailure } from './cli/report-failure.ts'
 import { rootKeyCommand } from './cli/root-key-command.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
@@ -36,6 +37,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(jobCommand())
     .addCommand(auditCommand())
     .addCommand(eventsCommand())
+    .addCommand(replicationCommand())
     .addCommand(customerKeyCommand())
     .addCommand(loginCommand())
     .addCommand(rootKeyCommand())

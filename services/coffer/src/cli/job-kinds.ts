@@ -66,6 +66,16 @@ const KINDS: readonly JobKindOptions[] = [
     }),
   },
   {
+    kind: 'replicate',
+    description: 'replicate the objects that were there before the rules of their buckets, and those that have failed',
+    declare: (command) =>
+      withObjectRate(command)
+        .option('--bucket <name>', 'only this bucket; default: all')
+        .option('--prefix <prefix>', 'only keys that begin with it')
+        .option('--dry-run', 'only count'),
+    requestOf: ({ bucket, prefix, dryRun, objectsPerSecond }) => given({ bucket, prefix, dryRun, objectsPerSecond }),
+  },
+  {
     kind: 'scrub',
     description: 'check that all object data is there, and remove what nothing refers to',
     declare: (command) => command,

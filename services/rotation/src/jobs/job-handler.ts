@@ -10,6 +10,7 @@ import { ObjectsJob } from './change-objects.ts'
 import { isJobKind, type JobKind, type JobRequest, parseJobRequest, type SealingTarget } from './job-requests.ts'
 import { RateLimit } from './rate-limit.ts'
 import { ObjectReencryption } from './reencrypt-object.ts'
+import { LateReplication } from './replicate-object.ts'
 import { ObjectReseal } from './reseal-object.ts'
 import { runRewrap } from './rewrap-job.ts'
 
@@ -58,6 +59,8 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
     })
     return await new ObjectsJob(options.mesh, run, request, change).run(REENCRYPT_LIMITS)
   },
+  replicate: async ({ mesh }, run, request) =>
+    await new ObjectsJob(mesh, run, request, new LateReplication(mesh)).run(RESEAL_LIMITS),
   scrub: async ({ mesh, blobs }) => ({ ...(await scrub(mesh.use('metadata'), blobs)) }),
 }
 

@@ -71,6 +71,9 @@ const REQUESTS = {
   }),
   reseal: z.strictObject(objects).refine(isPlaced, prefixAlone),
   reencrypt: z.strictObject({ ...objects, algorithm: singleLayerAlgorithm.optional() }).refine(isPlaced, prefixAlone),
+  replicate: z
+    .strictObject({ ...scope, filter: filter.optional(), dryRun, objectsPerSecond: rate.objectsPerSecond })
+    .refine(isPlaced, prefixAlone),
   scrub: z.strictObject({}),
 }
 

@@ -7,6 +7,7 @@ export interface FoundVersion extends OpenedVersion {
   readonly bucket: BucketRecord
   readonly metadataKey: MetadataKey
   readonly version: VersionRecord
+  readonly isLatest: boolean
   /** Where the change needs it. */
   readonly body?: VersionBody
 }

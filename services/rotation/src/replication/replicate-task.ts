@@ -37,6 +37,7 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<voi
     if (done.versionId === undefined) return
     return await destination.putTags(task.key, done.versionId, found.attributes.headers.tags ?? {})
   }
+  if (task.onlyIfLatest && !found.isLatest) return await tellOutcome(means.mesh, place, { outcome: 'FAILED' })
   // Sent already, and only the entry outlived it.
   if (done.outcome === 'COMPLETED') return
   const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
@@ -82,7 +83,8 @@ async function findVersion(
   if (found === undefined || found.version.isDeleteMarker) return undefined
   const { body = { kind: 'none' } } = found
   const opened = openAttributes(metadataKey, bucket.id, found.version)
-  return { bucketId: bucket.id, metadataKey, version: found.version, body, ...opened }
+  const { version, isLatest } = found
+  return { bucketId: bucket.id, metadataKey, version, isLatest, body, ...opened }
 }
 
 function outcomeOf(found: ReplicatedVersion | undefined, { destination }: ReplicationTask) {

@@ -19,6 +19,7 @@ export interface ReplicatedVersion extends OpenedVersion {
   readonly bucketId: string
   readonly metadataKey: MetadataKey
   readonly version: VersionRecord
+  readonly isLatest: boolean
   readonly body: VersionBody
 }
 
