@@ -14,6 +14,7 @@ interface Segment {
 export class LoadedRows {
   readonly #rows = new Map<string, Buffer | null>()
   readonly #segments: Segment[] = []
+  #lastFound = 0
 
   /** Undefined: not known. */
   get(key: Buffer): Buffer | null | undefined {
@@ -39,13 +40,21 @@ export class LoadedRows {
     this.#segments.push({ start, coveredTo, rows })
   }
 
-  /** The stretch that `position` is in; undefined: not known. */
+  /** The stretch that `position` is in; undefined: not known. Readers go forward: it is looked for from the last one on. */
   segmentAt(position: Buffer): Segment | undefined {
-    return this.#segments.find(
-      ({ start, coveredTo }) =>
-        Buffer.compare(start, position) <= 0 && (!coveredTo || Buffer.compare(position, coveredTo) < 0),
-    )
+    for (let step = 0; step < this.#segments.length; step += 1) {
+      const index = (this.#lastFound + step) % this.#segments.length
+      const segment = this.#segments[index] as Segment
+      if (!isIn(segment, position)) continue
+      this.#lastFound = index
+      return segment
+    }
+    return undefined
   }
+}
+
+function isIn({ start, coveredTo }: Segment, position: Buffer): boolean {
+  return Buffer.compare(start, position) <= 0 && (!coveredTo || Buffer.compare(position, coveredTo) < 0)
 }
 
 /** Index of the first row, in order, that is not before `key`. */
