@@ -207,3 +207,20 @@ it('erases what was deleted when the delay is over, and what an ended process le
   }
   while (!(await isErased())) await sleep(100)
 })
+
+it('takes over what an ended process has marked, and erases it when it is due, without another look', async () => {
+  const location = locationAt(endpoint, bucket)
+  const [ending, heir, reading] = [openAt(location), openAt(location, 1_500), openAt(location)]
+  const blobId = newBlobId(WRITER)
+  await ending.write(blobId, [randomBytes(1000)])
+  const reader = await reading.open(blobId)
+  await ending.delete(blobId)
+  await ending.close()
+  expect(await idsOf(heir)).toEqual([])
+  const isErased = () =>
+    reader.read(0, 1000).then(
+      () => false,
+      (error: unknown) => isCofferError(error, 'BLOB_NOT_FOUND'),
+    )
+  while (!(await isErased())) await sleep(100)
+})

@@ -5,7 +5,7 @@ import {
   type HeadObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import type { BlobId, BlobSource, BlobStore, OpenBlob } from '../blob-store.ts'
+import type { BlobId, BlobSource, OpenBlob, OwnedBlobStore } from '../blob-store.ts'
 import { blobError } from '../errors.ts'
 import { type S3Location, s3ClientFor } from './s3/client.ts'
 import { Deletions } from './s3/deletions.ts'
@@ -21,14 +21,6 @@ export type { S3AccessKey, S3Location } from './s3/client.ts'
 export interface S3BlobStoreOptions extends S3Location {
   /** How long the bytes of a deleted blob stay for those who opened it before. */
   readonly deleteDelayMs: number
-}
-
-/** A store whose place can be marked as somebody's, so that nobody mistakes it for his own. */
-export interface OwnedBlobStore extends BlobStore {
-  /** Undefined: nobody's. */
-  readOwner(): Promise<string | undefined>
-  /** Takes it unless it is somebody's; returns whose it is now. */
-  claim(owner: string): Promise<string>
 }
 
 /**
@@ -143,14 +135,14 @@ class S3BlobStore implements OwnedBlobStore {
     for await (const { key, sizeBytes } of listObjects(this.#client, this.#bucket, this.#names.blobs)) {
       const place = key.slice(this.#names.blobs.length)
       while (mark !== undefined && placeOf(mark.key, this.#names) < place) {
-        await this.#eraseIfDue(mark)
+        await this.#takeOver(mark)
         mark = await nextOf(marks)
       }
       const blobId = blobIdOf(key, this.#names.blobs)
       const isMarked = mark !== undefined && placeOf(mark.key, this.#names) === place
       if (blobId !== undefined && !isMarked) yield { blobId, sizeBytes }
     }
-    for (; mark !== undefined; mark = await nextOf(marks)) await this.#eraseIfDue(mark)
+    for (; mark !== undefined; mark = await nextOf(marks)) await this.#takeOver(mark)
   }
 
   async *#listUnfinished(): AsyncGenerator<{ blobId: BlobId; sizeBytes: number }> {
@@ -160,9 +152,9 @@ class S3BlobStore implements OwnedBlobStore {
     }
   }
 
-  async #eraseIfDue({ key, modifiedAt }: { key: string; modifiedAt: number }): Promise<void> {
+  async #takeOver({ key, modifiedAt }: { key: string; modifiedAt: number }): Promise<void> {
     const blobId = blobIdOf(key, this.#names.deleted)
-    if (blobId !== undefined && this.#deletions.isDue(modifiedAt)) await this.#deletions.erase(blobId)
+    if (blobId !== undefined) await this.#deletions.found(blobId, modifiedAt)
   }
 
   async #abortUploads(key: string): Promise<void> {
