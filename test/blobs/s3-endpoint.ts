@@ -52,28 +52,40 @@ export function locationAt(endpoint: S3Endpoint, bucket: string): S3Location {
   }
 }
 
-/** What COFFER_BLOBS_FILE names, for a prefix of its own. */
-export function blobsFileAt(
+/** A store as COFFER_BLOBS_FILE has it, for a prefix of its own. */
+export function storeAt(
   endpoint: S3Endpoint,
   bucket: string,
   changes: Readonly<Record<string, unknown>> = {},
-): string {
+): Readonly<Record<string, unknown>> {
   const { prefix } = locationAt(endpoint, bucket)
-  const directory = temporaryDirectory('blobs-file')
-  writeFileSync(join(directory, 'secret'), endpoint.secretAccessKey, { mode: 0o600 })
-  const configuration = {
+  const secretAccessKeyFile = join(temporaryDirectory('blobs-secret'), 'secret')
+  writeFileSync(secretAccessKeyFile, endpoint.secretAccessKey, { mode: 0o600 })
+  return {
     type: 's3',
     endpoint: endpoint.endpoint,
     region: 'us-east-1',
     bucket,
     prefix,
     accessKeyId: endpoint.accessKeyId,
-    secretAccessKeyFile: 'secret',
+    secretAccessKeyFile,
     forcePathStyle: true,
     ...(endpoint.isSecure && { caFile: endpoint.caFile }),
     ...changes,
   }
-  const path = join(directory, 'blobs.json')
-  writeFileSync(path, JSON.stringify(configuration))
+}
+
+/** What COFFER_BLOBS_FILE names. */
+export function writeBlobsFile(content: unknown): string {
+  const path = join(temporaryDirectory('blobs-file'), 'blobs.json')
+  writeFileSync(path, JSON.stringify(content))
   return path
+}
+
+export function blobsFileAt(
+  endpoint: S3Endpoint,
+  bucket: string,
+  changes: Readonly<Record<string, unknown>> = {},
+): string {
+  return writeBlobsFile(storeAt(endpoint, bucket, changes))
 }

@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import type { S3Client } from '@aws-sdk/client-s3'
+import { PlacedBlobStore } from '@coffer/blob-store'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { LifecyclePosition, LifecycleReport, MetadataService, ServiceName } from '@coffer/contracts'
 import type { JobQueue } from '@coffer/job-queue'
@@ -34,7 +35,7 @@ export async function startLifecycleGateway(): Promise<LifecycleGateway> {
   const directory = await temporaryDirectory()
   const services = await startServices(directory.path)
   const { mesh, store } = services
-  const blobs = await openFsBlobStore({ directory: join(directory.path, 'blobs') })
+  const blobs = PlacedBlobStore.of(await openFsBlobStore({ directory: join(directory.path, 'blobs') }))
   let daysAhead = 0
   const now = () => Date.now() + daysAhead * 86_400_000
   const whenFound = new Map<string, () => Promise<unknown>>()

@@ -1,4 +1,7 @@
-/** `<writerId, 16 hex>-<24 hex>`: chosen by the writer, never reused. The contract's names are this form only. */
+/**
+ * `<writerId, 16 hex>-<24 hex>`: chosen by the writer, never reused. A driver's names are this form only; where there are several
+ * stores, `-<2 hex>` behind it is the number of any but the first.
+ */
 export type BlobId = string
 
 /**
@@ -43,4 +46,12 @@ export interface BlobStore {
   delete(blobId: BlobId): Promise<void>
   list(): AsyncIterable<{ readonly blobId: BlobId; readonly sizeBytes: number }>
   close(): Promise<void>
+}
+
+/** A store whose place can be marked as somebody's, so that nobody mistakes it for his own. */
+export interface OwnedBlobStore extends BlobStore {
+  /** Undefined: nobody's. */
+  readOwner(): Promise<string | undefined>
+  /** Takes it unless it is somebody's; returns whose it is now. */
+  claim(owner: string): Promise<string>
 }

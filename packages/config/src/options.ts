@@ -69,7 +69,7 @@ export const OPTIONS = {
     environment: 'COFFER_BLOBS_FILE',
     flag: 'blobs-file',
     flagValue: 'path',
-    text: 'A file (YAML or JSON) that names the S3 endpoint where object data is kept (docs/s3-back-end.md). Absent: the data directory.',
+    text: 'A file (YAML or JSON) that says where object data is kept: at an S3 endpoint (docs/s3-back-end.md), or in several stores by storage class (docs/storage-classes.md). Absent: the data directory.',
   } satisfies Optional<string>,
   kmsFile: {
     value: file,

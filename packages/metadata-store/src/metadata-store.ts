@@ -107,6 +107,8 @@ export interface ObjectKeyReplacement extends VersionPlace {
   readonly expectedSealed: Uint8Array
   readonly keyRef: string
   readonly sealed: Uint8Array
+  /** What a listing shows, where that changes too. */
+  readonly summary?: Uint8Array
   /** As in CommitVersion. */
   readonly events?: readonly OutboxEvent[]
 }

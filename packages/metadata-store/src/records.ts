@@ -14,7 +14,10 @@ export type BucketId = string
  */
 export type VersionId = string
 
-/** `<writerId>-<24 hex>`: unique for ever. The writer part says whose unfinished work an unreferenced blob was. */
+/**
+ * `<writerId>-<24 hex>`, and `-<2 hex>` where it is not in the first blob store: unique for ever. The writer part says whose
+ * unfinished work an unreferenced blob was.
+ */
 export type BlobId = string
 
 /** 16 hex characters; a process that writes blobs. Registered before its first blob, retired when it is known dead. */

@@ -1,4 +1,4 @@
-import { type BlobStore, newBlobId } from '@coffer/blob-store'
+import { type BlobStore, newBlobId, type StoreNumber } from '@coffer/blob-store'
 import {
   type DataAlgorithm,
   newStreamHeader,
@@ -34,11 +34,11 @@ export async function sealToBlob(
   source: AsyncIterable<readonly Uint8Array[]>,
   plainSizeBytes: number | undefined,
   stream: StreamIdentity,
-  target: { readonly blobs: BlobStore; readonly writerId: WriterId },
+  target: { readonly blobs: BlobStore; readonly writerId: WriterId; readonly store?: StoreNumber },
 ): Promise<{ blob: BlobRef; salt: string }> {
   const header = newStreamHeader({ algorithm: stream.algorithm, partNumber: stream.partNumber })
   const sealer = new StreamSealer(stream.objectKey, header, plainSizeBytes === undefined ? {} : { plainSizeBytes })
-  const blobId = newBlobId(target.writerId)
+  const blobId = newBlobId(target.writerId, target.store)
   const storedSizeBytes = await target.blobs.write(blobId, new SealedPieces(source[Symbol.asyncIterator](), sealer))
   return { blob: { blobId, storedSizeBytes }, salt: saltText(header) }
 }

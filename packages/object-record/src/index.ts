@@ -25,6 +25,6 @@ export {
   tagReplication,
   withReplicationOutcome,
 } from './replication.ts'
-export { openSummaries, sealSummary } from './summary.ts'
+export { listedStorageClass, openSummaries, sealSummary } from './summary.ts'
 export * from './upload-record.ts'
 export { newVersionId } from './version-id.ts'

@@ -1,7 +1,15 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { VersionRecord } from '@coffer/metadata-store'
-import type { ChecksumAlgorithm, ChecksumType, Grant, ObjectHeaders, ObjectLock, Owner } from '@coffer/s3-protocol'
+import type {
+  ChecksumAlgorithm,
+  ChecksumType,
+  Grant,
+  ObjectHeaders,
+  ObjectLock,
+  Owner,
+  StorageClass,
+} from '@coffer/s3-protocol'
 import type { ReplicationState } from './replication.ts'
 
 /** How the object key of a version is held. */
@@ -56,6 +64,8 @@ export interface ObjectAttributes {
   readonly replication?: ReplicationState
   /** The rename that gave it its name, where its client may ask for it again. */
   readonly renamed?: { readonly sourceKey: string; readonly clientToken: string }
+  /** Absent: STANDARD. */
+  readonly storageClass?: StorageClass
 }
 
 /** The clear fields that a version's seals are bound to. */

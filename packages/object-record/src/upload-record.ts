@@ -1,7 +1,7 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { UploadRecord } from '@coffer/metadata-store'
-import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock } from '@coffer/s3-protocol'
+import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock, StorageClass } from '@coffer/s3-protocol'
 import type { KmsAttributes, ObjectAcl, SseKind } from './object-attributes.ts'
 
 /** What an upload's sealed record says. */
@@ -14,6 +14,8 @@ export interface UploadAttributes {
   readonly acl?: ObjectAcl
   /** The object will be a replica of one elsewhere. */
   readonly isReplica?: true
+  /** Absent: STANDARD. */
+  readonly storageClass?: StorageClass
   /** Of the object key; the sealed key is base64. Its context is the upload id, for the object's whole life. */
   readonly keyRef: string
   readonly sealedObjectKey: string

@@ -45,7 +45,6 @@ describe('parseObjectHeaders', () => {
   })
 
   it.each([
-    [{ 'x-amz-storage-class': 'GLACIER' }, 'InvalidStorageClass'],
     [{ 'x-amz-website-redirect-location': 'javascript:alert(1)' }, 'InvalidRedirectLocation'],
     [{ 'x-amz-tagging': 'a=1&a=2' }, 'InvalidArgument'],
     [{ 'content-type': 'x'.repeat(4097) }, 'MetadataTooLarge'],

@@ -30,9 +30,8 @@ const STANDARD = [
   REDIRECT,
 ]
 
-/** MetadataTooLarge, InvalidStorageClass, InvalidRedirectLocation, InvalidTag, InvalidArgument. */
+/** MetadataTooLarge, InvalidRedirectLocation, InvalidTag, InvalidArgument. */
 export function parseObjectHeaders(headers: Headers): ObjectHeaders {
-  assertStorageClass(headers['x-amz-storage-class'])
   assertRedirectLocation(headers[REDIRECT])
   const standard: Record<string, string> = {}
   for (const name of STANDARD) {
@@ -133,10 +132,6 @@ function withoutAwsChunked(value: string | undefined): string | undefined {
     .map((coding) => coding.trim())
     .filter((coding) => coding !== 'aws-chunked' && coding !== '')
     .join(', ')
-}
-
-function assertStorageClass(storageClass: string | undefined): void {
-  if (storageClass !== undefined && storageClass !== 'STANDARD') throw s3Error('InvalidStorageClass')
 }
 
 /** S3 API, PutObject: an object of the same bucket, or another site. */

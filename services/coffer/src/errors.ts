@@ -22,7 +22,7 @@ export const COFFER_ERRORS = {
   COFFER_METADATA_CONFIGURATION_INVALID: 'the PostgreSQL server for the metadata cannot be used as configured',
   COFFER_METADATA_IN_USE: 'the metadata is in use',
   COFFER_METADATA_ELSEWHERE: 'the metadata of this store is elsewhere',
-  COFFER_BLOBS_CONFIGURATION_INVALID: 'the S3 endpoint for object data cannot be used as configured',
+  COFFER_BLOBS_CONFIGURATION_INVALID: 'the places for object data cannot be used as configured',
   COFFER_BLOBS_ELSEWHERE: 'the object data of this store is elsewhere',
   COFFER_BUCKET_NOT_FOUND: 'no such bucket',
   COFFER_ACCOUNT_NOT_FOUND: 'no such account',
@@ -43,4 +43,8 @@ export function cofferError(
   options?: { cause?: unknown },
 ): CofferError {
   return new CofferError({ code, message: `${COFFER_ERRORS[code]}: ${why}`, ...(details && { details }) }, options)
+}
+
+export function blobsElsewhere(why: string): CofferError {
+  return cofferError('COFFER_BLOBS_ELSEWHERE', why)
 }

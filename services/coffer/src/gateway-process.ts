@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { Configuration } from '@coffer/config'
 import { chooseDataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
@@ -75,7 +75,7 @@ export function gatewaySettingsOf(configuration: Configuration): GatewaySettings
 
 export interface GatewayParts {
   readonly mesh: Mesh
-  readonly blobs: BlobStore
+  readonly blobs: PlacedBlobStore
   readonly writerId: string
   readonly certsDirectory: string
   /** Where the audit trail's files go, unless it is told otherwise. */

@@ -3,7 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { readConfigFile } from '@coffer/config'
 import type { ReplicationDestination } from '@coffer/service-rotation/replication'
 import { z } from 'zod'
-import { endpointUrl } from './blob-location.ts'
+import { endpointUrl } from './blobs-configuration.ts'
 import { cofferError } from './errors.ts'
 
 const HOUR_MS = 3_600_000

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
@@ -12,8 +12,8 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createJobHandler, createRotationService, provideRotation } from '@coffer/service-rotation'
-import { bindBlobs } from './bind-blobs.ts'
-import { openBlobStore } from './blob-location.ts'
+import { placedBlobs } from './bind-blobs.ts'
+import { openBlobStores } from './blob-location.ts'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
@@ -197,7 +197,7 @@ async function startRotation({ configuration, mesh, logger, cleanup, metrics }: 
 /** Of all rotation processes one replicates. */
 async function startReplicator(
   { configuration, mesh, logger, cleanup }: Omit<ServiceParts, 'metrics'>,
-  blobs: BlobStore,
+  blobs: PlacedBlobStore,
 ): Promise<string> {
   if (configuration.replicationFile === undefined) return ''
   const { runReplication } = await import('@coffer/service-rotation/replication')
@@ -271,10 +271,11 @@ async function startGatewayService({ configuration, mesh, logger, cleanup, metri
 async function openOwnBlobs(
   { blobsDirectory }: DataDirectory,
   { configuration, mesh, cleanup }: Pick<ServiceParts, 'configuration' | 'mesh' | 'cleanup'>,
-): Promise<BlobStore> {
-  const blobs = await openBlobStore({ blobsDirectory, blobsFile: configuration.blobsFile })
+): Promise<PlacedBlobStore> {
+  const configured = await openBlobStores({ blobsDirectory, blobsFile: configuration.blobsFile })
+  const blobs = placedBlobs(configured, () => mesh.use('metadata'))
   cleanup.defer(() => blobs.close())
-  await bindBlobs(mesh.use('metadata'), blobs)
+  await blobs.places()
   return blobs
 }
 

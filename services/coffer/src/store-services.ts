@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import { EmbeddedJobQueue } from '@coffer/job-queue/drivers/embedded'
 import type { DomainKey } from '@coffer/kms/connectors/local'
 import { type Logger, Mesh } from '@coffer/mesh'
@@ -8,7 +8,8 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
-import { type BlobLocation, openBlobStore } from './blob-location.ts'
+import { placedBlobs } from './bind-blobs.ts'
+import { type BlobLocation, openBlobStores } from './blob-location.ts'
 import { type IdentityOptions, openIdentities } from './identities.ts'
 import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
@@ -23,7 +24,8 @@ export interface StoreDirectories extends MetadataLocation, BlobLocation {}
 /** Every service on one data directory, in this process, reached through a mesh without a network. */
 export interface StoreServices {
   readonly mesh: Mesh
-  readonly blobs: BlobStore
+  /** Bound to the metadata at their first use. */
+  readonly blobs: PlacedBlobStore
   /** Jobs of this store; nobody works here unless told to. */
   readonly jobs: EmbeddedJobQueue
   /** Opens and seals the master keys of the built-in KMS. */
@@ -45,8 +47,9 @@ export async function openStoreServices(
   const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
-    const blobs = await openBlobStore(directories)
+    const configured = await openBlobStores(directories)
     const mesh = await Mesh.start({ logger })
+    const blobs = placedBlobs(configured, () => mesh.use('metadata'))
     const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
     await provideMetadata(mesh, keys.metrics?.calls.countingCommits(store) ?? store)
     await provideKms(mesh, createKmsService({ mesh, ...kms }))

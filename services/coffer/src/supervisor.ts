@@ -8,7 +8,6 @@ import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Logger } from '@coffer/mesh'
 import { startRelay } from '@coffer/service-events'
 import { renderBanner } from './banner.ts'
-import { bindBlobs } from './bind-blobs.ts'
 import {
   defaultCertificatePath,
   ensureDefaultCertificate,
@@ -78,7 +77,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
     identityOptionsOf(configuration),
   )
   cleanup.defer(() => services.close())
-  await bindBlobs(services.mesh.use('metadata'), services.blobs)
+  await services.blobs.places()
   // From here on the store is known to be ours to change.
   await retireEarlierWriters(services.mesh.use('metadata'))
   const credentials = await ensureRootAccount(

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AuditLog } from '@coffer/audit'
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { DataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
 import type { ObjectOwnership } from '@coffer/s3-protocol'
@@ -32,7 +32,7 @@ export interface RequestObserver {
 
 export interface GatewayOptions {
   readonly mesh: Mesh
-  readonly blobs: BlobStore
+  readonly blobs: PlacedBlobStore
   /** This process's id in the names of the blobs it writes; registered with the metadata store. */
   readonly writerId: string
   /** Region of buckets made without a location constraint. */

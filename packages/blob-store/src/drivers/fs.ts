@@ -2,7 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, opendir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isBlobId } from '../blob-id.ts'
-import type { BlobId, BlobSource, BlobStore, OpenBlob } from '../blob-store.ts'
+import type { BlobId, BlobSource, OpenBlob, OwnedBlobStore } from '../blob-store.ts'
 import { blobError } from '../errors.ts'
 import { AlignedBuffers } from './fs/aligned-buffers.ts'
 import { type BlobWriter, CachedWriter } from './fs/blob-writer.ts'
@@ -12,6 +12,7 @@ import { DirectWriter } from './fs/direct-writer.ts'
 import { asBlobError, hasCode } from './fs/file-system-errors.ts'
 import { Folders } from './fs/folders.ts'
 import { OpenFile } from './fs/open-blob.ts'
+import { claimOwner, readOwner } from './fs/owner.ts'
 import { RecentChunks } from './fs/recent-chunks.ts'
 
 export interface FsBlobStoreOptions {
@@ -39,14 +40,14 @@ interface BlobPath {
  *
  * @example const blobs = await openFsBlobStore({ directory: 'data/blobs' })
  */
-export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<BlobStore> {
+export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<OwnedBlobStore> {
   const folders = await Folders.in(options.directory)
   const buffers = new AlignedBuffers(BUFFERS_MAX)
   const isDirect = (options.directIo ?? true) && (await canWriteDirectly(options.directory, buffers))
   return new FsBlobStore(folders, isDirect ? buffers : undefined)
 }
 
-class FsBlobStore implements BlobStore {
+class FsBlobStore implements OwnedBlobStore {
   readonly #folders: Folders
   readonly #buffers: AlignedBuffers | undefined
   readonly #recent = new RecentChunks(RECENT_CHUNKS_MAX)
@@ -118,6 +119,18 @@ class FsBlobStore implements BlobStore {
 
   async close(): Promise<void> {
     await this.#folders.close()
+  }
+
+  async readOwner(): Promise<string | undefined> {
+    return await readOwner(this.#folders.directory).catch((error: unknown) => {
+      throw asBlobError(error)
+    })
+  }
+
+  async claim(owner: string): Promise<string> {
+    return await claimOwner(this.#folders.directory, owner).catch((error: unknown) => {
+      throw asBlobError(error)
+    })
   }
 
   async #create(blobId: BlobId, path: string): Promise<{ file: FileHandle; writer: BlobWriter }> {

@@ -7,6 +7,7 @@ import {
   newWriter,
   newWriterId,
   partOf,
+  plain,
   put,
   refused,
   type StoreUnderTest,
@@ -91,6 +92,33 @@ export function blobsContract(under: StoreUnderTest): void {
       const doubled = { ...twice, blobs: [...twice.blobs, ...twice.blobs] }
       await expect(under.store.commitVersion(commitOf(bucket, 'twice', { body: doubled }))).rejects.toThrow()
       expect(await under.store.listReferencedBlobs('', 10)).toEqual(body.blobs)
+    })
+
+    test('blobs of several stores keep the numbers of theirs: in a version, in a part, as garbage', async () => {
+      const bucket = await newBucket(under.store)
+      const writer = await newWriter(under.store)
+      const body = blobBody(newBlobId(writer), newBlobId(writer, '01'), newBlobId(writer, 'ff'))
+      await put(under.store, bucket, 'key', { isNull: true, body })
+      const found = await under.store.findVersion(bucket.id, 'key', 'current', { withBody: true })
+      expect(plain(found?.body)).toEqual(plain(body))
+      const upload = uploadOf('key')
+      await under.store.createUpload(bucket.id, 1, upload)
+      const part = partOf(1, newBlobId(writer, '10'))
+      await under.store.putPart(bucket.id, 'key', upload.uploadId, part)
+      const query = { bucketId: bucket.id, key: 'key', uploadId: upload.uploadId, afterPartNumber: 0, limit: 10 }
+      expect(plain((await under.store.listParts(query)).parts)).toEqual(plain([part]))
+      const referenced = [...body.blobs, part.blob].map(({ blobId }) => blobId).sort()
+      expect((await under.store.listReferencedBlobs('', 10)).map(({ blobId }) => blobId)).toEqual(referenced)
+      for (const blobId of referenced) expect(await under.store.isReferenced(blobId)).toBe(true)
+      // The same name in another store is another blob.
+      const [first = ''] = body.blobs.map(({ blobId }) => blobId)
+      expect(await under.store.isReferenced(`${first}-01`)).toBe(false)
+      await put(under.store, bucket, 'key', { isNull: true, body: blobBody(`${first}-01`) })
+      const dropped = body.blobs.map(({ blobId }) => blobId).sort()
+      expect(await under.store.listGarbage(10)).toEqual(dropped)
+      await under.store.forgetGarbage(dropped.slice(0, 2))
+      expect(await under.store.listGarbage(10)).toEqual(dropped.slice(2))
+      expect(await under.store.isReferenced(`${first}-01`)).toBe(true)
     })
 
     test('referenced blobs are walked in order of their ids, with their sizes', async () => {

@@ -31,8 +31,9 @@ export function newWriterId(): WriterId {
   return randomBytes(8).toString('hex')
 }
 
-export function newBlobId(writerId: WriterId): BlobId {
-  return `${writerId}-${randomBytes(12).toString('hex')}`
+/** `store`: the number of a blob store that is not the first, two hex digits. */
+export function newBlobId(writerId: WriterId, store?: string): BlobId {
+  return `${writerId}-${randomBytes(12).toString('hex')}${store === undefined ? '' : `-${store}`}`
 }
 
 export async function newWriter(store: MetadataStore): Promise<WriterId> {

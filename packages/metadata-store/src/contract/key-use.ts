@@ -121,6 +121,28 @@ export function keyUseContract(under: StoreUnderTest): void {
       expect(await namesUnder(NEXT)).toEqual(['k'])
     })
 
+    test('what a listing shows follows where that changes too, in a head and in an older version', async () => {
+      const bucket = await newBucket(under.store)
+      for (const _ of [1, 2]) await put(under.store, bucket, 'k', { keyRef: REF })
+      const query = { bucketId: bucket.id, prefix: '', delimiter: '', afterKey: '', limit: 10 }
+      const { entries } = await under.store.listVersions(query)
+      const summaries = entries.map(() => randomBytes(54))
+      for (const [index, { versionId }] of entries.entries()) {
+        const found = await under.store.findVersion(bucket.id, 'k', { versionId }, { withBody: true })
+        if (found?.body === undefined) throw new Error('a version')
+        const replacement = replacementOf(bucket, found.version, found.body)
+        await under.store.replaceBody({ ...replacement, summary: summaries[index] as Uint8Array })
+        const after = await under.store.findVersion(bucket.id, 'k', { versionId }, { withBody: true })
+        expect(plain(after?.version.summary)).toEqual(plain(summaries[index]))
+        expect(plain(after?.body)).toEqual(plain(found.body))
+      }
+      expect(plain((await under.store.listVersions(query)).entries.map(({ summary }) => summary))).toEqual(
+        plain(summaries),
+      )
+      const [current] = (await under.store.listCurrent(query)).entries
+      expect(plain(current?.summary)).toEqual(plain(summaries[0]))
+    })
+
     test('is left alone when the version was changed or removed meanwhile', async () => {
       const bucket = await newBucket(under.store)
       await put(under.store, bucket, 'k', { keyRef: REF })

@@ -1,5 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
+import type { StorageClass } from '../storage-class.ts'
 import { type Owner, ownerElement } from './owner.ts'
 import { element, escapeXml, urlEncode, xmlDocument } from './write-xml.ts'
 
@@ -12,6 +13,8 @@ export interface ListedObject {
   readonly checksumAlgorithm?: ChecksumAlgorithm
   readonly checksumType?: ChecksumType
   readonly owner?: Owner
+  /** Absent: STANDARD. */
+  readonly storageClass?: StorageClass
 }
 
 export interface ListedObjectVersion extends ListedObject {
@@ -69,6 +72,8 @@ export interface ListMultipartUploadsPage extends Page {
     readonly initiator: Owner
     readonly checksumAlgorithm?: ChecksumAlgorithm
     readonly checksumType?: ChecksumType
+    /** Absent: STANDARD. */
+    readonly storageClass?: StorageClass
   }[]
 }
 
@@ -137,7 +142,7 @@ export function renderListMultipartUploads(page: ListMultipartUploadsPage): stri
     (upload) =>
       `<Upload><Key>${encode(upload.key)}</Key>${element('UploadId', upload.uploadId)}` +
       `${ownerElement('Initiator', upload.initiator)}${ownerElement('Owner', upload.owner)}` +
-      `<StorageClass>STANDARD</StorageClass>${element('Initiated', iso8601(upload.initiatedAt))}` +
+      `${storageClassElement(upload.storageClass)}${element('Initiated', iso8601(upload.initiatedAt))}` +
       `${element('ChecksumAlgorithm', upload.checksumAlgorithm)}${element('ChecksumType', upload.checksumType)}</Upload>`,
   )
   return xmlDocument(
@@ -196,8 +201,12 @@ function keptObject(entry: ListedObject): string {
       : element('ChecksumAlgorithm', checksumAlgorithm) + element('ChecksumType', checksumType)
   return (
     `<LastModified>${iso8601(entry.lastModifiedAt)}</LastModified><ETag>${escapeXml(entry.etag)}</ETag>${checksum}` +
-    `<Size>${entry.sizeBytes}</Size>${ownerElement('Owner', entry.owner)}<StorageClass>STANDARD</StorageClass>`
+    `<Size>${entry.sizeBytes}</Size>${ownerElement('Owner', entry.owner)}${storageClassElement(entry.storageClass)}`
   )
+}
+
+function storageClassElement(storageClass: StorageClass = 'STANDARD'): string {
+  return `<StorageClass>${storageClass}</StorageClass>`
 }
 
 function commonPrefixes(page: Page, encode: Encode): string {

@@ -82,6 +82,7 @@ describe('multipart uploads', () => {
       key: 'k',
       uploadId: 'u',
       owner: OWNER,
+      storageClass: 'STANDARD',
       partNumberMarker: 0,
       nextPartNumberMarker: 1,
       maxParts: 1,

@@ -1,5 +1,6 @@
 import type { ChecksumAlgorithm, ChecksumType } from '../checksums.ts'
 import { iso8601 } from '../dates.ts'
+import type { StorageClass } from '../storage-class.ts'
 import type { BucketEncryption } from './encryption-documents.ts'
 import { type Owner, ownerElement } from './owner.ts'
 import { element, plainDocument, xmlDocument } from './write-xml.ts'
@@ -146,6 +147,7 @@ export function renderListParts(result: {
   readonly key: string
   readonly uploadId: string
   readonly owner: Owner
+  readonly storageClass: StorageClass
   readonly partNumberMarker: number
   readonly nextPartNumberMarker: number | undefined
   readonly maxParts: number
@@ -172,7 +174,7 @@ export function renderListParts(result: {
       element('UploadId', result.uploadId) +
       ownerElement('Initiator', result.owner) +
       ownerElement('Owner', result.owner) +
-      '<StorageClass>STANDARD</StorageClass>' +
+      element('StorageClass', result.storageClass) +
       element('PartNumberMarker', result.partNumberMarker) +
       element('NextPartNumberMarker', result.nextPartNumberMarker) +
       element('MaxParts', result.maxParts) +

@@ -1,7 +1,6 @@
 import type { Configuration } from '@coffer/config'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Mesh } from '@coffer/mesh'
-import { bindBlobs } from '../bind-blobs.ts'
 import { openDataDirectory } from '../data-directory.ts'
 import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
@@ -41,7 +40,6 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
     logger,
   )
   cleanup.defer(() => services.close())
-  await bindBlobs(services.mesh.use('metadata'), services.blobs)
   await work(services.mesh)
 }
 

@@ -2,6 +2,7 @@ import type { BlobRef } from '@coffer/metadata-store'
 import { type StreamIdentity, sealInline, sealToBlob } from '@coffer/object-body'
 import type { VerifiedBody } from '@coffer/s3-protocol'
 import type { GatewayContext } from '../gateway-context.ts'
+import { type Classed, storeFor } from '../object/storage-class.ts'
 import type { Payload } from './payload.ts'
 
 /** Ciphertext that is stored (a blob, durable) or ready to be committed with its record (inline). */
@@ -14,12 +15,15 @@ export type StoredBody = {
 
 const SMALL_BODY_BYTES_MAX = 128 * 1024
 
-/** Seals a payload and stores it: inline if it is small and `inlineSizeBytesMax` allows, else as a durable blob. */
+/**
+ * Seals a payload and stores it: inline if it is small and `inlineSizeBytesMax` allows, else as a durable blob where its storage
+ * class says.
+ */
 export async function storeBody(
   payload: Payload,
   stream: StreamIdentity,
   context: GatewayContext,
-  options: { readonly inlineSizeBytesMax: number },
+  options: Classed & { readonly inlineSizeBytesMax: number },
 ): Promise<StoredBody> {
   const inlineSizeBytesMax = Math.min(options.inlineSizeBytesMax, SMALL_BODY_BYTES_MAX)
   if (payload.sizeBytes !== undefined && payload.sizeBytes <= inlineSizeBytesMax) {
@@ -32,7 +36,10 @@ export async function storeBody(
     // Before the last segment leaves: a body that is not what the client said it is fails the write of its blob.
     verified = payload.verified()
   }
-  const { blob, salt } = await sealToBlob(verifiedPieces(), payload.sizeBytes, stream, context.options)
+  const { blob, salt } = await sealToBlob(verifiedPieces(), payload.sizeBytes, stream, {
+    ...context.options,
+    store: await storeFor(options, context),
+  })
   if (verified === undefined) throw new Error('a blob store resolved without reading its source to the end')
   return { kind: 'blob', blob, salt, sizeBytes: verified.sizeBytes, verified }
 }

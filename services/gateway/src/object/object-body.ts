@@ -12,7 +12,10 @@ export function newObjectBody(
   bucket: OpenBucket,
   key: string,
   stored: StoredBody,
-  rest: Pick<ObjectAttributes, 'sse' | 'kms' | 'algorithm' | 'keyContextId' | 'headers' | 'lock' | 'acl'>,
+  rest: Pick<
+    ObjectAttributes,
+    'sse' | 'kms' | 'algorithm' | 'keyContextId' | 'headers' | 'lock' | 'acl' | 'storageClass'
+  >,
 ): { attributes: ObjectAttributes; bodyOf: (versionId: VersionId) => VersionBody; blobIds: readonly string[] } {
   const { checksum } = stored.verified
   const attributes: ObjectAttributes = {

@@ -34,7 +34,9 @@ export async function rekeyInPlace(
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const source = await findCopySource(request, context)
     const { attributes, version } = source.object
-    if (attributes.sse !== 'SSE-C' || !version.isNull) return undefined
+    // Without a word on it a copy is of the class STANDARD.
+    const isStandard = attributes.storageClass === undefined
+    if (attributes.sse !== 'SSE-C' || !version.isNull || !isStandard) return undefined
     const condition = writeConditionOf(headers)
     if (condition) await resolveCondition(context, bucket, key, condition)
     if (await replaceCustomerKey(context, bucket, source.object, source.sse, sealing)) return source

@@ -110,7 +110,7 @@ function attributesOf(
   parts: readonly ChosenPart[],
   checksum: StoredChecksum | undefined,
 ): ObjectAttributes {
-  const { sse, kms, algorithm, headers, lock, acl } = upload.attributes
+  const { sse, kms, algorithm, headers, lock, acl, storageClass } = upload.attributes
   return {
     etagHex: multipartEtagHex(upload, parts),
     partCount: parts.length,
@@ -122,6 +122,7 @@ function attributesOf(
     ...(checksum && { checksum }),
     ...(lock && { lock }),
     ...(acl && { acl }),
+    ...(storageClass && { storageClass }),
   }
 }
 

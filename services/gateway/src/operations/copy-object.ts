@@ -22,6 +22,7 @@ import { assertRoomForObject } from '../object/quota-room.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
 import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
+import { type Classed, requestedClass } from '../object/storage-class.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
 import { writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
@@ -45,6 +46,7 @@ export const copyObject: Operation = async (request, context) => {
   const rekeyed = await rekeyInPlace(request, context, bucket, sealing)
   if (rekeyed !== undefined) return rekeyedReply(rekeyed, sealing)
   const copied = parseCopiedHeaders(headers)
+  const classed = await requestedClass(headers, context)
   if (copied.replacesTags) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
@@ -52,7 +54,7 @@ export const copyObject: Operation = async (request, context) => {
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   request.trail.usedKey(issued.stored)
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
-    if (!copied.replacesMetadata) assertChangesSomething(request, candidate)
+    if (!copied.replacesMetadata) assertChangesSomething(request, candidate, classed)
     return wholeOf(candidate)
   })
   const sizeBytes = range.lengthBytes
@@ -67,12 +69,14 @@ export const copyObject: Operation = async (request, context) => {
   })
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,
+    ...classed,
   }).finally(() => plain.stream?.return())
   const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, {
     ...issued.held,
     algorithm,
     keyContextId: versionId,
     headers: copied.headersFrom(source.object.attributes.headers),
+    ...classed,
     ...(lock && { lock }),
     ...(acl && { acl }),
   })
@@ -136,13 +140,14 @@ export function sourceVersionHeader({ bucket, object }: CopySource): Record<stri
     : { 'x-amz-copy-source-version-id': externalVersionId(object.version) }
 }
 
-/** A copy of the current version onto itself must replace metadata or change the encryption (S3 API, CopyObject). */
-function assertChangesSomething(request: AuthorizedRequest, source: CopySource): void {
+/** A copy of the current version onto itself must replace metadata or change encryption or storage class (S3 API, CopyObject). */
+function assertChangesSomething(request: AuthorizedRequest, source: CopySource, { storageClass }: Classed): void {
   const { bucket, key } = request.parsed
   const ontoItself = source.bucket.record.name === bucket && source.object.version.key === key
   const namesEncryption = SSE_HEADERS.some((name) => request.parsed.headers[name] !== undefined)
   const changesEncryption = namesEncryption || source.sse.kind === 'SSE-C'
-  if (!ontoItself || changesEncryption || source.versionNamed) return
+  const changesClass = storageClass !== source.object.attributes.storageClass
+  if (!ontoItself || changesEncryption || changesClass || source.versionNamed) return
   throw s3Error('InvalidRequest', {
     message:
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

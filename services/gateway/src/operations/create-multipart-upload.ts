@@ -14,6 +14,7 @@ import { requestedLock } from '../object/object-lock.ts'
 import { isReplicaWrite } from '../object/replica-request.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
+import { requestedClass } from '../object/storage-class.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
@@ -27,6 +28,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
+  const classed = await requestedClass(headers, context)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
@@ -57,6 +59,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     ...issued.held,
     algorithm,
     headers: objectHeaders,
+    ...classed,
     ...(lock && { lock }),
     ...(acl && { acl }),
     ...(isReplicaWrite(request, 's3:ReplicateObject') && { isReplica: true as const }),

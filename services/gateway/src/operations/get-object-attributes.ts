@@ -21,7 +21,7 @@ export const getObjectAttributes: Operation = async (request, context) => {
     ...(wanted.attributes.has('ETag') && { etag: etagOf(attributes).replaceAll('"', '') }),
     ...(wanted.attributes.has('Checksum') && attributes.checksum && { checksum: attributes.checksum }),
     ...(wanted.attributes.has('ObjectParts') && attributes.partCount && { parts: pageOf(bucket, object, wanted) }),
-    ...(wanted.attributes.has('StorageClass') && { storageClass: 'STANDARD' }),
+    ...(wanted.attributes.has('StorageClass') && { storageClass: attributes.storageClass ?? 'STANDARD' }),
     ...(wanted.attributes.has('ObjectSize') && { sizeBytes: version.sizeBytes }),
   })
   return xmlReply(result, {

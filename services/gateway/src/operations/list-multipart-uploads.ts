@@ -1,6 +1,10 @@
+import type { UploadRecord } from '@coffer/metadata-store'
+import { openUploadRecord } from '@coffer/object-record'
 import { renderListMultipartUploads } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { accountAsOwner, ownerOf } from '../bucket/bucket-owner.ts'
+import type { Classed } from '../object/storage-class.ts'
 import { xmlReply } from '../reply.ts'
 import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -37,12 +41,24 @@ export const listMultipartUploads: Operation = async (request, context) => {
     encodingType,
     isTruncated: page.next !== undefined,
     uploads: await Promise.all(
-      page.uploads.map(async ({ key, uploadId, initiatedAt, ownerAccountId }) => {
+      page.uploads.map(async (upload) => {
+        const { key, uploadId, initiatedAt, ownerAccountId } = upload
         const initiator = await accountAsOwner(request, context, ownerAccountId)
-        return { key, uploadId, initiatedAt, owner: hasAcls(bucket) ? initiator : owner, initiator }
+        const by = { owner: hasAcls(bucket) ? initiator : owner, initiator }
+        return { key, uploadId, initiatedAt, ...by, ...classOf(bucket, upload) }
       }),
     ),
     commonPrefixes: page.commonPrefixes,
   })
   return xmlReply(result)
+}
+
+/** One damaged record never fails a page. */
+function classOf({ metadataKey, record }: OpenBucket, upload: UploadRecord): Classed {
+  try {
+    const { storageClass } = openUploadRecord(metadataKey, record.id, upload).attributes
+    return storageClass === undefined ? {} : { storageClass }
+  } catch {
+    return {}
+  }
 }

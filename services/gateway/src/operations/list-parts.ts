@@ -27,6 +27,7 @@ export const listParts: Operation = async (request, context) => {
     key,
     uploadId: upload.record.uploadId,
     owner,
+    storageClass: upload.attributes.storageClass ?? 'STANDARD',
     partNumberMarker,
     nextPartNumberMarker: page.parts.at(-1)?.partNumber,
     maxParts,

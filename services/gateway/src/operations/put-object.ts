@@ -19,6 +19,7 @@ import { assertRoomForObject } from '../object/quota-room.ts'
 import { isReplicaWrite } from '../object/replica-request.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
+import { requestedClass } from '../object/storage-class.ts'
 import { newVersionId } from '../object/version-id.ts'
 import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { emptyReply, type Reply } from '../reply.ts'
@@ -45,6 +46,7 @@ export async function putPayload(
   const { key, headers } = request.parsed
   const sealing = sealingOf(request.parsed, bucket)
   const objectHeaders = parseObjectHeaders(headers)
+  const classed = await requestedClass(headers, context)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
@@ -63,6 +65,7 @@ export async function putPayload(
   request.trail.usedKey(issued.stored)
   const stored = await storeBody(payload, { objectKey: issued.objectKey, algorithm, partNumber: 0 }, context, {
     inlineSizeBytesMax: context.options.inlineSizeBytesMax,
+    ...classed,
   })
   issued.objectKey.wipe()
   const { attributes, bodyOf, blobIds } = newObjectBody(bucket, key, stored, {
@@ -70,6 +73,7 @@ export async function putPayload(
     algorithm,
     keyContextId: versionId,
     headers: objectHeaders,
+    ...classed,
     ...(lock && { lock }),
     ...(acl && { acl }),
   })

@@ -1,5 +1,11 @@
 import { etagOf, type ObjectAttributes, replicationStatusOf, type StoredChecksum } from '@coffer/object-record'
-import { httpDate, objectLockHeaders, objectResponseHeaders, type ParsedRequest } from '@coffer/s3-protocol'
+import {
+  httpDate,
+  objectLockHeaders,
+  objectResponseHeaders,
+  type ParsedRequest,
+  storageClassHeader,
+} from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { type PresentedSse, sseHeaders } from '../object/sse-headers.ts'
@@ -61,6 +67,7 @@ export function objectHeaders(
     'last-modified': httpDate(object.version.lastModifiedAt),
     'accept-ranges': 'bytes',
     ...sseHeaders(object.attributes, presented),
+    ...storageClassHeader(object.attributes.storageClass),
     ...versionHeader(bucket, object.version),
     ...replicationHeader(object.attributes),
     ...objectLockHeaders(object.attributes.lock),

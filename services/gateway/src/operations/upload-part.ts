@@ -66,7 +66,7 @@ export async function storePart(
   const objectKey = await openUploadKey(context, bucket, upload, part.sse)
   const stream = { objectKey, algorithm: upload.attributes.algorithm, partNumber }
   // Parts are blobs whatever their size: an object's parts are read one way.
-  const stored = await storeBody(payload, stream, context, { inlineSizeBytesMax: -1 })
+  const stored = await storeBody(payload, stream, context, { ...upload.attributes, inlineSizeBytesMax: -1 })
   objectKey.wipe()
   if (stored.kind !== 'blob') throw s3Error('InternalError')
   const { md5, checksum } = stored.verified

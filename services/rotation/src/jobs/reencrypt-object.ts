@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import { type BlobStore, storeOf } from '@coffer/blob-store'
 import { type DataAlgorithm, DUAL_LAYER_ALGORITHM, type Secret, type SingleLayerAlgorithm } from '@coffer/crypto-core'
 import { invariant, isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
@@ -109,7 +109,13 @@ export class ObjectReencryption implements ObjectChange {
     try {
       for (const [index, part] of manifest.entries()) {
         const plain = this.#plainPart(old, index, signal)
-        const sealed = await sealToBlob(plain, part.sizeBytes, { ...stream, partNumber: part.number }, this.#options)
+        const sealed = await sealToBlob(
+          plain,
+          part.sizeBytes,
+          { ...stream, partNumber: part.number },
+          // Where it was: what moves data between stores is another job.
+          { ...this.#options, store: storeOf(body.blobs[index]?.blobId ?? '') },
+        )
         blobs.push(sealed.blob)
         parts.push({ ...part, salt: sealed.salt })
       }

@@ -14,11 +14,11 @@ const closeDescriptor = promisify(close)
 
 /** The fan-out folders below a blob directory, 0700. Each stays open from its first sync on: opening costs as much as syncing. */
 export class Folders {
-  readonly #directory: string
+  readonly directory: string
   readonly #descriptors = new Map<string, Promise<number>>()
 
   private constructor(directory: string) {
-    this.#directory = directory
+    this.directory = directory
   }
 
   /** Makes what is not there yet. */
@@ -45,7 +45,7 @@ export class Folders {
   }
 
   pathOf(name: string): string {
-    return join(this.#directory, name)
+    return join(this.directory, name)
   }
 
   /** Names made or removed in a folder are on stable storage when this resolves. */
@@ -73,7 +73,7 @@ async function makeFolder(path: string): Promise<void> {
   })
 }
 
-async function syncFolder(path: string): Promise<void> {
+export async function syncFolder(path: string): Promise<void> {
   const descriptor = await openDescriptor(path, 'r')
   try {
     await syncDescriptor(descriptor)

@@ -1,5 +1,5 @@
 import type { BlobRef, VersionBody } from '../../records.ts'
-import { BLOB_ID_BYTES, blobIdOf, blobKey } from './keys.ts'
+import { BLOB_ID_BYTES, blobIdOf, blobKey, isInFirstStore, placedBlobField } from './keys.ts'
 import { RowReader, type RowWriter } from './row.ts'
 
 /*
@@ -9,8 +9,10 @@ import { RowReader, type RowWriter } from './row.ts'
  * begin another page. LMDB keeps a value that is larger than half a page in pages of its own, less one header: a sealed
  * 4 KiB object is a few bytes longer than a page, and would waste half of the disk and of the writes.
  *
- * Blobs: count (4), then for each blob its id (20) and stored size (6); manifest to the end (frame: row.ts).
+ * Blobs: count (4), then for each blob its id (20) and stored size (6); manifest to the end (frame: row.ts). Row format 2, where
+ * any of them is not in the first store: the same with the number of its store (1) behind each id.
  */
+const WITH_STORES = 2
 const PAGE_BYTES = 4096
 /** `sizeof(MDB_page_header)` of the LMDB in lmdb-js 3.5 (mdb.c, PAGEHDRSZ). */
 const PAGE_HEADER_BYTES = 24
@@ -31,18 +33,21 @@ export function encodeBlobs(
   body: Extract<VersionBody, { kind: 'blobs' }>,
   name: Uint8Array,
 ): Buffer {
-  writer.begin().uint32(body.blobs.length)
-  for (const blob of body.blobs) writer.bytes(blobKey(blob.blobId)).uint48(blob.storedSizeBytes)
+  const isPlain = body.blobs.every(({ blobId }) => isInFirstStore(blobId))
+  const field = isPlain ? blobKey : placedBlobField
+  writer.begin(isPlain ? undefined : WITH_STORES).uint32(body.blobs.length)
+  for (const blob of body.blobs) writer.bytes(field(blob.blobId)).uint48(blob.storedSizeBytes)
   return writer.bytes(body.manifest).finish(name)
 }
 
 export function decodeBlobs(row: Buffer, name: Uint8Array): Extract<VersionBody, { kind: 'blobs' }> {
-  const reader = new RowReader('body', row, name)
+  const reader = new RowReader('body', row, name, WITH_STORES)
+  const idBytes = reader.format === WITH_STORES ? BLOB_ID_BYTES + 1 : BLOB_ID_BYTES
   const count = reader.uint32()
   if (count * BLOB_ENTRY_BYTES > row.length) reader.fail('more blobs than fit')
   const blobs: BlobRef[] = []
   for (let index = 0; index < count; index += 1) {
-    blobs.push({ blobId: blobIdOf(reader.bytes(BLOB_ID_BYTES)), storedSizeBytes: reader.uint48() })
+    blobs.push({ blobId: blobIdOf(reader.bytes(idBytes)), storedSizeBytes: reader.uint48() })
   }
   return { kind: 'blobs', blobs, manifest: reader.rest() }
 }

@@ -11,7 +11,7 @@ import type { BlobId, BucketId, VersionId, WriterId } from '../../records.ts'
  *   bodies     version id (16)
  *   uploads    bucket id | object key | 00 | upload id (16)
  *   parts      bucket id | upload id | part number (2, big endian)
- *   blob-refs, garbage   writer id (8) | blob (12)
+ *   blob-refs, garbage   writer id (8) | blob (12) | number of its store (1), where that is not the first
  */
 
 /** S3 API, "Creating object key names": at most 1,024 bytes of UTF-8. */
@@ -21,7 +21,8 @@ export const BLOB_ID_BYTES = 20
 const NAME_BYTES_MAX = 1024
 const ID_PATTERN = /^[0-9a-f]{32}$/
 const WRITER_ID_PATTERN = /^[0-9a-f]{16}$/
-const BLOB_ID_PATTERN = /^[0-9a-f]{16}-[0-9a-f]{24}$/
+const BLOB_ID_PATTERN = /^[0-9a-f]{16}-[0-9a-f]{24}(-(?!00)[0-9a-f]{2})?$/
+const BARE_BLOB_ID_CHARS = 41
 
 /** The bytes of a 16-byte id (bucket, version, upload). */
 export function idBytes(id: BucketId | VersionId): Buffer {
@@ -93,12 +94,27 @@ export function partKey(parts: Buffer, partNumber: number): Buffer {
 }
 
 export function blobKey(blobId: BlobId): Buffer {
-  invariant(BLOB_ID_PATTERN.test(blobId), 'a blob id is <16 hex>-<24 hex>')
-  return Buffer.from(blobId.slice(0, 16) + blobId.slice(17), 'hex')
+  invariant(
+    BLOB_ID_PATTERN.test(blobId),
+    'a blob id is <16 hex>-<24 hex>, and -<2 hex> where its store is not the first',
+  )
+  return Buffer.from(blobId.slice(0, 16) + blobId.slice(17, BARE_BLOB_ID_CHARS) + blobId.slice(42), 'hex')
 }
 
 export function blobIdOf(bytes: Buffer): BlobId {
-  return `${bytes.toString('hex', 0, 8)}-${bytes.toString('hex', 8, BLOB_ID_BYTES)}`
+  const bare = `${bytes.toString('hex', 0, 8)}-${bytes.toString('hex', 8, BLOB_ID_BYTES)}`
+  const store = bytes[BLOB_ID_BYTES] ?? 0
+  return store === 0 ? bare : `${bare}-${store.toString(16).padStart(2, '0')}`
+}
+
+export function isInFirstStore(blobId: BlobId): boolean {
+  return blobId.length === BARE_BLOB_ID_CHARS
+}
+
+/** A blob id as a field of a row, of the same width in whatever store: id (20), number of the store (1). */
+export function placedBlobField(blobId: BlobId): Buffer {
+  const key = blobKey(blobId)
+  return key.length > BLOB_ID_BYTES ? key : Buffer.concat([key, Buffer.from([0])])
 }
 
 export function writerOf(blobId: BlobId): WriterId {

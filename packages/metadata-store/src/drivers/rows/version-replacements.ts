@@ -13,7 +13,7 @@ import { appendEvents, assertEvents } from './outbox.ts'
 import { planUploadReplacement } from './uploads.ts'
 import { type PlacedVersion, readBody, readHead, selectVersion } from './version-reads.ts'
 import { assertVersion, encodeVersion } from './version-row.ts'
-import { putBody } from './version-writes.ts'
+import { putBody, putCurrent } from './version-writes.ts'
 import type { WriteBatch } from './write-batch.ts'
 
 /** Bytes that a replacement writes, for the limit of a batch. */
@@ -63,7 +63,7 @@ export function replaceBody(batch: WriteBatch, { body, ...replacement }: BodyRep
 /** Reads and checks all that a replacement depends on; `apply` then can't fail. */
 function planReplacement(
   batch: WriteBatch,
-  { bucketId, key, versionId, keyRef, sealed, expectedSealed, events }: ObjectKeyReplacement,
+  { bucketId, key, versionId, keyRef, sealed, summary, expectedSealed, events }: ObjectKeyReplacement,
 ): { target: PlacedVersion; apply(inline: Partial<PlacedVersion>): void } {
   assertEvents(events)
   const name = objectName(bucketId, key)
@@ -72,7 +72,7 @@ function planReplacement(
   if (!target || Buffer.compare(target.record.sealed, expectedSealed) !== 0) {
     throw metadataError('META_VERSION_CHANGED', { versionId })
   }
-  const record = { ...target.record, keyRef, sealed }
+  const record = { ...target.record, keyRef, sealed, ...(summary && { summary }) }
   assertVersion(record, { kind: 'none' })
   const before = planKeyUse(batch, target.record.keyRef, name, versionId)
   const after = planKeyUse(batch, keyRef, name, versionId)
@@ -81,6 +81,7 @@ function planReplacement(
     apply(inline) {
       const row = encodeVersion(batch.rows, { ...target, ...inline, record }, name)
       batch.put(batch.databases.versions, target.rowKey, row)
+      if (summary && target === head) putCurrent(batch, name, record)
       before.remove()
       after.add()
       appendEvents(batch, events)

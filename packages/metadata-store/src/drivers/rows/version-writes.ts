@@ -242,7 +242,7 @@ function placeAsOlder(batch: WriteBatch, name: Buffer, head: PlacedVersion): voi
 }
 
 /** `current` has a row for a key whose newest version is not a delete marker. */
-function putCurrent(batch: WriteBatch, name: Buffer, newest: VersionRecord | undefined): void {
+export function putCurrent(batch: WriteBatch, name: Buffer, newest: VersionRecord | undefined): void {
   const { current } = batch.databases
   if (newest && !newest.isDeleteMarker) batch.put(current, name, encodeCurrent(batch.rows, newest, name))
   else batch.remove(current, name)
