@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { isCofferError } from '@coffer/errors'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { failureOf } from './errors.ts'
 import type { EventMessage, EventTarget } from './event-target.ts'
 
 /** A target and the real thing behind it. */
@@ -65,7 +65,7 @@ export function eventTargetContract(name: string, open: () => Promise<TargetUnde
         () => undefined,
         (reason: unknown) => reason,
       )
-      expect(isCofferError(error, 'EVENT_TARGET_UNAVAILABLE')).toBe(true)
+      expect(failureOf(error)?.code).toBe('EVENT_TARGET_UNAVAILABLE')
       await under.start()
       const message = messageOf('{"after":true}')
       const sent = await eventually(

@@ -9,6 +9,18 @@ export const EVENT_TARGET_ERRORS = {
 
 export type EventTargetErrorCode = keyof typeof EVENT_TARGET_ERRORS
 
+/** What a target has failed with: by its code alone, so that a third party's needs no class of ours. */
+export function failureOf(
+  error: unknown,
+): { readonly code: EventTargetErrorCode; readonly reason?: string } | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined
+  const code = Object.keys(EVENT_TARGET_ERRORS).find((known) => known === error.code) as
+    | EventTargetErrorCode
+    | undefined
+  const details = 'details' in error ? (error.details as { readonly reason?: unknown } | undefined) : undefined
+  return code && { code, ...(typeof details?.reason === 'string' && { reason: details.reason }) }
+}
+
 export function eventTargetError(
   code: EventTargetErrorCode,
   details?: CofferErrorShape['details'],

@@ -18,7 +18,8 @@ export interface EventMessage {
 /** Somewhere that events go. A plugin is one file, whose client library is loaded when a configuration names it. */
 export interface EventTarget {
   /**
-   * Resolves when the other side has acknowledged the message. EVENT_TARGET_UNAVAILABLE: to be tried again, also with other
+   * Resolves when the other side has acknowledged the message; else rejects with an Error that has a `code`, and may have a word
+   * for the operator in `details.reason`. EVENT_TARGET_UNAVAILABLE, or any other: to be tried again, also with other
    * messages; EVENT_TARGET_REFUSED: this message is not taken. Called for several messages at once; messages of one object
    * key come one after the other. Settles within the target's time limit.
    */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EventTargetReport } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
-import type { EventTarget } from '@coffer/event-targets'
+import { type EventTarget, failureOf } from '@coffer/event-targets'
 import type { Logger, Mesh } from '@coffer/mesh'
 import type { OutboxEntry } from '@coffer/metadata-store'
 import type { MessageOpener, OpenedMessage } from './message-opener.ts'
@@ -146,7 +146,7 @@ export class TargetRelay {
     for (const [index, { entry }] of wave.entries()) {
       const outcome = outcomes[index]
       if (outcome?.status !== 'rejected') continue
-      if (isCofferError(outcome.reason, 'EVENT_TARGET_REFUSED')) count += await this.#refuse(entry, outcome.reason)
+      if (failureOf(outcome.reason)?.code === 'EVENT_TARGET_REFUSED') count += await this.#refuse(entry, outcome.reason)
       else away = outcome.reason
     }
     if (away !== undefined) this.#failed(away)
@@ -185,9 +185,9 @@ export class TargetRelay {
 
 /** A code and a word: what a client library says may quote what it was given. */
 function reasonOf(error: unknown): string {
-  if (!isCofferError(error)) return 'unexpected failure'
-  const { reason } = error.details
-  return reason === undefined ? error.code : `${error.code} (${reason})`
+  const { code, reason } = failureOf(error) ?? {}
+  if (code !== undefined) return reason === undefined ? code : `${code} (${reason})`
+  return isCofferError(error) ? error.code : 'unexpected failure'
 }
 
 async function pause(ms: number, signal: AbortSignal): Promise<void> {

@@ -26,7 +26,8 @@ export async function adoptAll(queue: Queue<Ticket>, jobs: StoredJobs): Promise<
     if (stamp !== undefined || request === undefined || known.has(key)) continue
     await jobs.putSchedule({ name: key, kind, request, submittedBy, timetable: timetableOf(scheduler), nextAt })
   }
-  for (const ticket of await reached(() => queue.getJobs(['active', 'waiting', 'prioritized', 'delayed']))) {
+  // Not the active ones: a process of the older version may be at them. When it has died, their tickets come to us.
+  for (const ticket of await reached(() => queue.getJobs(['waiting', 'prioritized', 'delayed']))) {
     // The next job of a schedule is none yet.
     const isToCome = ticket?.data.scheduleName !== undefined && ticket.data.wanted === undefined
     if (ticket !== undefined && ticket.data.id === undefined && !isToCome) await adoptJob(ticket, jobs)

@@ -227,7 +227,7 @@ export class BullJobQueue implements JobQueue {
     const due = await this.#ledger.due()
     if (due.length > 0) {
       const tickets = await reached(() => this.#queue.getJobs([...OPEN_STATES]))
-      const known = new Set(tickets.map((ticket) => ticket?.data.id))
+      const known = new Set(tickets.map((ticket) => ticket?.data.id ?? ticket?.id))
       for (const { id } of due) if (!known.has(id)) await reached(() => this.#queue.add(KIND, { id }))
     }
     for (const schedule of await this.#ledger.jobs.schedules()) await this.#restoreSchedule(schedule)
