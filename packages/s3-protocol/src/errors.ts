@@ -32,6 +32,7 @@ export const S3_ERRORS = {
   InvalidChunkSizeError: [403, 'Only the last chunk may be smaller than 8192 bytes.'],
   InvalidDigest: [400, 'The Content-MD5 or checksum value that you specified is not valid.'],
   InvalidEncryptionAlgorithmError: [400, 'The encryption request that you specified is not valid.'],
+  InvalidObjectState: [403, 'The operation is not valid for the current state of the object.'],
   InvalidPart: [
     400,
     'One or more of the specified parts could not be found. The part might not have been uploaded, or the specified entity tag might not match.',
@@ -85,6 +86,7 @@ export const S3_ERRORS = {
   NoSuchBucket: [404, 'The specified bucket does not exist.'],
   NoSuchBucketPolicy: [404, 'The bucket policy does not exist'],
   NoSuchCORSConfiguration: [404, 'The CORS configuration does not exist'],
+  MetadataConfigurationNotFound: [404, 'The metadata configuration was not found.'],
   NoSuchConfiguration: [404, 'The specified configuration does not exist.'],
   NoSuchKey: [404, 'The specified key does not exist.'],
   NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],

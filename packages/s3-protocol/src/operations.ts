@@ -41,6 +41,20 @@ const LISTED_CONFIGURATIONS = [
   ['metrics', 'Metrics'],
 ] as const
 
+/** What AWS keeps beside a bucket's objects in tables of its own: each has a name that a plain route must not take for its own. */
+const METADATA_TABLE_ROUTES: readonly Route[] = (
+  [
+    ['metadataConfiguration', 'MetadataConfiguration'],
+    ['metadataTable', 'MetadataTableConfiguration'],
+  ] as const
+).flatMap(([query, name]): Route[] => [
+  { method: 'POST', target: 'bucket', query: [query], operation: `CreateBucket${name}` },
+  { method: 'GET', target: 'bucket', query: [query], operation: `GetBucket${name}` },
+  { method: 'DELETE', target: 'bucket', query: [query], operation: `DeleteBucket${name}` },
+])
+
+const METADATA_TABLES = ['Annotation', 'Inventory', 'Journal'] as const
+
 const VERBS = { G: ['GET', 'GetBucket'], P: ['PUT', 'PutBucket'], D: ['DELETE', 'DeleteBucket'] } as const
 
 function bucketSubresourceRoutes(): Route[] {
@@ -69,6 +83,11 @@ const ROUTES: readonly Route[] = [
   { method: 'DELETE', target: 'account', operation: 'DeleteAccountPublicAccessBlock' },
 
   ...bucketSubresourceRoutes(),
+  ...METADATA_TABLE_ROUTES,
+  ...METADATA_TABLES.map((name): Route => {
+    const operation = `UpdateBucketMetadata${name}TableConfiguration`
+    return { method: 'PUT', target: 'bucket', query: [`metadata${name}Table`], operation }
+  }),
   { method: 'DELETE', target: 'bucket', query: ['lifecycle'], operation: 'DeleteBucketLifecycle' },
   { method: 'GET', target: 'bucket', query: ['object-lock'], operation: 'GetObjectLockConfiguration' },
   { method: 'PUT', target: 'bucket', query: ['object-lock'], operation: 'PutObjectLockConfiguration' },
@@ -91,6 +110,16 @@ const ROUTES: readonly Route[] = [
 
   { method: 'GET', target: 'object', query: ['acl'], operation: 'GetObjectAcl' },
   { method: 'PUT', target: 'object', query: ['acl'], operation: 'PutObjectAcl' },
+  {
+    method: 'GET',
+    target: 'object',
+    query: ['annotation'],
+    queryValue: ['x-id', 'ListObjectAnnotations'],
+    operation: 'ListObjectAnnotations',
+  },
+  { method: 'GET', target: 'object', query: ['annotation'], operation: 'GetObjectAnnotation' },
+  { method: 'PUT', target: 'object', query: ['annotation'], operation: 'PutObjectAnnotation' },
+  { method: 'DELETE', target: 'object', query: ['annotation'], operation: 'DeleteObjectAnnotation' },
   { method: 'GET', target: 'object', query: ['attributes'], operation: 'GetObjectAttributes' },
   { method: 'GET', target: 'object', query: ['legal-hold'], operation: 'GetObjectLegalHold' },
   { method: 'PUT', target: 'object', query: ['legal-hold'], operation: 'PutObjectLegalHold' },

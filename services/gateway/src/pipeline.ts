@@ -1,8 +1,9 @@
-import { PREFLIGHT, s3Error } from '@coffer/s3-protocol'
+import { PREFLIGHT } from '@coffer/s3-protocol'
 import { factsOf } from './audit/s3-facts.ts'
 import type { Exchange } from './exchange.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import { operations } from './operations/index.ts'
+import { refusalOf } from './operations/refusals.ts'
 import { emptyReply, type Reply } from './reply.ts'
 import { applyCors } from './steps/apply-cors.ts'
 import { authenticate } from './steps/authenticate.ts'
@@ -38,9 +39,7 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
     if (located.bucket?.config.logging) context.accessLog.follow(located, exchange, () => exchange.errorCode)
     const authorized = await authorize(located, context)
     const operation = operations[authorized.parsed.operation]
-    if (operation === undefined) {
-      throw s3Error('NotImplemented', { message: `${authorized.parsed.operation} is not implemented.` })
-    }
+    if (operation === undefined) throw refusalOf(authorized.parsed.operation)
     return await operation(authorized, context).catch((error: unknown) => withholdAbsence(authorized, error))
   } finally {
     // Whoever answers early goes on reading the request where the form's reader has stopped.

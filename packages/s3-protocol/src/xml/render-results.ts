@@ -250,7 +250,6 @@ export function renderPostResponse(result: {
 
 /** The documents of configurations that a bucket has not: what AWS answers for a bucket on which nobody set them. */
 export const UNSET_CONFIGURATIONS = {
-  accelerate: xmlDocument('AccelerateConfiguration', ''),
   analytics: xmlDocument('ListBucketAnalyticsConfigurationsResult', element('IsTruncated', false)),
   intelligentTiering: xmlDocument('ListBucketIntelligentTieringConfigurationsOutput', element('IsTruncated', false)),
   inventory: xmlDocument('ListInventoryConfigurationsResult', element('IsTruncated', false)),

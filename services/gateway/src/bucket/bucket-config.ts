@@ -33,6 +33,8 @@ export interface BucketConfig extends BucketRules {
   readonly logging?: BucketLogging
   /** PutBucketRequestPayment; absent: the owner. */
   readonly requestPayer?: 'Requester'
+  /** PutBucketAccelerateConfiguration; absent: never said. It is never on. */
+  readonly accelerate?: 'Suspended'
   /** PutBucketCors; absent: no requests across origins. */
   readonly cors?: readonly CorsRule[]
 }

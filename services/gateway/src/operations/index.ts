@@ -19,6 +19,7 @@ import {
 import { deleteBucketPolicy, getBucketPolicy, getBucketPolicyStatus, putBucketPolicy } from './bucket-policy.ts'
 import { deleteBucketReplication, getBucketReplication, putBucketReplication } from './bucket-replication.ts'
 import { getBucketRequestPayment, putBucketRequestPayment } from './bucket-request-payment.ts'
+import { getBucketAbac, getBucketAccelerate, putBucketAbac, putBucketAccelerate } from './bucket-switches.ts'
 import { deleteBucketTagging, getBucketTagging, putBucketTagging } from './bucket-tagging.ts'
 import { getBucketVersioning, putBucketVersioning } from './bucket-versioning.ts'
 import { deleteBucketWebsite, getBucketWebsite, putBucketWebsite } from './bucket-website.ts'
@@ -52,9 +53,10 @@ import { deletePublicAccessBlock, getPublicAccessBlock, putPublicAccessBlock } f
 import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import { renameObject } from './rename-object.ts'
+import { restoreObject } from './restore-object.ts'
 import {
-  getBucketAccelerate,
   getListedConfiguration,
+  getMetadataConfiguration,
   listBucketAnalytics,
   listBucketIntelligentTiering,
   listBucketInventory,
@@ -84,6 +86,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   DeleteObject: deleteObject,
   DeleteObjects: deleteObjects,
   DeleteObjectTagging: deleteObjectTagging,
+  GetBucketAbac: getBucketAbac,
   GetBucketAcl: getBucketAcl,
   GetBucketOwnershipControls: getBucketOwnershipControls,
   GetBucketAccelerateConfiguration: getBucketAccelerate,
@@ -117,6 +120,14 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   GetBucketIntelligentTieringConfiguration: getListedConfiguration,
   GetBucketInventoryConfiguration: getListedConfiguration,
   GetBucketMetricsConfiguration: getListedConfiguration,
+  DeleteBucketAnalyticsConfiguration: getListedConfiguration,
+  DeleteBucketIntelligentTieringConfiguration: getListedConfiguration,
+  DeleteBucketInventoryConfiguration: getListedConfiguration,
+  DeleteBucketMetricsConfiguration: getListedConfiguration,
+  DeleteBucketMetadataConfiguration: getMetadataConfiguration,
+  DeleteBucketMetadataTableConfiguration: getMetadataConfiguration,
+  GetBucketMetadataConfiguration: getMetadataConfiguration,
+  GetBucketMetadataTableConfiguration: getMetadataConfiguration,
   ListBucketAnalyticsConfigurations: listBucketAnalytics,
   ListBucketIntelligentTieringConfigurations: listBucketIntelligentTiering,
   ListBucketInventoryConfigurations: listBucketInventory,
@@ -129,6 +140,8 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
   PostObject: postObject,
+  PutBucketAbac: putBucketAbac,
+  PutBucketAccelerateConfiguration: putBucketAccelerate,
   PutBucketAcl: putBucketAcl,
   PutBucketOwnershipControls: putBucketOwnershipControls,
   PutObjectAcl: putObjectAcl,
@@ -152,6 +165,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   PutPublicAccessBlock: putPublicAccessBlock,
   RekeyCustomerObjects: rekeyCustomerObjects,
   RenameObject: renameObject,
+  RestoreObject: restoreObject,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,

@@ -18,18 +18,19 @@ const absent =
     throw s3Error(code)
   }
 
-export const getBucketAccelerate = unset('accelerate')
 export const listBucketAnalytics = unset('analytics')
 export const listBucketIntelligentTiering = unset('intelligentTiering')
 export const listBucketInventory = unset('inventory')
 export const listBucketMetrics = unset('metrics')
+/** Of one of them by its id: to get and to delete. */
 export const getListedConfiguration = absent('NoSuchConfiguration')
+export const getMetadataConfiguration = absent('MetadataConfigurationNotFound')
 
 export const unsetOperations: ReadonlySet<Operation> = new Set([
-  getBucketAccelerate,
   listBucketAnalytics,
   listBucketIntelligentTiering,
   listBucketInventory,
   listBucketMetrics,
   getListedConfiguration,
+  getMetadataConfiguration,
 ])

@@ -49,6 +49,23 @@ const ROWS: readonly (readonly [on: 'account' | 'new' | 'bucket' | 'object', act
   ['bucket', 's3:GetBucketObjectLockConfiguration', 'GetObjectLockConfiguration'],
   ['bucket', 's3:PutBucketObjectLockConfiguration', 'PutObjectLockConfiguration'],
   ['bucket', 's3:GetAccelerateConfiguration', 'GetBucketAccelerateConfiguration'],
+  ['bucket', 's3:PutAccelerateConfiguration', 'PutBucketAccelerateConfiguration'],
+  ['bucket', 's3:GetBucketAbac', 'GetBucketAbac'],
+  ['bucket', 's3:PutBucketAbac', 'PutBucketAbac'],
+  ['bucket', 's3:PutAnalyticsConfiguration', 'DeleteBucketAnalyticsConfiguration'],
+  ['bucket', 's3:PutIntelligentTieringConfiguration', 'DeleteBucketIntelligentTieringConfiguration'],
+  ['bucket', 's3:PutInventoryConfiguration', 'DeleteBucketInventoryConfiguration'],
+  ['bucket', 's3:PutMetricsConfiguration', 'DeleteBucketMetricsConfiguration'],
+  [
+    'bucket',
+    's3:GetBucketMetadataTableConfiguration',
+    'GetBucketMetadataConfiguration GetBucketMetadataTableConfiguration',
+  ],
+  [
+    'bucket',
+    's3:DeleteBucketMetadataTableConfiguration',
+    'DeleteBucketMetadataConfiguration DeleteBucketMetadataTableConfiguration',
+  ],
   ['bucket', 's3:GetBucketLogging', 'GetBucketLogging'],
   ['bucket', 's3:PutBucketLogging', 'PutBucketLogging'],
   ['bucket', 's3:GetBucketRequestPayment', 'GetBucketRequestPayment'],
@@ -85,6 +102,7 @@ const ROWS: readonly (readonly [on: 'account' | 'new' | 'bucket' | 'object', act
   ['object', 's3:PutObjectRetention', 'PutObjectRetention'],
   ['object', 's3:GetObjectLegalHold', 'GetObjectLegalHold'],
   ['object', 's3:PutObjectLegalHold', 'PutObjectLegalHold'],
+  ['object', 's3:RestoreObject', 'RestoreObject'],
   ['object', 's3:UpdateObjectEncryption', 'UpdateObjectEncryption'],
 ]
 /** Asks for s3:DeleteObject of each key that it names, and so for nothing before it has read them. */
