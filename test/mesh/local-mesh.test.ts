@@ -13,6 +13,8 @@ import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, cleanEnvironment, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
 
 const START_TIMEOUT_MS = 90_000
+const OF_A_CLOUD = 'what-only-a-connector-needs'
+const OF_REDIS = '/run/what-only-jobs-need'
 
 describeWithPrograms('coffer mesh', ['nats-server'], () => {
   const directory = temporaryDirectory('local-mesh')
@@ -34,7 +36,11 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
 
   beforeAll(async () => {
     const port = await twoFreePorts()
-    env = cleanEnvironment({ COFFER_DATA_DIR: dataDir, COFFER_ADDRESS: `127.0.0.1:${port}` })
+    env = {
+      ...cleanEnvironment({ COFFER_DATA_DIR: dataDir, COFFER_ADDRESS: `127.0.0.1:${port}` }),
+      AWS_SECRET_ACCESS_KEY: OF_A_CLOUD,
+      COFFER_REDIS_PASSWORD_FILE: OF_REDIS,
+    }
     mesh = startGroup(process.execPath, [COFFER, 'mesh', '--region', 'eu-test-1'], { env, cwd: REPOSITORY })
     await vi.waitFor(
       () => {
@@ -67,6 +73,18 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
       expect(pidsOf(`service ${service}`)).toHaveLength(1)
     }
     expect(pidsOf('service gateway')).toHaveLength(2)
+  })
+
+  it('gives each process of its environment what its role needs', () => {
+    const holdersOf = (value: string) =>
+      ['metadata', 'kms', 'crypto', 'iam', 'rotation', 'events', 'gateway'].filter((service) =>
+        pidsOf(`service ${service}`).some((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(value)),
+      )
+    expect(holdersOf('PATH=')).toHaveLength(7)
+    expect(holdersOf(OF_A_CLOUD)).toEqual(['kms'])
+    expect(holdersOf(OF_REDIS)).toEqual(['rotation'])
+    const [nats = 0] = pidsOf('nats-server')
+    expect(readFileSync(`/proc/${nats}/environ`, 'utf8')).not.toContain(OF_A_CLOUD)
   })
 
   it('is reached by other commands with the settings that it prints', async () => {

@@ -9,6 +9,7 @@ import { newCertificateKey, selfSign } from '../certificates/self-signed.ts'
 import { writeDurably } from '../durable-file.ts'
 import { cofferError } from '../errors.ts'
 import { renderNatsConfig } from './nats-config.ts'
+import { systemEnvironment } from './role-environment.ts'
 import { MESH_ROLES, type MeshRole } from './roles.ts'
 
 const HOST = '127.0.0.1'
@@ -64,7 +65,8 @@ export async function startNatsServer(directory: string): Promise<NatsServer> {
   await writeDurably(configPath, config, 0o600)
   // In a group of its own: an interrupt from the keyboard stops the mesh first, and then this.
   const args = [KEEPER, program, '-c', configPath]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true })
+  const env = systemEnvironment(process.env)
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'ignore', 'pipe', 'ipc'], detached: true })
   await untilReady(child)
   return { url: `tls://${HOST}:${port}`, caFile: certificatePath, process: child, passwordFileOf }
 }

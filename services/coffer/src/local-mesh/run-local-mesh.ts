@@ -11,6 +11,7 @@ import { readRootCredentials, rootCredentialsPath } from '../root-credentials.ts
 import { stopSignal } from '../stop-signal.ts'
 import { type MeshProcess, MeshProcesses } from './mesh-processes.ts'
 import { type NatsServer, startNatsServer } from './nats-server.ts'
+import { environmentOf } from './role-environment.ts'
 import type { MeshRole } from './roles.ts'
 
 const GATEWAYS = 2
@@ -42,7 +43,7 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
     name,
     service: role,
     flags: [...flags, '--data-dir', directory.path, '--mesh-key-file', meshKeyFile, '--address', address],
-    environment: { ...environmentFor(role), ...(nats && natsSettings(nats, role)) },
+    environment: { ...environmentOf(role, process.env), ...(nats && natsSettings(nats, role)) },
   })
   const { host, port } = configuration.address
   const addressOf = (index: number): string => {
@@ -79,14 +80,6 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
     }),
   )
   logger.info({ signal: await stopSignal() }, 'stopping')
-}
-
-/** Secrets reach the service that uses them, no other. */
-function environmentFor(role: MeshRole): NodeJS.ProcessEnv {
-  const environment = { ...process.env }
-  if (role !== 'kms') delete environment.COFFER_ROOT_KEY
-  if (role !== 'iam') delete environment.COFFER_ROOT_SECRET_ACCESS_KEY
-  return environment
 }
 
 function natsSettings(nats: NatsServer, role: MeshRole): Record<string, string> {
