@@ -7,7 +7,7 @@ import { createEventsService, provideEvents } from '@coffer/service-events'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
-import { createRotationService, provideRotation } from '@coffer/service-rotation'
+import { createRotationService, provideRotation, type RewrapBatchWorker } from '@coffer/service-rotation'
 import { placedBlobs } from './bind-blobs.ts'
 import { type BlobLocation, openBlobStores } from './blob-location.ts'
 import { type IdentityOptions, openIdentities } from './identities.ts'
@@ -33,15 +33,20 @@ export interface StoreServices {
   close(): Promise<void>
 }
 
-/**
- * KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. Without `identities` nobody
- * logs in here: who answers no requests needs none.
- */
+/** What some of the processes that hold all services need of them. */
+export interface ServiceOptions {
+  /** Without them nobody logs in here: who answers no requests needs none. */
+  readonly identities?: IdentityOptions
+  /** Who does the objects of a rewrap that is no job; by default this process. */
+  readonly rewrapBatchWith?: (services: Pick<StoreServices, 'mesh' | 'domainKey'>) => RewrapBatchWorker
+}
+
+/** KMS_ROOT_KEY_WRONG if the root key is not the one that sealed the store; then nothing has been changed. */
 export async function openStoreServices(
   directories: StoreDirectories,
   keys: KmsConnectorsOptions,
   logger: Logger,
-  identityOptions?: IdentityOptions,
+  { identities: identityOptions, rewrapBatchWith }: ServiceOptions = {},
 ): Promise<StoreServices> {
   const identities = identityOptions && openIdentities(identityOptions)
   const store = await openMetadataStore(directories)
@@ -57,7 +62,10 @@ export async function openStoreServices(
     const isLocal = directories.metadataServer === undefined
     await provideIam(mesh, createIamService({ mesh, identities, ...(isLocal && { staleMsMax: LOCAL_STALE_MS_MAX }) }))
     await provideEvents(mesh, createEventsService({ mesh }))
-    await provideRotation(mesh, createRotationService({ mesh, blobs, queue: jobs }))
+    await provideRotation(
+      mesh,
+      createRotationService({ mesh, blobs, queue: jobs, rewrapBatch: rewrapBatchWith?.({ mesh, domainKey }) }),
+    )
     return {
       mesh,
       blobs,

@@ -74,7 +74,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
     { ...directory, metadataServer, blobsFile: configuration.blobsFile },
     { openDomainKey, kmsFile: configuration.kmsFile, metrics },
     logger,
-    identityOptionsOf(configuration),
+    { identities: identityOptionsOf(configuration) },
   )
   cleanup.defer(() => services.close())
   await services.blobs.places()

@@ -37,7 +37,7 @@ async function start({
   await trustCertificatesIn(directories.certsDirectory)
   const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
   const metrics = await openMetrics(start.metrics)
-  const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger, identities)
+  const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger, { identities })
   const gateway = await startGateway(settings, {
     mesh: services.mesh,
     blobs: services.blobs,

@@ -6,6 +6,7 @@ import { queuedJobs } from './jobs/queued-jobs.ts'
 import { keyUse } from './key-use.ts'
 import { Lifecycle } from './lifecycle/lifecycle.ts'
 import { rewrap } from './rewrap.ts'
+import type { RewrapBatchWorker } from './rewrap-batch.ts'
 import { removeGarbage, scrub } from './scrub.ts'
 
 export { ROTATION_ERRORS } from './errors.ts'
@@ -18,10 +19,18 @@ export interface RotationServiceOptions {
   /** Where jobs are put; who runs them is another matter. */
   readonly queue: JobQueue
   readonly now?: () => number
+  /** Who does the objects of a rewrap that is no job; by default this process. */
+  readonly rewrapBatch?: RewrapBatchWorker | undefined
 }
 
 /** Background work over the mesh's metadata and this process's blob store. */
-export function createRotationService({ mesh, blobs, queue, now }: RotationServiceOptions): RotationService {
+export function createRotationService({
+  mesh,
+  blobs,
+  queue,
+  now,
+  rewrapBatch,
+}: RotationServiceOptions): RotationService {
   const lifecycle = new Lifecycle(mesh, now ?? Date.now)
   return {
     applyLifecycle: (request) => lifecycle.step(request),
@@ -29,7 +38,7 @@ export function createRotationService({ mesh, blobs, queue, now }: RotationServi
     scrub: () => scrub(mesh.use('metadata'), blobs),
     removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
     keyUse: (keyName) => keyUse(mesh, keyName),
-    rewrap: (request) => rewrap(mesh, request),
+    rewrap: (request) => rewrap(mesh, request, { worker: rewrapBatch }),
   }
 }
 

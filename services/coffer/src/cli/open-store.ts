@@ -1,6 +1,7 @@
 import type { Configuration } from '@coffer/config'
 import type { KmsRecords } from '@coffer/kms'
 import { createLogger, type Mesh } from '@coffer/mesh'
+import { rewrapBatchWorker } from '@coffer/service-rotation'
 import { openDataDirectory } from '../data-directory.ts'
 import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
@@ -8,6 +9,7 @@ import { bindMetadata, metadataServerOf } from '../metadata-location.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
 import { openSealedStore } from '../sealed-store.ts'
+import { SharedRewraps } from '../shared-rewraps.ts'
 import { openStoreServices } from '../store-services.ts'
 
 const SERVICES_TIMEOUT_MS = 10_000
@@ -16,11 +18,8 @@ const SERVICES_TIMEOUT_MS = 10_000
 export async function openStoreFor(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
   if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
-  const logger = createLogger({
-    level: quietLevel(configuration),
-    name: 'coffer',
-    json: configuration.logFormat === 'json',
-  })
+  const log = { level: quietLevel(configuration), json: configuration.logFormat === 'json' }
+  const logger = createLogger({ ...log, name: 'coffer' })
   await using cleanup = new AsyncDisposableStack()
   if (configuration.natsUrl !== undefined) {
     const mesh = await connectMesh(configuration, 'operator', logger)
@@ -34,11 +33,21 @@ export async function openStoreFor(configuration: Configuration, work: (mesh: Me
   await bindMetadata(directory, metadataServer)
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
-  const services = await openStoreServices(
-    { ...directory, metadataServer, blobsFile: configuration.blobsFile },
-    { openDomainKey, kmsFile: configuration.kmsFile },
-    logger,
-  )
+  const { blobsFile, kmsFile } = configuration
+  const { metadataDirectory, blobsDirectory } = directory
+  const directories = { metadataDirectory, metadataServer, blobsDirectory, blobsFile }
+  const services = await openStoreServices(directories, { openDomainKey, kmsFile }, logger, {
+    rewrapBatchWith({ mesh, domainKey }) {
+      // As the job process does: a large rewrap is shared with helpers, which are started when there is one.
+      const rewraps = new SharedRewraps({
+        logger,
+        own: rewrapBatchWorker(mesh),
+        startMessage: () => ({ directories, domainKey: domainKey.insecureExport(), kmsFile, log }),
+      })
+      cleanup.defer(async () => rewraps.close())
+      return rewraps.work
+    },
+  })
   cleanup.defer(() => services.close())
   await work(services.mesh)
 }
