@@ -1,11 +1,17 @@
+import { createHash } from 'node:crypto'
 import {
   CompleteMultipartUploadCommand,
+  CopyObjectCommand,
+  type CopyObjectCommandInput,
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetObjectCommand,
   HeadObjectCommand,
+  PutBucketPolicyCommand,
   PutObjectCommand,
+  type PutObjectCommandInput,
+  RenameObjectCommand,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
@@ -107,6 +113,89 @@ describe('conditional writes', () => {
     expect(await textOf(Key)).toBe('came between')
     await s3.send(new CompleteMultipartUploadCommand(complete))
     expect(await textOf(Key)).toBe('from the upload')
+  })
+})
+
+describe('conditional copies', () => {
+  const copyTo = (Key: string, condition: Partial<CopyObjectCommandInput> = {}) =>
+    s3.send(new CopyObjectCommand({ Bucket: bucket, Key, CopySource: `${bucket}/copied`, ...condition }))
+  const refused = { code: 'PreconditionFailed', status: 412 }
+
+  it('If-None-Match: * copies only where nothing is, If-Match only over that ETag', async () => {
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'copied', Body: 'copied' }))
+    const there = await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'there', Body: 'there' }))
+    expect(await failureOf(copyTo('there', { IfNoneMatch: '*' }))).toEqual(refused)
+    expect(await failureOf(copyTo('there', { IfMatch: '"0123"' }))).toEqual(refused)
+    expect(await failureOf(copyTo('nowhere', { IfMatch: '"0123"' }))).toEqual({ code: 'NoSuchKey', status: 404 })
+    expect(await textOf('there')).toBe('there')
+    await copyTo('there', { IfMatch: there.ETag ?? '' })
+    await copyTo('fresh', { IfNoneMatch: '*' })
+    expect([await textOf('there'), await textOf('fresh')]).toEqual(['copied', 'copied'])
+  })
+
+  it('of many at once one makes the key', async () => {
+    const copies = Array.from({ length: 10 }, () => copyTo('contested', { IfNoneMatch: '*' }).then(() => 'made'))
+    const outcomes = await Promise.all(copies.map((copy) => copy.catch((error: Error) => error.name)))
+    expect(outcomes.filter((outcome) => outcome === 'made')).toHaveLength(1)
+  })
+})
+
+describe('policies that ask for conditions', () => {
+  /** As AWS' guide has it ("Enforce conditional writes"), said the other way round: for the owner, too. */
+  async function bucketThatAsksFor(...statements: object[]): Promise<string> {
+    const Bucket = await newBucket(s3)
+    const Resource = `arn:aws:s3:::${Bucket}/*`
+    const Statement = statements.map((statement) => ({ Effect: 'Deny', Principal: '*', Resource, ...statement }))
+    const Policy = JSON.stringify({ Version: '2012-10-17', Statement })
+    await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+    return Bucket
+  }
+  const denied = { code: 'AccessDenied', status: 403 }
+
+  it('make a bucket in which nothing is overwritten, by puts, copies, renames and uploads', async () => {
+    const Bucket = await bucketThatAsksFor({
+      Action: 's3:PutObject',
+      Condition: { Null: { 's3:if-none-match': 'true' }, Bool: { 's3:ObjectCreationOperation': 'true' } },
+    })
+    const put = (Key: string, more: Partial<PutObjectCommandInput> = {}) =>
+      s3.send(new PutObjectCommand({ Bucket, Key, Body: 'v', ...more }))
+    expect(await failureOf(put('a'))).toEqual(denied)
+    await put('a', { IfNoneMatch: '*' })
+    expect((await failureOf(put('a', { IfNoneMatch: '*' }))).code).toBe('PreconditionFailed')
+    // It would overwrite: the object has another ETag.
+    expect(await failureOf(put('a', { IfNoneMatch: '"another"' }))).toEqual(denied)
+    const CopySource = `${Bucket}/a`
+    expect(await failureOf(s3.send(new CopyObjectCommand({ Bucket, Key: 'b', CopySource })))).toEqual(denied)
+    await s3.send(new CopyObjectCommand({ Bucket, Key: 'b', CopySource, IfNoneMatch: '*' }))
+    expect(await failureOf(s3.send(new RenameObjectCommand({ Bucket, Key: 'c', RenameSource: 'b' })))).toEqual(denied)
+    const moved = { Bucket, Key: 'c', RenameSource: 'b', DestinationIfNoneMatch: '*' }
+    await s3.send(new RenameObjectCommand(moved))
+    const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ Bucket, Key: 'd' }))
+    const { ETag } = await s3.send(new UploadPartCommand({ Bucket, Key: 'd', UploadId, PartNumber: 1, Body: 'v' }))
+    const complete = { Bucket, Key: 'd', UploadId, MultipartUpload: { Parts: [{ PartNumber: 1, ETag }] } }
+    expect(await failureOf(s3.send(new CompleteMultipartUploadCommand(complete)))).toEqual(denied)
+    await s3.send(new CompleteMultipartUploadCommand({ ...complete, IfNoneMatch: '*' }))
+  })
+
+  it('ask for the ETag of what is deleted, key by key', async () => {
+    const Condition = { Null: { 's3:if-match': 'true' } }
+    const Bucket = await bucketThatAsksFor({ Action: 's3:DeleteObject', Condition })
+    const { ETag } = await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'v' }))
+    expect(await failureOf(s3.send(new DeleteObjectCommand({ Bucket, Key: 'k' })))).toEqual(denied)
+    const outcomeOf = async (entry: { Key: string; ETag?: string }, headers: Record<string, string> = {}) => {
+      const etag = entry.ETag === undefined ? '' : `<ETag>${entry.ETag}</ETag>`
+      const body = `<Delete><Object><Key>${entry.Key}</Key>${etag}</Object></Delete>`
+      const md5 = createHash('md5').update(body).digest('base64')
+      const request = { method: 'POST', path: `/${Bucket}`, query: { delete: '' }, body }
+      return (await sendSigned(server, { ...request, headers: { 'content-md5': md5, ...headers } })).body.toString()
+    }
+    expect(await outcomeOf({ Key: 'k' })).toContain('<Code>AccessDenied</Code>')
+    // The request's own header is not of its keys.
+    expect(await outcomeOf({ Key: 'k' }, { 'if-match': ETag ?? '' })).toContain('<Code>AccessDenied</Code>')
+    expect(await outcomeOf({ Key: 'k', ETag: '"0123"' })).toContain('<Code>PreconditionFailed</Code>')
+    expect(await outcomeOf({ Key: 'k', ...(ETag && { ETag }) })).toContain('<Deleted>')
+    const again = await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'v' }))
+    await s3.send(new DeleteObjectCommand({ Bucket, Key: 'k', IfMatch: again.ETag }))
   })
 })
 

@@ -24,7 +24,7 @@ import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/seali
 import { sseHeaders } from '../object/sse-headers.ts'
 import { type Classed, requestedClass } from '../object/storage-class.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
-import { writeConditionOf } from '../object/write-condition.ts'
+import { resolveCondition, writeConditionOf } from '../object/write-condition.ts'
 import { xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
@@ -48,6 +48,9 @@ export const copyObject: Operation = async (request, context) => {
   const copied = parseCopiedHeaders(headers)
   const classed = await requestedClass(headers, context)
   if (copied.replacesTags) assertAlsoAllowed(request, 's3:PutObjectTagging')
+  const condition = writeConditionOf(headers)
+  // A copy that can't succeed is refused before data is read; the commit evaluates the condition again.
+  if (condition) await resolveCondition(context, bucket, key, condition)
   const versionId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
   await assertMayUseKey(request, context, 'kms:GenerateDataKey', { bucket, key, kms: kmsOf(sealing) })
@@ -88,7 +91,7 @@ export const copyObject: Operation = async (request, context) => {
       attributes,
       objectKey: issued.stored,
       bodyOf,
-      condition: writeConditionOf(headers),
+      condition,
       eventName: 's3:ObjectCreated:Copy',
       origin: originOf(request),
     })

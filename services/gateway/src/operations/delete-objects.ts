@@ -37,7 +37,14 @@ async function deleteOne(request: AuthorizedRequest, context: GatewayContext, en
   const bucket = bucketOf(request)
   try {
     const action = versionedAction('DeleteObject', versionId)
-    if (!(await isPermittedOnObject(request, context, bucket, { action, key, versionId })))
+    if (
+      !(await isPermittedOnObject(request, context, bucket, {
+        action,
+        key,
+        versionId,
+        said: { 's3:if-match': entry.etag },
+      }))
+    )
       throw s3Error('AccessDenied')
     const deleted = await deleteObject(context, bucket, {
       key,

@@ -82,7 +82,13 @@ async function findSource(
   sourceKey: string,
 ): Promise<FoundObject> {
   const source = await findObject(context, bucket, sourceKey, undefined, { withBody: true }).catch((cause: unknown) => {
-    const list = { bucket, action: 's3:ListBucket', key: '', existing: undefined, prefix: sourceKey } as const
+    const list = {
+      bucket,
+      action: 's3:ListBucket',
+      key: '',
+      existing: undefined,
+      said: { 's3:prefix': sourceKey },
+    } as const
     throw isS3Error(cause, 'NoSuchKey') && !isPermitted(request, list) ? s3Error('AccessDenied', { cause }) : cause
   })
   const verdict = evaluateRead(parseConditions(request.parsed.headers, 'x-amz-rename-source-'), {

@@ -47,7 +47,10 @@ async function tellAbsence(request: LocatedRequest, context: GatewayContext): Pr
   const { bucket, parsed } = request
   const { key, operation, query } = parsed
   if (bucket === undefined || !READS.includes(operation) || query.has('versionId')) return
-  if (!isPermitted(request, { bucket, action: 's3:ListBucket', key: '', existing: undefined, prefix: key })) return
+  if (
+    !isPermitted(request, { bucket, action: 's3:ListBucket', key: '', existing: undefined, said: { 's3:prefix': key } })
+  )
+    return
   if ((await findCurrentObject(context, bucket, key)) === undefined)
     throw s3Error('NoSuchKey', { details: { Key: key } })
 }

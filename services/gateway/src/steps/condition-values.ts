@@ -12,6 +12,22 @@ const HEADER_KEYS: Readonly<Record<string, string>> = {
   'aws:referer': 'referer',
   'aws:useragent': 'user-agent',
 }
+/** Of writes. A read's are no condition keys. */
+const CONDITION_KEYS: Readonly<Record<string, string>> = {
+  's3:if-match': 'if-match',
+  's3:if-none-match': 'if-none-match',
+}
+/** s3:ObjectCreationOperation: whether the request makes an object, or only its beginnings. */
+const CREATES_OBJECT: Readonly<Record<string, 'true' | 'false'>> = {
+  CompleteMultipartUpload: 'true',
+  CopyObject: 'true',
+  CreateMultipartUpload: 'false',
+  PostObject: 'true',
+  PutObject: 'true',
+  RenameObject: 'true',
+  UploadPart: 'false',
+  UploadPartCopy: 'false',
+}
 const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
@@ -31,12 +47,12 @@ export function conditionValues(
   request: LocatedRequest,
   existingTags: Tags | undefined,
   resourceAccountId: string | undefined,
-  { prefix }: { readonly prefix?: string | undefined } = {},
+  said: Readonly<Record<string, string | undefined>> = {},
 ): ContextValues {
   return (key) => {
-    if (key === 's3:prefix' && prefix !== undefined) return [prefix]
-    const value =
-      key === 'aws:resourceaccount' || key === 's3:resourceaccount'
+    const value = Object.hasOwn(said, key)
+      ? said[key]
+      : key === 'aws:resourceaccount' || key === 's3:resourceaccount'
         ? resourceAccountId
         : oneOrMore(request, key, existingTags)
     return typeof value === 'string' ? [value] : value
@@ -48,16 +64,25 @@ function oneOrMore(
   key: string,
   existingTags: Tags | undefined,
 ): string | readonly string[] | undefined {
-  const { headers, query } = request.parsed
+  const { headers, query, method, operation } = request.parsed
   const inQuery = QUERY_KEYS[key]
   if (inQuery !== undefined) return query.get(inQuery)
   const inHeader = HEADER_KEYS[key]
   if (inHeader !== undefined) return headers[inHeader]
+  const inCondition = CONDITION_KEYS[key]
+  if (inCondition !== undefined)
+    return method === 'GET' || method === 'HEAD' ? undefined : promiseOf(headers[inCondition], key)
+  if (key === 's3:objectcreationoperation') return CREATES_OBJECT[operation]
   if (key.startsWith(ENCRYPTION) && request.encryption) return request.encryption[key.slice('s3:'.length)]
   if (key.startsWith('s3:x-amz-')) return headers[key.slice('s3:'.length)]
   if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
   if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
   return globalValue(request, key)
+}
+
+/** An If-None-Match that names an ETag fits almost any object: to policies that ask that nothing is overwritten it is none. */
+function promiseOf(header: string | undefined, key: string): string | undefined {
+  return key === 's3:if-none-match' && header?.trim() !== '*' ? undefined : header
 }
 
 function globalValue(request: LocatedRequest, key: string): string | readonly string[] | undefined {

@@ -19,14 +19,15 @@ interface Asked {
   /** '' where it is about the bucket. */
   readonly key: string
   readonly existing: ExistingObject | undefined
-  /** `s3:prefix`, where it is not in the query. */
-  readonly prefix?: string
+  /** Values of condition keys, in place of what the query and headers of the request say. */
+  readonly said?: Readonly<Record<string, string | undefined>> | undefined
 }
 
 interface ObjectAction {
   readonly action: Action
   readonly key: string
   readonly versionId: string | undefined
+  readonly said?: Asked['said']
 }
 
 /** On the account itself, or on a bucket that will be its; anything else on a bucket that is not there is nobody's. */
@@ -49,7 +50,7 @@ export class NotAllowed extends Error {
 }
 
 /** Whether whoever makes the request may do this, and why: also something beside what its operation is. */
-export function decisionOn(request: LocatedRequest, { bucket, action, key, existing, prefix }: Asked): Decision {
+export function decisionOn(request: LocatedRequest, { bucket, action, key, existing, said }: Asked): Decision {
   const { principal, policies, parsed } = request
   const isOnAccount = principal !== 'anonymous' && ACCOUNT_OPERATIONS.includes(parsed.operation)
   const ownAccountId = isOnAccount ? principal.accountId : undefined
@@ -60,7 +61,7 @@ export function decisionOn(request: LocatedRequest, { bucket, action, key, exist
     policies,
     action,
     resource: resourceOf(name, key),
-    values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, { prefix }),
+    values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, said),
     resourceAccountId: bucket?.record.ownerAccountId ?? ownAccountId,
     ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
     restrictsPublic: bucket !== undefined && publicAccessOf(bucket).restrictPublicBuckets,
@@ -87,12 +88,13 @@ export async function isPermittedOnObject(
   bucket: OpenBucket,
   named: ObjectAction,
 ): Promise<boolean> {
-  const { action, key } = named
+  const { action, key, said } = named
   return isPermitted(request, {
     bucket,
     action,
     key,
     existing: await existingObjectOf(request, context, bucket, named),
+    said,
   })
 }
 

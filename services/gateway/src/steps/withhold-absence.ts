@@ -6,7 +6,10 @@ import { isPermitted } from './permission.ts'
 export function withholdAbsence(request: AuthorizedRequest, error: unknown): never {
   const { bucket, existing, parsed } = request
   const tellsAbsence = error instanceof S3Error && error.code === 'NoSuchKey'
-  if (!tellsAbsence || isPermitted(request, { bucket, action: 's3:ListBucket', key: '', existing, prefix: parsed.key }))
+  if (
+    !tellsAbsence ||
+    isPermitted(request, { bucket, action: 's3:ListBucket', key: '', existing, said: { 's3:prefix': parsed.key } })
+  )
     throw error
   throw s3Error('AccessDenied', { cause: error })
 }
