@@ -16,3 +16,9 @@ export function rotationError(
 ): CofferError {
   return new CofferError({ code, message: ROTATION_ERRORS[code], ...(details && { details }) }, options)
 }
+
+/** Found out when the job is run: who looks at it is told what to do. */
+export function impossibleRequest(kind: string, at: string, why: string): CofferError {
+  const code = 'ROTATION_REQUEST_INVALID'
+  return new CofferError({ code, message: `${ROTATION_ERRORS[code]}: ${at}: ${why}`, details: { kind, at, why } })
+}

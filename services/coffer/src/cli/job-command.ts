@@ -4,7 +4,7 @@ import type { Job, Timetable } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { Command } from 'commander'
 import { isRunning } from '../is-running.ts'
-import { jobKindCommands } from './job-kinds.ts'
+import { jobKindCommands, moveRequest, withMove } from './job-kinds.ts'
 import { renderJob, renderJobs, renderProgress, renderSchedules } from './job-tables.ts'
 import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
@@ -39,6 +39,16 @@ export function jobCommand(): Command {
       ),
     )
     .addCommand(scheduleCommand())
+}
+
+/** `coffer migrate blobs`: the job, and how far it is. */
+export function migrateBlobsCommand(): Command {
+  const command = withMove(new Command('blobs'))
+    .description('move object data between the stores of the blobs file, beside a running server; goes on where it was')
+    .option('--no-follow', 'put the job into the queue and end')
+  return withFlags(command).action(async () => {
+    await startJob({ kind: 'move-blobs', request: moveRequest(command.opts()) }, command)
+  })
 }
 
 function withStartFlags(command: Command): Command {

@@ -76,6 +76,13 @@ const KINDS: readonly JobKindOptions[] = [
     requestOf: ({ bucket, prefix, dryRun, objectsPerSecond }) => given({ bucket, prefix, dryRun, objectsPerSecond }),
   },
   {
+    kind: 'move-blobs',
+    description:
+      'move all object data of one blob store to another; ciphertext moves as it is, and is read again there',
+    declare: withMove,
+    requestOf: moveRequest,
+  },
+  {
     kind: 'scrub',
     description: 'check that all object data is there, and remove what nothing refers to',
     declare: (command) => command,
@@ -123,6 +130,22 @@ function withObjects(command: Command): Command {
     .option('--under-key <key>', 'only what depends on this master key')
     .option('--under-version <version>', 'with --under-key: on this version of it', positiveInteger)
     .option('--dry-run', 'only count')
+}
+
+/** Also of `coffer migrate blobs`. */
+export function withMove(command: Command): Command {
+  return withObjectRate(command)
+    .requiredOption('--from <store>', 'as the blobs file names it; the data directory is `default`')
+    .requiredOption('--to <store>', 'likewise')
+    .option('--bucket <name>', 'only this bucket; default: all')
+    .option('--prefix <prefix>', 'only keys that begin with it')
+    .option('--bytes-per-second <size>', 'at most, such as 50MiB', sizeOf)
+    .option('--dry-run', 'only count')
+}
+
+export function moveRequest(options: Values): JsonObject {
+  const { from, to, bucket, prefix, bytesPerSecond, objectsPerSecond, dryRun } = options
+  return given({ from, to, bucket, prefix, bytesPerSecond, objectsPerSecond, dryRun })
 }
 
 function objectsRequest(options: Values): JsonObject {

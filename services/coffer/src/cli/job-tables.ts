@@ -70,8 +70,16 @@ function progressLines(job: Job): string[] {
     `time: ${durationText(runMs)}`,
     ...(typeof job.result?.toVersion === 'number' ? [`under: ${job.result.to}, version ${job.result.toVersion}`] : []),
     ...rewrapLines(job),
+    ...leftLines(job),
     ...failures.map(({ what, code }) => `failed: ${what}: ${code}`),
   ]
+}
+
+/** What a move of object data has left where it was. */
+function leftLines({ result }: Job): string[] {
+  if (typeof result?.left !== 'object') return []
+  const { blobCount, sizeBytes } = result.left as { blobCount: number; sizeBytes: number }
+  return [`left in the store: ${blobCount} blobs, ${sizeText(sizeBytes)}`]
 }
 
 /** What a rewrap did, or (dry run) would do: a bucket key is one call of the KMS, an object without one a call of its own. */

@@ -1,19 +1,21 @@
 import { Command, Option } from 'commander'
 import type { MetadataKind } from '../migrate-metadata.ts'
+import { migrateBlobsCommand } from './job-command.ts'
 import { addOptionFlags, configurationValues } from './option-flags.ts'
 
 const KINDS: readonly MetadataKind[] = ['lmdb', 'postgresql']
 
 export function migrateCommand(): Command {
   return new Command('migrate')
-    .description('move a store between engines; no server may run on it meanwhile')
+    .description('move metadata between engines, or object data between stores')
     .addCommand(metadataCommand())
+    .addCommand(migrateBlobsCommand())
 }
 
 function metadataCommand(): Command {
   const command = new Command('metadata')
     .description(
-      'move the metadata between the data directory (lmdb) and a database (postgresql), and compare both sides',
+      'move the metadata between the data directory (lmdb) and a database (postgresql), and compare both sides; no server may run meanwhile',
     )
     .addOption(new Option('--from <engine>', 'where it is').choices(KINDS).makeOptionMandatory())
     .addOption(new Option('--to <engine>', 'where it shall be').choices(KINDS).makeOptionMandatory())

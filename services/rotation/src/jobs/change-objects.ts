@@ -80,7 +80,8 @@ export class ObjectsJob {
   async #one(place: VersionInScope): Promise<Outcome> {
     for (let attempt = 1; ; attempt++) {
       const found = await this.#find(place)
-      if (found === undefined || found.attributes.sse === 'SSE-C') return 'skipped'
+      if (found === undefined) return 'skipped'
+      if (found.attributes.sse === 'SSE-C' && !this.#change.needsNoKey) return 'skipped'
       const fits = await this.#filter.fits(found.version, found.attributes)
       if (!fits || !this.#change.isDue(found)) return 'skipped'
       if (this.#request.dryRun) return 'changed'
@@ -99,7 +100,8 @@ export class ObjectsJob {
   /** The version as it is now; undefined where it is gone. */
   async #find({ bucket, listed }: VersionInScope): Promise<FoundVersion | undefined> {
     const { key, versionId } = listed
-    const withBody = this.#change.needsBody && this.#request.dryRun !== true
+    const { needsBody } = this.#change
+    const withBody = needsBody === 'always' || (needsBody === 'to-apply' && this.#request.dryRun !== true)
     const found = await this.#mesh.use('metadata').findVersion(bucket.id, key, { versionId }, { withBody })
     if (found === undefined) return undefined
     const metadataKey = await this.#metadataKeys.of(bucket)

@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { JobHandler, JobRun, JsonObject } from '@coffer/job-queue'
 import { isAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
@@ -8,6 +8,7 @@ import type { RewrapBatchWorker } from '../rewrap-batch.ts'
 import { scrub } from '../scrub.ts'
 import { ObjectsJob } from './change-objects.ts'
 import { isJobKind, type JobKind, type JobRequest, parseJobRequest, type SealingTarget } from './job-requests.ts'
+import { moveBlobs } from './move-blobs.ts'
 import { RateLimit } from './rate-limit.ts'
 import { ObjectReencryption } from './reencrypt-object.ts'
 import { LateReplication } from './replicate-object.ts'
@@ -16,7 +17,7 @@ import { runRewrap } from './rewrap-job.ts'
 
 export interface JobHandlerOptions {
   readonly mesh: Mesh
-  readonly blobs: BlobStore
+  readonly blobs: PlacedBlobStore
   /** Registered, and retired when the process is gone. */
   readonly writerId: WriterId
   /** Who does the objects of a rewrap; by default this process. */
@@ -61,6 +62,7 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
   },
   replicate: async ({ mesh }, run, request) =>
     await new ObjectsJob(mesh, run, request, new LateReplication(mesh)).run(RESEAL_LIMITS),
+  'move-blobs': (options, run, request) => moveBlobs(options, run, request, REENCRYPT_LIMITS),
   scrub: async ({ mesh, blobs }) => ({ ...(await scrub(mesh.use('metadata'), blobs)) }),
 }
 

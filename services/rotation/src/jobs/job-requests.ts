@@ -58,6 +58,7 @@ const rate = {
   bytesPerSecond: z.int().min(1).max(1_000_000_000_000).optional(),
 }
 const dryRun = z.boolean().optional()
+const storeName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a store is named by a-z 0-9 -')
 const prefixAlone = { path: ['prefix'], message: 'a prefix needs its bucket' }
 const objects = { ...scope, filter: filter.optional(), to: target.optional(), dryRun, ...rate }
 
@@ -74,12 +75,15 @@ const REQUESTS = {
   replicate: z
     .strictObject({ ...scope, filter: filter.optional(), dryRun, objectsPerSecond: rate.objectsPerSecond })
     .refine(isPlaced, prefixAlone),
+  'move-blobs': z
+    .strictObject({ ...scope, from: storeName, to: storeName, dryRun, ...rate })
+    .refine(isPlaced, prefixAlone),
   scrub: z.strictObject({}),
 }
 
 export type JobKind = keyof typeof REQUESTS
 export type JobRequest<Kind extends JobKind> = z.infer<(typeof REQUESTS)[Kind]>
-export type ObjectsRequest = JobRequest<'reseal'>
+export type ObjectsRequest = Pick<JobRequest<'reseal'>, 'bucket' | 'prefix' | 'filter' | 'dryRun' | 'objectsPerSecond'>
 export type ObjectFilter = z.infer<typeof filter>
 export type SealingTarget = z.infer<typeof target>
 

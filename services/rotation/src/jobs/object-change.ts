@@ -14,7 +14,10 @@ export interface FoundVersion extends OpenedVersion {
 
 /** What a job does to each version: one atomic replacement, after which version id, order, dates, ETag and metadata are as they were. */
 export interface ObjectChange {
-  readonly needsBody: boolean
+  /** `always`: to see whether it is due as well. */
+  readonly needsBody: 'never' | 'to-apply' | 'always'
+  /** It opens no object key, so that it may change what only a client's key opens. */
+  readonly needsNoKey?: true
   /** False: it is done already, by an earlier run or by a client. */
   isDue(found: FoundVersion): boolean
   /** META_VERSION_CHANGED: the version has changed since it was found. */

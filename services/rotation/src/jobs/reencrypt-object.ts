@@ -39,7 +39,7 @@ type Blobs = Extract<VersionBody, { kind: 'blobs' }>
 
 /** A new object key, and all data encrypted anew under it: what was sealed under the old key is gone. */
 export class ObjectReencryption implements ObjectChange {
-  readonly needsBody = true
+  readonly needsBody = 'to-apply'
   readonly #options: ReencryptionOptions
 
   constructor(options: ReencryptionOptions) {

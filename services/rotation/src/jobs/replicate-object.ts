@@ -8,7 +8,7 @@ import type { FoundVersion, ObjectChange } from './object-change.ts'
  * there before them, or has failed. Older versions would take the place of newer ones there.
  */
 export class LateReplication implements ObjectChange {
-  readonly needsBody = false
+  readonly needsBody = 'never'
   readonly #mesh: Mesh
 
   constructor(mesh: Mesh) {

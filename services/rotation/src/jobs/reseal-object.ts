@@ -6,7 +6,7 @@ import type { FoundVersion, ObjectChange } from './object-change.ts'
 
 /** The same object key, sealed under another master key or the newest version of its own: UpdateObjectEncryption for many. No data moves. */
 export class ObjectReseal implements ObjectChange {
-  readonly needsBody = false
+  readonly needsBody = 'never'
   readonly #mesh: Mesh
   readonly #target: SealingTarget | undefined
 
