@@ -3,6 +3,7 @@ import { BLOB_ERRORS } from '@coffer/blob-store'
 import { CONFIG_ERRORS } from '@coffer/config'
 import { CRYPTO_ERRORS } from '@coffer/crypto-core'
 import { EVENT_TARGET_ERRORS } from '@coffer/event-targets'
+import { DIRECTORY_ERRORS } from '@coffer/identity-directory'
 import { JOB_ERRORS } from '@coffer/job-queue'
 import { KMS_ERRORS } from '@coffer/kms'
 import { MESH_ERRORS } from '@coffer/mesh'
@@ -26,7 +27,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Audit trail', AUDIT_ERRORS],
   ['Event targets', EVENT_TARGET_ERRORS],
   ['Cryptography', CRYPTO_ERRORS],
-  ['Accounts and identities', { ...IAM_ERRORS, ...WEB_IDENTITY_ERRORS }],
+  ['Accounts and identities', { ...IAM_ERRORS, ...WEB_IDENTITY_ERRORS, ...DIRECTORY_ERRORS }],
   ['Metadata store', METADATA_ERRORS],
   ['Blob store', BLOB_ERRORS],
   ['Mesh', MESH_ERRORS],

@@ -24,6 +24,7 @@ const PROGRAMS = {
   restic: 'apt-get install -y restic',
   'softhsm2-util': 'apt-get install -y softhsm2',
   s3cmd: 'apt-get install -y s3cmd',
+  slapd: 'apt-get install -y slapd',
 } as const
 
 export type ProgramName = keyof typeof PROGRAMS

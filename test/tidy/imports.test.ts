@@ -20,6 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/object-body': ['blob-store', 'crypto-core', 'errors', 'metadata-store'],
   'packages/object-record': ['contracts', 'crypto-core', 'metadata-store', 's3-protocol'],
   'packages/contracts': ['audit', 'crypto-core', 'job-queue', 'kms', 'metadata-store'],
+  'packages/identity-directory': ['errors'],
   'packages/web-identity': ['errors'],
   'packages/mesh': ['contracts', 'crypto-core', 'errors'],
 }

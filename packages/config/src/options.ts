@@ -90,7 +90,7 @@ export const OPTIONS = {
     environment: 'COFFER_IDENTITIES_FILE',
     flag: 'identities-file',
     flagValue: 'path',
-    text: 'A file (YAML or JSON) that says which client certificates become which roles or users (docs/sts.md).',
+    text: 'A file (YAML or JSON) that says which client certificates become which roles or users, and which LDAP directory people log in at (docs/sts.md).',
   } satisfies Optional<string>,
   replicationFile: {
     value: file,

@@ -160,7 +160,7 @@ export interface IamService {
   perform(request: IamActionRequest, recipient: KeyRecipient): Promise<IamActionAnswer>
   /**
    * Does an action of AWS STS. IAM_ACCESS_DENIED, IAM_INVALID_ACTION, IAM_VALIDATION_ERROR, IAM_MALFORMED_POLICY,
-   * IAM_PACKED_POLICY_TOO_LARGE, IAM_INVALID_IDENTITY_TOKEN, IAM_IDENTITY_TOKEN_EXPIRED, IAM_IDENTITY_PROVIDER_UNREACHABLE. Its
+   * IAM_PACKED_POLICY_TOO_LARGE, IAM_LOGIN_REFUSED, IAM_DIRECTORY_UNAVAILABLE, IAM_INVALID_IDENTITY_TOKEN, IAM_IDENTITY_TOKEN_EXPIRED, IAM_IDENTITY_PROVIDER_UNREACHABLE. Its
    * answer's secret is packed as of IAM's.
    */
   performSts(request: StsActionRequest, recipient: KeyRecipient): Promise<StsActionAnswer>

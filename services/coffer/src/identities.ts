@@ -1,7 +1,11 @@
 import { type Configuration, readConfigFile } from '@coffer/config'
+import { isCofferError } from '@coffer/errors'
+import type { IdentityDirectory, IdentityDirectoryPlugin } from '@coffer/identity-directory'
+import type { Logger } from '@coffer/mesh'
 import type { IdentityRule, IdentitySettings } from '@coffer/service-iam'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
+import { loadPlugin } from './load-plugin.ts'
 
 /** Plain data, as workers are sent it. */
 export type IdentityOptions = Pick<Configuration, 'identitiesFile' | 'oidcIssuerHosts'>
@@ -33,16 +37,86 @@ const CertificateRule = z.strictObject({
   assume,
 })
 
+/** What of a person of the directory a rule can ask for. */
+const PersonRule = z.strictObject({
+  when: z
+    .strictObject({ username: patterns.optional(), user: patterns.optional(), groups: patterns.optional() })
+    .refine((when) => Object.keys(when).length > 0, 'nothing to go by: everybody would be so'),
+  assume,
+})
+
 /** The file that COFFER_IDENTITIES_FILE names. */
 const IdentitiesConfiguration = z.strictObject({
   certificates: z.array(CertificateRule).max(RULES_MAX).default([]),
+  /** Beside these two what the plugin of that type takes. */
+  directory: z
+    .looseObject({ type: z.string().min(1), rules: z.array(PersonRule).max(RULES_MAX).default([]) })
+    .optional(),
 })
 
+/** Loaded when a configuration names them, and not before. */
+const BUILT_IN: Readonly<Record<string, () => Promise<IdentityDirectoryPlugin<never>>>> = {
+  ldap: async () =>
+    (await import('@coffer/identity-directory/directories/ldap')).ldapDirectory as IdentityDirectoryPlugin<never>,
+}
+
 /** Whom this server's operator lets in. COFFER_IDENTITIES_CONFIGURATION_INVALID. */
-export function openIdentities({ identitiesFile, oidcIssuerHosts }: IdentityOptions): IdentitySettings {
+export async function openIdentities(
+  { identitiesFile, oidcIssuerHosts }: IdentityOptions,
+  logger: Pick<Logger, 'warn'>,
+): Promise<IdentitySettings> {
   const parsed = IdentitiesConfiguration.safeParse(identitiesFile === undefined ? {} : readConfigFile(identitiesFile))
   if (!parsed.success) throw invalid(identitiesFile ?? '', messagesOf(parsed.error))
-  return { oidcIssuerHosts, certificateRules: parsed.data.certificates.map((rule) => ruleOf('certificate', rule)) }
+  const { certificates, directory } = parsed.data
+  return {
+    oidcIssuerHosts,
+    certificateRules: certificates.map((rule) => ruleOf('certificate', rule)),
+    directory: directory && (await openDirectory(directory, identitiesFile ?? '', logger)),
+  }
+}
+
+type WrittenDirectory = NonNullable<z.infer<typeof IdentitiesConfiguration>['directory']>
+
+async function openDirectory(
+  { type, rules, ...settings }: WrittenDirectory,
+  path: string,
+  logger: Pick<Logger, 'warn'>,
+): Promise<IdentitySettings['directory']> {
+  const plugin = await load(type, path)
+  const options = plugin.options.safeParse(settings)
+  if (!options.success) throw invalid(path, `directory: ${messagesOf(options.error)}`)
+  const people = await plugin.open(options.data).catch((cause: unknown) => {
+    if (!isCofferError(cause)) throw cause
+    throw invalid(path, `directory: ${cause.message} ${JSON.stringify(cause.details)}`)
+  })
+  const { normalName = (name: string) => name } = plugin
+  const asTold = (key: string, pattern: string) => (key === 'username' ? pattern : normalName(pattern))
+  return { people: telling(people, logger), rules: rules.map((rule) => ruleOf('ldap', rule, asTold)) }
+}
+
+async function load(type: string, path: string): Promise<IdentityDirectoryPlugin> {
+  const builtIn = BUILT_IN[type]
+  if (builtIn !== undefined) return (await builtIn()) as IdentityDirectoryPlugin
+  const loaded = await loadPlugin<IdentityDirectoryPlugin>(path, type).catch(() => undefined)
+  if (loaded?.options !== undefined && loaded.open !== undefined) return loaded as IdentityDirectoryPlugin
+  const known = Object.keys(BUILT_IN).join(', ')
+  throw invalid(path, `directory.type: ${type} is neither ${known} nor a package that exports a directory`)
+}
+
+/** The operator is told why the directory can't be asked; whoever wanted to log in is not. */
+function telling(people: IdentityDirectory, logger: Pick<Logger, 'warn'>): IdentityDirectory {
+  return {
+    async authenticate(username, password) {
+      try {
+        return await people.authenticate(username, password)
+      } catch (error) {
+        if (isCofferError(error)) {
+          logger.warn({ code: error.code, ...error.details }, 'the directory of users cannot be asked')
+        }
+        throw error
+      }
+    },
+  }
 }
 
 interface WrittenRule {
@@ -50,9 +124,16 @@ interface WrittenRule {
   readonly assume: string
 }
 
-function ruleOf(source: string, { when, assume }: WrittenRule): IdentityRule {
+/** `asTold`: a pattern in the form of what it is compared with. */
+function ruleOf(
+  source: string,
+  { when, assume }: WrittenRule,
+  asTold: (key: string, pattern: string) => string = (_key, pattern) => pattern,
+): IdentityRule {
   const asked = Object.entries(when).flatMap(([name, wanted]) =>
-    wanted === undefined ? [] : [[`${source}:${name.toLowerCase()}`, [wanted].flat()] as const],
+    wanted === undefined
+      ? []
+      : [[`${source}:${name.toLowerCase()}`, [wanted].flat().map((pattern) => asTold(name, pattern))] as const],
   )
   return { when: Object.fromEntries(asked), assume }
 }

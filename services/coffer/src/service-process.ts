@@ -162,8 +162,8 @@ async function startCrypto({ mesh }: ServiceParts): Promise<string> {
   return ''
 }
 
-async function startIam({ configuration, mesh }: ServiceParts): Promise<string> {
-  const iam = createIamService({ mesh, identities: openIdentities(configuration) })
+async function startIam({ configuration, mesh, logger }: ServiceParts): Promise<string> {
+  const iam = createIamService({ mesh, identities: await openIdentities(configuration, logger) })
   const secretsDirectory = join(configuration.dataDir, 'secrets')
   await ensurePrivate(secretsDirectory)
   const credentials = await ensureRootAccount(iam, configuredRootCredentials(configuration), secretsDirectory)

@@ -48,7 +48,7 @@ export async function openStoreServices(
   logger: Logger,
   { identities: identityOptions, rewrapBatchWith }: ServiceOptions = {},
 ): Promise<StoreServices> {
-  const identities = identityOptions && openIdentities(identityOptions)
+  const identities = identityOptions && (await openIdentities(identityOptions, logger))
   const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)

@@ -15,6 +15,8 @@ export const IAM_ERRORS = {
   IAM_PACKED_POLICY_TOO_LARGE: 'session policies and tags are too large together',
   IAM_INVALID_IDENTITY_TOKEN: 'the identity token is not believed',
   IAM_IDENTITY_TOKEN_EXPIRED: 'the identity token has expired',
+  IAM_LOGIN_REFUSED: 'the user name or the password is not right',
+  IAM_DIRECTORY_UNAVAILABLE: 'the directory of users cannot be asked',
   IAM_IDENTITY_PROVIDER_UNREACHABLE: 'the identity provider cannot be asked',
   IAM_DELETE_CONFLICT: 'something still depends on it',
   IAM_ENTITY_EXISTS: 'there is one of this name',

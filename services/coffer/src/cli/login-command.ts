@@ -1,22 +1,26 @@
-import { userInfo } from 'node:os'
 import { Command, InvalidArgumentError } from 'commander'
 import type { LoginFlags } from '../login/log-in.ts'
 
 const FORMATS: readonly LoginFlags['format'][] = ['env', 'process', 'json']
-const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
 
-/** `coffer login`: from an OpenID Connect provider or a client certificate to credentials of a role. */
+/** `coffer login`: from an OpenID Connect provider, a client certificate or a directory to credentials of a role. */
 export function loginCommand(): Command {
   return new Command('login')
-    .description('log in at an OpenID Connect provider, or with a client certificate; prints short-lived credentials')
+    .description('log in by OpenID Connect, a client certificate or LDAP; prints short-lived credentials')
     .requiredOption('--endpoint <url>', 'https://host:port of Coffer')
     .option('--issuer <url>', 'the provider')
     .option('--client-id <id>', 'the public client that is registered there')
     .option('--client-cert <path>', 'a client certificate (PEM), to log in with that')
     .option('--client-key <path>', 'its private key (PEM)')
-    .option('--role-arn <arn>', 'the role to assume (with a certificate, default: as the server says)')
+    .option('--ldap', "with a user name and password of the server's directory")
+    .option('--username <name>', 'the user name there (default: as on this machine)')
+    .option('--password-file <path>', 'a file with the password; - is standard input (default: asked for)')
+    .option('--role-arn <arn>', 'the role to assume (default: as the server says; a provider needs one)')
     .option('--scope <scopes>', 'what to ask the provider for; with offline_access logins are renewed', 'openid')
-    .option('--session-name <name>', 'how the audit trail calls this session', defaultSessionName())
+    .option(
+      '--session-name <name>',
+      'how the audit trail calls this session (default: the name of certificate or person; of a provider, of the user here)',
+    )
     .option('--duration-seconds <seconds>', 'how long the credentials live (default: as the role says)', wholeNumber)
     .option('--device', 'by a code that is typed on another device, where this one has no browser')
     .option('--no-browser', 'print the address in place of opening it')
@@ -33,11 +37,6 @@ export function loginCommand(): Command {
       const { logIn } = await import('../login/log-in.ts')
       await logIn(flags)
     })
-}
-
-function defaultSessionName(): string {
-  const name = userInfo().username
-  return SESSION_NAME.test(name) ? name : 'coffer-login'
 }
 
 function wholeNumber(text: string): number {

@@ -15,8 +15,11 @@ export interface LoginFlags {
   readonly browser: boolean
   readonly clientCert?: string
   readonly clientKey?: string
+  readonly ldap?: boolean
+  readonly username?: string
+  readonly passwordFile?: string
   readonly roleArn?: string
-  readonly sessionName: string
+  readonly sessionName?: string
   readonly durationSeconds?: number
   readonly format: 'env' | 'process' | 'json'
   readonly caFile?: string
@@ -27,7 +30,7 @@ export interface LoginFlags {
 export async function logIn(flags: LoginFlags): Promise<void> {
   await trust(flags.caFile ?? process.env.AWS_CA_BUNDLE)
   const way = wayOf(flags)
-  const { roleArn, sessionName, durationSeconds } = flags
+  const { roleArn, sessionName = way.sessionName, durationSeconds } = flags
   const role: RoleLogin = { endpoint: checkedEndpoint(flags.endpoint), roleArn, sessionName, durationSeconds }
   const parts = [...way.identity, role.endpoint, roleArn, sessionName, durationSeconds]
   const cache = flags.cache ? new CredentialCache(parts) : undefined

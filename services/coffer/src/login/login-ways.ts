@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { createPrivateKey } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
-import { platform } from 'node:os'
+import { platform, userInfo } from 'node:os'
 import { cofferError } from '../errors.ts'
+import { passwordFrom } from './ask-password.ts'
 import type { CachedLogin } from './credential-cache.ts'
 import type { LoginFlags } from './log-in.ts'
 import { type ClientCertificate, type RoleLogin, requestCredentials } from './request-credentials.ts'
@@ -11,6 +12,8 @@ import { type ClientCertificate, type RoleLogin, requestCredentials } from './re
 export interface LoginWay {
   /** What a kept login is found by, beside server and role. No secret. */
   readonly identity: readonly unknown[]
+  /** Where the flags give none. Absent: the server knows one. */
+  readonly sessionName?: string
   /** `cached`: the login of before, whose credentials have ended. */
   logIn(role: RoleLogin, cached: CachedLogin | undefined): Promise<CachedLogin>
 }
@@ -20,12 +23,13 @@ export function wayOf(flags: LoginFlags): LoginWay {
   const ways = [
     ...(flags.issuer !== undefined || flags.clientId !== undefined ? [byProvider(flags)] : []),
     ...(flags.clientCert !== undefined || flags.clientKey !== undefined ? [byCertificate(flags)] : []),
+    ...(flags.ldap ? [byDirectory(flags)] : []),
   ]
   const [way, ...more] = ways
   if (way !== undefined && more.length === 0) return way
   throw cofferError(
     'COFFER_LOGIN_FAILED',
-    'one way is needed: --issuer and --client-id, or --client-cert and --client-key',
+    'one way is needed: --issuer and --client-id, --client-cert and --client-key, or --ldap',
   )
 }
 
@@ -36,6 +40,7 @@ function byProvider({ issuer, clientId, scope, roleArn, device, browser }: Login
   const provider = { issuer, clientId, scope }
   return {
     identity: [issuer, clientId, scope],
+    sessionName: localName(),
     async logIn(role, cached) {
       // The OpenID Connect library is loaded by who needs it.
       const { tokenByBrowser, tokenByDevice, tokenByRefresh } = await import('./identity-token.ts')
@@ -72,6 +77,17 @@ function byCertificate({ clientCert, clientKey }: LoginFlags): LoginWay {
   }
 }
 
+function byDirectory({ username = userInfo().username, passwordFile }: LoginFlags): LoginWay {
+  return {
+    identity: ['ldap', username],
+    async logIn(role) {
+      const LDAPPassword = await passwordFrom(passwordFile, `Password of ${username}: `)
+      const proof = { LDAPUsername: username, LDAPPassword }
+      return { credentials: await requestCredentials(role, 'AssumeRoleWithLDAPIdentity', proof) }
+    },
+  }
+}
+
 /** COFFER_LOGIN_FAILED. */
 async function readCertificate(certPath: string, keyPath: string): Promise<ClientCertificate> {
   const [cert, key] = await Promise.all([certPath, keyPath].map((path) => readPem(path)))
@@ -87,6 +103,13 @@ async function readPem(path: string): Promise<string> {
   return await readFile(path, 'utf8').catch((cause: unknown) => {
     throw cofferError('COFFER_LOGIN_FAILED', `${path} cannot be read`, { path }, { cause })
   })
+}
+
+const SESSION_NAME = /^[\w+=,.@-]{2,64}$/
+
+function localName(): string {
+  const name = userInfo().username
+  return SESSION_NAME.test(name) ? name : 'coffer-login'
 }
 
 /** On standard error: standard output is for credentials. */

@@ -44,4 +44,15 @@ describe('rate limits', () => {
     expect(await attempt('AccessDenied')).toBe('AccessDenied')
     expect(await attempt('SignatureDoesNotMatch', '10.0.0.2')).toBe('SignatureDoesNotMatch')
   })
+
+  it('hear no more passwords from where too many were wrong, right ones neither', async () => {
+    const limits = new RateLimits({ ...OFF, failedSignaturesPerMinute: 2 })
+    const wrong = Object.assign(new Error(), { code: 'IAM_LOGIN_REFUSED' })
+    for (let count = 0; count < 2; count++) {
+      await limits.admitPassword(from('10.0.0.1'))
+      await expect(limits.watched(from('10.0.0.1'), Promise.reject(wrong))).rejects.toBe(wrong)
+    }
+    await expect(limits.admitPassword(from('10.0.0.1'))).rejects.toEqual(SLOW_DOWN)
+    await limits.admitPassword(from('10.0.0.2'))
+  })
 })

@@ -22,6 +22,7 @@ const MAPPED = '::ffff:'
 /** Of all APIs on the port: the access key is not known, or its signature is not right, nor what is brought in its place. */
 const FAILURES: ReadonlySet<unknown> = new Set([
   'IAM_INVALID_IDENTITY_TOKEN',
+  'IAM_LOGIN_REFUSED',
   'InvalidAccessKeyId',
   'InvalidClientTokenId',
   'SignatureDoesNotMatch',
@@ -50,6 +51,17 @@ export class RateLimits {
   /** Once the signature is known to be right: nobody can use up another's. */
   admitAccessKey(accessKeyId: string): void {
     if (this.#accessKeys !== undefined) assertToken(this.#accessKeys, accessKeyId)
+  }
+
+  /**
+   * Before a password is tried, which unlike a signature or a token can be guessed: who has failed too often is not heard for a while,
+   * with a right one either.
+   */
+  async admitPassword({ socket }: IncomingMessage): Promise<void> {
+    const waitMs = this.#failures?.look(siteOf(socket.remoteAddress)) ?? 0
+    if (waitMs === 0) return
+    await this.#delay()
+    throw slowDown(waitMs)
   }
 
   /**

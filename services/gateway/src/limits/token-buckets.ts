@@ -31,6 +31,14 @@ export class TokenBuckets {
     return 0
   }
 
+  /** What `take` would say; none is taken. */
+  look(name: string): number {
+    const bucket = this.#buckets.get(name)
+    if (bucket === undefined) return 0
+    const tokens = bucket.tokens + (this.#now() - bucket.atMs) * this.#perMs
+    return tokens < 1 ? (1 - tokens) / this.#perMs : 0
+  }
+
   #add(name: string, now: number): Bucket {
     if (this.#buckets.size >= NAMES_MAX) {
       const [oldest] = this.#buckets.keys()

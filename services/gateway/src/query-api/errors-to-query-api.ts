@@ -6,6 +6,8 @@ import { QueryApiError, type QueryApiErrorCode, queryApiError } from './errors.t
 /** How the refusals of the services look to a client of the IAM or STS API. What is not here is a ServiceFailure. */
 const CODES: Readonly<Record<string, QueryApiErrorCode>> = {
   IAM_ACCESS_DENIED: 'AccessDenied',
+  IAM_DIRECTORY_UNAVAILABLE: 'ServiceUnavailable',
+  IAM_LOGIN_REFUSED: 'AccessDenied',
   IAM_DELETE_CONFLICT: 'DeleteConflict',
   IAM_ENTITY_EXISTS: 'EntityAlreadyExists',
   IAM_IDENTITY_PROVIDER_UNREACHABLE: 'IDPCommunicationError',

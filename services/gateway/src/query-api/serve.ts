@@ -10,7 +10,14 @@ import { toQueryApiError } from './errors-to-query-api.ts'
 import { parseForm } from './form.ts'
 import { IAM_NAMESPACE, IAM_VERSION, isChange, performIamAction } from './iam-api.ts'
 import { renderAnswer, renderFailure } from './render.ts'
-import { makesCredentials, needsNoSignature, performStsAction, STS_NAMESPACE, STS_VERSION } from './sts-api.ts'
+import {
+  bringsPassword,
+  makesCredentials,
+  needsNoSignature,
+  performStsAction,
+  STS_NAMESPACE,
+  STS_VERSION,
+} from './sts-api.ts'
 
 /** Policies are the largest input: up to 10 KB, percent-encoded, beside tags. */
 const BODY_BYTES_MAX = 512 * 1024
@@ -74,6 +81,7 @@ async function handle(exchange: Exchange, context: GatewayContext, api: { namesp
       throw queryApiError('InvalidAction', { message })
     }
     const { requestId } = exchange
+    if (bringsPassword(action)) await context.limits.admitPassword(exchange.request)
     const isChanging = isSts ? makesCredentials(action) : isChange(action)
     await exchange.trail.understood({ service: isSts ? 'sts' : 'iam', operation: action, isChange: isChanging })
     const performed =

@@ -13,13 +13,18 @@ export const STS_VERSION = '2011-06-15'
 /** Proofs of who somebody is: who has one is let in. */
 const SECRET_PARAMETERS = ['WebIdentityToken', 'LDAPPassword'] as const
 const BY_CERTIFICATE = 'AssumeRoleWithCertificate'
+const BY_PASSWORD = 'AssumeRoleWithLDAPIdentity'
 /** What bring such a proof in place of a signature (STS API Reference; MinIO has those for certificates and LDAP). */
-const UNSIGNED: readonly string[] = [BY_CERTIFICATE, 'AssumeRoleWithWebIdentity', 'AssumeRoleWithLDAPIdentity']
+const UNSIGNED: readonly string[] = [BY_CERTIFICATE, 'AssumeRoleWithWebIdentity', BY_PASSWORD]
 /** The one whose answer holds no secret. */
 const TELLS_NO_SECRET = 'GetCallerIdentity'
 
 export function needsNoSignature(action: string): boolean {
   return UNSIGNED.includes(action)
+}
+
+export function bringsPassword(action: string): boolean {
+  return action === BY_PASSWORD
 }
 
 export function makesCredentials(action: string): boolean {
