@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { Agent } from 'node:https'
 import { join } from 'node:path'
 import {
   CreateAliasCommand,
@@ -28,16 +29,18 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { startGroup } from '../harness/process-group.ts'
-import { sendSigned } from '../harness/raw-request.ts'
+import { send, sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, type ClientTarget, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
-import { iam, newKey, policy } from '../iam/query-api.ts'
+import { callSts, iam, newKey, policy, sessionIn } from '../iam/query-api.ts'
+import { CertificateAuthority } from '../kms/certificate-authority.ts'
 import { kmsClient } from '../kms-api/kms-client.ts'
 import { scrape } from '../monitoring/scrape.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { captureAll, type NatsCapture, type NatsServer, startNats } from './nats-server.ts'
+import { type People, startPeople } from './people.ts'
 
-describeWithPrograms('services as processes of their own over NATS', ['nats-server', 'openssl'], (programs) => {
+describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl', 'slapd'], (programs) => {
   const directory = temporaryDirectory('mesh')
   let nats: NatsServer
   let capture: NatsCapture
@@ -46,6 +49,10 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
   let two: S3Client
   let secretMadeOverNats = ''
   let userSecretMadeOverNats = ''
+  const authority = new CertificateAuthority(programs.openssl)
+  let people: People
+  const passwordOfDirectory = `of a directory ${randomBytes(16).toString('hex')}`
+  let secretOfPerson = ''
   const passwordSetOverNats = `Aa1-${randomBytes(16).toString('hex')}`
   let dataKeyOfClient = Buffer.alloc(0)
   const customerKey = randomBytes(32)
@@ -63,7 +70,10 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     writeFileSync(materialFile, material.toString('base64'))
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
     capture = await captureAll(nats)
-    mesh = await startMesh(nats, directory)
+    people = await startPeople(programs.slapd, authority, passwordOfDirectory)
+    const ofGateway = { COFFER_CLIENT_CERTIFICATES: 'optional', COFFER_CLIENT_CA_FILE: authority.caFile }
+    const of = { iam: { COFFER_IDENTITIES_FILE: people.identitiesFile }, 'gateway 1': ofGateway }
+    mesh = await startMesh(nats, directory, {}, { of })
     const [first, second] = mesh.gateways.map((gateway) => s3Client(gateway))
     if (first === undefined || second === undefined) throw new Error('two gateways are needed')
     one = first
@@ -71,6 +81,8 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
   }, 180_000)
 
   afterAll(async () => {
+    await people?.dispose()
+    authority.dispose()
     capture?.close()
     await mesh?.stop()
     await nats?.group.stop()
@@ -205,7 +217,10 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       status: 404,
     })
     const ifNone = { Bucket: bucket, Key: 'customer', Body: 'x', IfNoneMatch: '*' }
-    expect(await failureOf(two.send(new PutObjectCommand(ifNone)))).toEqual({ code: 'PreconditionFailed', status: 412 })
+    expect(await failureOf(two.send(new PutObjectCommand(ifNone)))).toEqual({
+      code: 'PreconditionFailed',
+      status: 412,
+    })
   })
 
   it('offers the KMS API through either gateway, with a plaintext that no other process sees', async () => {
@@ -269,6 +284,28 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
     expect(performance.now() - revokedAt).toBeLessThan(1_000)
   })
 
+  it('people of a directory and client certificates become roles', async () => {
+    const [first, second] = mesh.gateways as [ClientTarget, ClientTarget]
+    const actions = ['sts:AssumeRoleWithLDAPIdentity', 'sts:AssumeRoleWithCertificate']
+    const Principal = { Federated: ['ldap.coffer', 'certificate.coffer'] }
+    const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action: actions })
+    const made = await iam(first, 'CreateRole', { RoleName: 'proven', AssumeRolePolicyDocument })
+    const RoleArn = made.text('Arn')
+    const login = (LDAPPassword: string, at: ClientTarget) =>
+      callSts(at, 'AssumeRoleWithLDAPIdentity', { LDAPUsername: 'alice', LDAPPassword, RoleArn }, 'none')
+    const keys = sessionIn(await login(passwordOfDirectory, second))
+    secretOfPerson = keys.secretAccessKey
+    expect((await callSts(first, 'GetCallerIdentity', {}, keys)).text('Arn')).toContain('assumed-role/proven/alice')
+    expect(await login('guessed', second)).toMatchObject({ status: 403, code: 'AccessDenied' })
+    const { certFile, keyFile } = authority.issue('agent', 'clientAuth')
+    const pair = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+    const agent = new Agent({ ca: readFileSync(first.caFile), ...pair })
+    const query = new URLSearchParams({ Action: 'AssumeRoleWithCertificate', Version: '2011-06-15', RoleArn })
+    const answer = await send(first, { method: 'POST', path: `/?${query}`, agent })
+    agent.destroy()
+    expect(answer.body.toString()).toContain('assumed-role/proven/agent')
+  })
+
   it('goes on when a gateway is killed, and commands reach the services over NATS', async () => {
     const bucket = await newBucket(two)
     await mesh.groups.get('gateway 1')?.kill('SIGKILL')
@@ -313,6 +350,8 @@ describeWithPrograms('services as processes of their own over NATS', ['nats-serv
       'secret made over NATS': Buffer.from(secretMadeOverNats),
       'secret of a user': Buffer.from(userSecretMadeOverNats),
       'password of a user': Buffer.from(passwordSetOverNats),
+      'password of a directory': Buffer.from(passwordOfDirectory),
+      'secret of a person of a directory': Buffer.from(secretOfPerson),
       'customer key': customerKey,
       'data key of the KMS API': dataKeyOfClient,
       'customer key as text': Buffer.from(customer.SSECustomerKey),
