@@ -1,52 +1,82 @@
 /**
- * What a bucket policy and CORS rules cost a 4 KiB get: the same server without and with them, in turns, by the processor time of
- * its processes. `node test/bench/access-rules.ts [seconds for each]`
+ * What a bucket policy and CORS rules cost a 4 KiB get: buckets of one server without and with them, in turns of a second, by the
+ * processor time of its one worker. `node test/bench/access-rules.ts [seconds for each]`
  */
-import { PutBucketCorsCommand, PutBucketPolicyCommand, S3Client } from '@aws-sdk/client-s3'
+import {
+  CreateBucketCommand,
+  PutBucketCorsCommand,
+  PutBucketOwnershipControlsCommand,
+  PutBucketPolicyCommand,
+  S3Client,
+} from '@aws-sdk/client-s3'
 import { runLoad } from '@coffer/service-coffer/bench'
-import { type BenchServer, benchKeys, makeBenchBucket, startCoffer } from './bench-server.ts'
+import { benchKeys, startCoffer } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
-const durationMs = Number(process.argv[2] ?? 10) * 1000
-const NAMES = ['nothing', 'a policy and CORS rules', 'ACLs that count'] as const
+const TURN_MS = 1000
+const turns = Number(process.argv[2] ?? 15)
+const BUCKETS = ['nothing', 'nothing-again', 'policy-and-cors', 'acls-that-count'] as const
 
-const servers: BenchServer[] = []
+const server = await startCoffer({ COFFER_WORKERS: '1' })
+const { endpoint } = server
+const s3 = new S3Client({
+  endpoint: endpoint.url,
+  region: endpoint.region,
+  forcePathStyle: true,
+  credentials: benchKeys,
+})
 try {
-  for (const name of NAMES) {
-    const server = await startCoffer({
-      COFFER_WORKERS: '1',
-      ...(name === 'ACLs that count' && { COFFER_OBJECT_OWNERSHIP: 'ObjectWriter' }),
-    })
-    servers.push(server)
-    await makeBenchBucket(server)
-    if (name === 'a policy and CORS rules') await setRules(server)
+  for (const bucket of BUCKETS) await s3.send(new CreateBucketCommand({ Bucket: bucket }))
+  await setRules('policy-and-cors')
+  const OwnershipControls = { Rules: [{ ObjectOwnership: 'ObjectWriter' as const }] }
+  await s3.send(new PutBucketOwnershipControlsCommand({ Bucket: 'acls-that-count', OwnershipControls }))
+  for (const bucket of BUCKETS) await turn(bucket)
+  const spent = new Map<string, { cpuMs: number; gets: number }>(
+    BUCKETS.map((bucket) => [bucket, { cpuMs: 0, gets: 0 }]),
+  )
+  for (let round = 0; round < turns; round++) {
+    for (const bucket of BUCKETS) {
+      const { cpuMs, gets } = await turn(bucket)
+      const sum = spent.get(bucket)
+      if (sum) spent.set(bucket, { cpuMs: sum.cpuMs + cpuMs, gets: sum.gets + gets })
+    }
   }
-  await load(1500)
-  const before = servers.map((server) => server.cpuMs())
-  const counts = await load(durationMs)
-  const costs = servers.map((server, index) => (server.cpuMs() - (before[index] ?? 0)) / (counts[index] ?? 1))
-  const [plain = 0] = costs
-  for (const [index, cost] of costs.entries()) {
-    const more = ((cost / plain - 1) * 100).toFixed(1)
-    console.log(`get, ${NAMES[index]}: ${(cost * 1000).toFixed(1)} µs of processor time each (${more} %)`)
+  const costOf = (bucket: string) => {
+    const { cpuMs = 0, gets = 1 } = spent.get(bucket) ?? {}
+    return (cpuMs / gets) * 1000
+  }
+  for (const bucket of BUCKETS) {
+    const more = ((costOf(bucket) / costOf('nothing') - 1) * 100).toFixed(1)
+    console.log(`get, ${bucket}: ${costOf(bucket).toFixed(1)} µs of processor time each (${more} %)`)
   }
 } finally {
-  for (const server of servers) await server.stop()
+  s3.destroy()
+  await server.stop()
+}
+
+async function turn(bucket: string): Promise<{ cpuMs: number; gets: number }> {
+  const before = server.cpuMs()
+  const { results } = await runLoad({
+    endpoints: [endpoint],
+    operations: ['get'],
+    sizesBytes: [SIZE_BYTES],
+    bucket,
+    objectCount: 200,
+    connections: 16,
+    durationMs: TURN_MS,
+    sliceMs: TURN_MS,
+    sse: 'none',
+  })
+  return { cpuMs: server.cpuMs() - before, gets: results[0]?.operationCount ?? 1 }
 }
 
 /** Five statements, of which most are about every get, and three rules for origins. */
-async function setRules({ endpoint }: BenchServer): Promise<void> {
-  const s3 = new S3Client({
-    endpoint: endpoint.url,
-    region: endpoint.region,
-    forcePathStyle: true,
-    credentials: benchKeys,
-  })
+async function setRules(bucket: string): Promise<void> {
   const deny = (Action: string, Condition: object) => ({
     Effect: 'Deny',
     Principal: '*',
     Action,
-    Resource: ['arn:aws:s3:::bench', 'arn:aws:s3:::bench/*'],
+    Resource: [`arn:aws:s3:::${bucket}`, `arn:aws:s3:::${bucket}/*`],
     Condition,
   })
   const Statement = [
@@ -54,32 +84,20 @@ async function setRules({ endpoint }: BenchServer): Promise<void> {
     deny('s3:*', { StringNotEquals: { 's3:signatureversion': 'AWS4-HMAC-SHA256' } }),
     deny('s3:PutObject', { StringEquals: { 's3:x-amz-server-side-encryption': 'aws:fax' } }),
     deny('s3:Get*', { DateGreaterThan: { 'aws:CurrentTime': '2099-01-01T00:00:00Z' } }),
-    { Effect: 'Allow', Principal: { AWS: '111122223333' }, Action: 's3:GetObject', Resource: 'arn:aws:s3:::bench/*' },
+    {
+      Effect: 'Allow',
+      Principal: { AWS: '111122223333' },
+      Action: 's3:GetObject',
+      Resource: `arn:aws:s3:::${bucket}/*`,
+    },
   ]
   await s3.send(
-    new PutBucketPolicyCommand({ Bucket: 'bench', Policy: JSON.stringify({ Version: '2012-10-17', Statement }) }),
+    new PutBucketPolicyCommand({ Bucket: bucket, Policy: JSON.stringify({ Version: '2012-10-17', Statement }) }),
   )
   const CORSRules = ['https://a.example', 'https://*.b.example', 'https://c.example'].map((origin) => ({
     AllowedMethods: ['GET', 'PUT'],
     AllowedOrigins: [origin],
     AllowedHeaders: ['*'],
   }))
-  await s3.send(new PutBucketCorsCommand({ Bucket: 'bench', CORSConfiguration: { CORSRules } }))
-  s3.destroy()
-}
-
-/** How many operations each server has done. */
-async function load(forMs: number): Promise<readonly number[]> {
-  const { results } = await runLoad({
-    endpoints: servers.map(({ endpoint }) => endpoint),
-    operations: ['get'],
-    sizesBytes: [SIZE_BYTES],
-    bucket: 'bench',
-    objectCount: 200,
-    connections: 16,
-    durationMs: forMs,
-    sliceMs: 500,
-    sse: 'none',
-  })
-  return servers.map(({ endpoint }) => results.find((result) => result.endpoint === endpoint.url)?.operationCount ?? 1)
+  await s3.send(new PutBucketCorsCommand({ Bucket: bucket, CORSConfiguration: { CORSRules } }))
 }
