@@ -2,6 +2,7 @@ import { metadataError } from '../../errors.ts'
 import type { BlobId, BucketId, Usage, UsageScope } from '../../records.ts'
 import { readBucketById, readBucketRevision } from '../rows/bucket-row.ts'
 import { writerKey, writerOf } from '../rows/keys.ts'
+import { quotasAmong } from '../rows/quotas.ts'
 import { damaged, type RowWriter } from '../rows/row.ts'
 import type { Table } from '../rows/table.ts'
 import type { UsageChange, WriteBatch } from '../rows/write-batch.ts'
@@ -28,6 +29,8 @@ export class LmdbBatch implements WriteBatch {
   writes = 0
   readonly #revisions = new Map<BucketId, number | undefined>()
   readonly #accounts = new Map<BucketId, string>()
+  readonly #quotas = new Map<BucketId, ReturnType<WriteBatch['quotasOf']>>()
+  readonly #added = new Map<BucketId, { add(change: UsageChange): void }>()
   /** By the keys of their rows. */
   readonly #usage = new Map<string, { readonly key: Buffer; usage: Usage }>()
   readonly #keyUse = new Map<string, KeyUseCounter>()
@@ -40,11 +43,13 @@ export class LmdbBatch implements WriteBatch {
 
   put(table: Table, key: Buffer, value: Uint8Array): void {
     this.writes += 1
+    if (table === this.databases.records) this.#quotas.clear()
     table.put(key, value as Buffer)
   }
 
   remove(table: Table, key: Buffer): void {
     this.writes += 1
+    if (table === this.databases.records) this.#quotas.clear()
     table.remove(key)
   }
 
@@ -66,6 +71,7 @@ export class LmdbBatch implements WriteBatch {
 
   bucketDeleted(bucketId: BucketId): void {
     this.#revisions.delete(bucketId)
+    this.#added.delete(bucketId)
     const key = usageKey({ bucketId })
     this.#usage.delete(key.toString('latin1'))
     this.remove(this.databases.counters, key)
@@ -88,13 +94,27 @@ export class LmdbBatch implements WriteBatch {
     return accountId
   }
 
-  usage(bucketId: BucketId): { add(change: UsageChange): void } {
-    const counters = [this.#counter({ bucketId }), this.#counter({ accountId: this.accountOf(bucketId) })]
-    return {
-      add(change) {
-        for (const counter of counters) counter.usage = sumOf(counter.usage, change)
-      },
+  quotasOf(bucketId: BucketId): ReturnType<WriteBatch['quotasOf']> {
+    let quotas = this.#quotas.get(bucketId)
+    if (!quotas) {
+      quotas = quotasAmong(this.databases, [{ bucketId }, { accountId: this.accountOf(bucketId) }])
+      this.#quotas.set(bucketId, quotas)
     }
+    return quotas
+  }
+
+  usage(bucketId: BucketId): { add(change: UsageChange): void } {
+    let added = this.#added.get(bucketId)
+    if (!added) {
+      const counters = [this.#counter({ bucketId }), this.#counter({ accountId: this.accountOf(bucketId) })]
+      added = {
+        add(change) {
+          for (const counter of counters) counter.usage = sumOf(counter.usage, change)
+        },
+      }
+      this.#added.set(bucketId, added)
+    }
+    return added
   }
 
   usageOf(scope: UsageScope): Usage {
@@ -148,11 +168,12 @@ export class LmdbBatch implements WriteBatch {
 }
 
 function sumOf(usage: Usage, change: UsageChange): Usage {
+  const { versionCount = 0, deleteMarkerCount = 0, sizeBytes = 0, partSizeBytes = 0 } = change
   return {
-    versionCount: Math.max(0, usage.versionCount + (change.versionCount ?? 0)),
-    deleteMarkerCount: Math.max(0, usage.deleteMarkerCount + (change.deleteMarkerCount ?? 0)),
-    sizeBytes: Math.max(0, usage.sizeBytes + (change.sizeBytes ?? 0)),
-    partSizeBytes: Math.max(0, usage.partSizeBytes + (change.partSizeBytes ?? 0)),
+    versionCount: Math.max(0, usage.versionCount + versionCount),
+    deleteMarkerCount: Math.max(0, usage.deleteMarkerCount + deleteMarkerCount),
+    sizeBytes: Math.max(0, usage.sizeBytes + sizeBytes),
+    partSizeBytes: Math.max(0, usage.partSizeBytes + partSizeBytes),
   }
 }
 

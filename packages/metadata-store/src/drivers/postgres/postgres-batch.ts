@@ -2,6 +2,7 @@ import { metadataError } from '../../errors.ts'
 import type { BlobId, BucketId, Usage, UsageScope } from '../../records.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import { idBytes, writerKey, writerOf } from '../rows/keys.ts'
+import { quotasAmong } from '../rows/quotas.ts'
 import { damaged, RowWriter } from '../rows/row.ts'
 import type { Table } from '../rows/table.ts'
 import type { UsageChange, WriteBatch } from '../rows/write-batch.ts'
@@ -99,6 +100,10 @@ export class PostgresBatch implements WriteBatch {
     if (accountId !== undefined) return accountId
     if (this.state.revisions.has(bucketId)) throw damaged('bucket', 'missing')
     throw notLoaded((needs) => needs.buckets.add(bucketId))
+  }
+
+  quotasOf(bucketId: BucketId) {
+    return quotasAmong(this.databases, [{ bucketId }, { accountId: this.accountOf(bucketId) }])
   }
 
   usage(bucketId: BucketId): { add(change: UsageChange): void } {

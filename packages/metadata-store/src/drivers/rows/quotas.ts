@@ -65,13 +65,20 @@ export function scopesOf(databases: Databases, bucketId: BucketId): readonly Usa
   return bucket ? [{ bucketId }, { accountId: bucket.ownerAccountId }] : []
 }
 
+export function quotasAmong(
+  databases: Databases,
+  scopes: readonly UsageScope[],
+): { scope: UsageScope; quota: Quota }[] {
+  return scopes.flatMap((scope) => {
+    const quota = findQuota(databases, scope)
+    return quota === undefined ? [] : [{ scope, quota }]
+  })
+}
+
 /** Before the first write of a change. META_QUOTA_EXCEEDED unless the bucket and its account have room for what is added. */
 export function requireRoom(batch: WriteBatch, bucketId: BucketId, added: Addition): void {
   if (added.versionCount <= 0 && added.sizeBytes <= 0) return
-  for (const scope of [{ bucketId }, { accountId: batch.accountOf(bucketId) }]) {
-    const quota = findQuota(batch.databases, scope)
-    if (quota !== undefined) assertFits(scope, quota, batch.usageOf(scope), added)
-  }
+  for (const { scope, quota } of batch.quotasOf(bucketId)) assertFits(scope, quota, batch.usageOf(scope), added)
 }
 
 export function assertFits(scope: UsageScope, quota: Quota, usage: Usage, added: Addition): void {

@@ -1,4 +1,4 @@
-import type { BlobId, BucketId, BucketRecord, Usage, UsageScope } from '../../records.ts'
+import type { BlobId, BucketId, BucketRecord, Quota, Usage, UsageScope } from '../../records.ts'
 import type { Databases } from './databases.ts'
 import type { RowWriter } from './row.ts'
 import type { Table } from './table.ts'
@@ -30,6 +30,8 @@ export interface WriteBatch {
 
   /** The account that owns a bucket. */
   accountOf(bucketId: BucketId): string
+  /** Of the bucket, and of its account: those that there are. */
+  quotasOf(bucketId: BucketId): readonly { readonly scope: UsageScope; readonly quota: Quota }[]
   /** The counters of what the bucket, and its account, hold. */
   usage(bucketId: BucketId): { add(change: UsageChange): void }
   /** As it is with what this transaction has added; where the scope has a quota, no other transaction adds to it meanwhile. */
