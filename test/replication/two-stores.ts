@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PutBucketReplicationCommand, type ReplicationRule, type S3Client } from '@aws-sdk/client-s3'
+import type { ClientTarget } from '../harness/s3.ts'
 import { type CofferServer, startServer, temporaryDirectory } from '../harness/start-server.ts'
 
 const ROLE = 'arn:aws:iam::123456789012:role/replication'
@@ -17,7 +18,7 @@ export class ReplicationFile {
 
   /** Buckets of the other store, by ARN; `bucket`: where its name is another one than the ARN's. */
   write(
-    target: CofferServer,
+    target: ClientTarget,
     arns: readonly string[],
     changes: { secretAccessKey?: string; accessKeyId?: string } = {},
   ) {
