@@ -65,6 +65,18 @@ describe('AssumeRole', () => {
     expect(identity.text('Arn')).toBe(`arn:aws:sts::${account}:assumed-role/reader/job`)
   })
 
+  it('is told of as the last use of the role, once its credentials are used', async () => {
+    await newRole('unused', trust({ AWS: `arn:aws:iam::${account}:user/alice` }))
+    const lastUsed = () => iam(server, 'GetRole', { RoleName: 'unused' })
+    const keys = sessionIn(await assume('unused', alice))
+    expect((await lastUsed()).body).toContain('<RoleLastUsed></RoleLastUsed>')
+    await code(get(keys))
+    await expect.poll(async () => (await lastUsed()).text('LastUsedDate'), { timeout: 5_000 }).toMatch(/^20\d\d-/)
+    expect((await lastUsed()).text('Region')).toBe('us-east-1')
+    const details = await iam(server, 'GetAccountAuthorizationDetails', { 'Filter.member.1': 'Role' })
+    expect(details.texts('LastUsedDate').length).toBeGreaterThan(0)
+  })
+
   it('is refused to whom the role does not trust, to a root, and for what is no role, all alike', async () => {
     const bob = await newUser(server, 'bob')
     expect(await assume('reader', bob)).toMatchObject({ status: 403, code: 'AccessDenied' })

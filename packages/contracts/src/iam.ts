@@ -169,7 +169,14 @@ export interface IamService {
   /** What the policies of a user or role say, without a word of the resource. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
   explain(request: ExplainRequest): Promise<Explanation>
   /** For "last used": a request with a right signature. */
-  noteKeyUse(use: { accessKeyId: string; service: string; region: string; at: number }): Promise<void>
+  noteKeyUse(use: {
+    accessKeyId: string
+    service: string
+    region: string
+    at: number
+    /** Whose session it was: then the role is what was used. */
+    role?: { readonly accountId: string; readonly roleId: string }
+  }): Promise<void>
   /**
    * Whose Signature Version 2 this is: the HMAC-SHA1 of one of these strings under the long-term secret, in base64. Compared here, in
    * constant time.

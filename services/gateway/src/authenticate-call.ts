@@ -61,6 +61,6 @@ async function verifiedCall(
   const signed = { method: request.method ?? '', rawPath, rawQuery, headers }
   verifySignature(signed, authentication, caller.keyBytes, receivedAtMs)
   trail.verified()
-  signingKeys.used(said, receivedAtMs)
+  signingKeys.used(said, caller.principal, receivedAtMs)
   return { caller, sessionToken, body }
 }

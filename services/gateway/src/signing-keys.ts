@@ -67,12 +67,17 @@ export class SigningKeys {
     return policies === undefined ? 'unknown-access-key' : { principal: found.principal, policies }
   }
 
-  /** A request with a right signature was made with this key. Never fails: nothing depends on it. */
-  used({ accessKeyId, region, service }: SigningScope, at: number): void {
-    if (at - (this.#usedAtMs.get(accessKeyId) ?? 0) < USE_NOTED_EVERY_MS) return
+  /**
+   * A request with a right signature was made with this key, or with some session's of a role. Never fails: nothing depends on it.
+   */
+  used({ accessKeyId, region, service }: SigningScope, principal: Principal, at: number): void {
+    const role = roleOf(principal)
+    const name = role === undefined ? accessKeyId : `${role.accountId}/${role.roleId}`
+    if (at - (this.#usedAtMs.get(name) ?? 0) < USE_NOTED_EVERY_MS) return
     if (this.#usedAtMs.size >= CACHED_KEYS_MAX) this.#usedAtMs.clear()
-    this.#usedAtMs.set(accessKeyId, at)
-    this.#iam.noteKeyUse({ accessKeyId, service, region, at }).catch(() => this.#usedAtMs.delete(accessKeyId))
+    this.#usedAtMs.set(name, at)
+    const use = { accessKeyId, service, region, at, ...(role && { role }) }
+    this.#iam.noteKeyUse(use).catch(() => this.#usedAtMs.delete(name))
   }
 
   async #policiesOf(id: string, credentials: CredentialIds): Promise<PrincipalPolicies | undefined> {
@@ -81,4 +86,10 @@ export class SigningKeys {
     const attached = await this.#iam.findPolicies(credentials)
     return attached && this.#policies.read(attached)
   }
+}
+
+/** `aws:userid` of a session is its role's unique id and its own name. */
+function roleOf({ kind, accountId, userId }: Principal) {
+  const [roleId = ''] = userId.split(':')
+  return kind === 'assumed-role' ? { accountId, roleId } : undefined
 }

@@ -16,7 +16,7 @@ export function accessKeyOf(recordId: string): string | undefined {
   return recordId.startsWith(PREFIX) ? recordId.slice(PREFIX.length) : undefined
 }
 
-/** When and for what an access key was used last: a record that no decision needs. */
+/** When and for what an access key or a role was used last: a record that no decision needs. */
 export interface KeyUse {
   readonly at: number
   readonly service: string
@@ -25,4 +25,9 @@ export interface KeyUse {
 
 export function keyUseRecord(accessKeyId: string): string {
   return `key-use/${accessKeyId}`
+}
+
+/** The same of a role, by any session of it. */
+export function roleUseRecord({ accountId, id }: { readonly accountId: string; readonly id: string }): string {
+  return `role-use/${accountId}/${id}`
 }

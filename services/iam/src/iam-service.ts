@@ -3,7 +3,14 @@ import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import { PolicyReader } from '@coffer/policy'
 import type { WebIdentityVerifier } from '@coffer/web-identity'
-import { accessKeyOf, accessKeyRecord, type KeyUse, keyUseRecord, type StoredAccessKey } from './access-keys.ts'
+import {
+  accessKeyOf,
+  accessKeyRecord,
+  type KeyUse,
+  keyUseRecord,
+  roleUseRecord,
+  type StoredAccessKey,
+} from './access-keys.ts'
 import { planAccount, planPublicAccessBlock, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
 import { iamError, refusal } from './errors.ts'
@@ -133,9 +140,15 @@ export function createIamService(options: IamServiceOptions): IamService {
     },
     actionRecipient: async () => mesh.recipient(),
     explain: async (request) => explain(await store.newest(), reader, request),
-    async noteKeyUse({ accessKeyId, service, region, at }) {
-      if ((await store.current()).keyOwner(accessKeyId) === undefined) return
-      await records.put(keyUseRecord(accessKeyId), { at, service, region } satisfies KeyUse)
+    async noteKeyUse({ accessKeyId, service, region, at, role }) {
+      const directory = await store.current()
+      const use = { at, service, region } satisfies KeyUse
+      if (role !== undefined) {
+        const known = directory.find('role', role.accountId, role.roleId)
+        if (known !== undefined) await records.put(roleUseRecord(known), use)
+      } else if (directory.keyOwner(accessKeyId) !== undefined) {
+        await records.put(keyUseRecord(accessKeyId), use)
+      }
     },
     async verifySignatureV2({ accessKeyId, stringsToSign, signature }) {
       if (!isAccessKeyId(accessKeyId)) return 'unknown-access-key'

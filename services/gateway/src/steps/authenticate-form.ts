@@ -80,6 +80,6 @@ async function signerOf(
   trail.claimedBy(signingKey.principal)
   verifyFormSignature(fields.get('policy') ?? '', signed, signingKey.keyBytes)
   trail.verified()
-  context.signingKeys.used(signed, receivedAtMs)
+  context.signingKeys.used(signed, signingKey.principal, receivedAtMs)
   return signingKey
 }

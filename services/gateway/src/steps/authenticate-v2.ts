@@ -16,6 +16,6 @@ export async function signerOfV2(
   trail.claimedBy(signer.principal)
   trail.verified()
   const use = { accessKeyId, date: '', service: 's3', region: context.options.region }
-  context.signingKeys.used(use, receivedAtMs)
+  context.signingKeys.used(use, signer.principal, receivedAtMs)
   return signer
 }

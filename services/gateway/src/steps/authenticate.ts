@@ -24,7 +24,7 @@ export async function authenticate(request: UnderstoodRequest, context: GatewayC
   request.trail.claimedBy(signingKey.principal)
   const { seedSignature } = verifySignature(request.parsed, authentication, signingKey.keyBytes, request.receivedAtMs)
   request.trail.verified()
-  context.signingKeys.used(authentication, request.receivedAtMs)
+  context.signingKeys.used(authentication, signingKey.principal, request.receivedAtMs)
   return {
     ...request,
     parsed: authentication.kind === 'presigned' ? withSignedParameters(request.parsed) : request.parsed,

@@ -16,6 +16,7 @@ import {
 import { listOf, paging } from './fields.ts'
 import { holdersOf, usesOfPolicies } from './find-entities.ts'
 import { pageOf } from './pages.ts'
+import { lastUseOf } from './roles.ts'
 
 const FILTERS = ['User', 'Role', 'Group', 'LocalManagedPolicy', 'AWSManagedPolicy'] as const
 
@@ -52,14 +53,17 @@ export const REPORT_ACTIONS: readonly IamAction[] = [
             GroupPolicyList: inlineOf(group),
             AttachedManagedPolicies: attachedPolicies(group.attached),
           })),
-        RoleDetailList: items
-          .filter((one) => one.kind === 'role')
-          .map((role) => ({
-            ...describeRole(role, { withTags: true }),
-            InstanceProfileList: [],
-            RolePolicyList: inlineOf(role),
-            AttachedManagedPolicies: attachedPolicies(role.attached),
-          })),
+        RoleDetailList: await Promise.all(
+          items
+            .filter((one) => one.kind === 'role')
+            .map(async (role) => ({
+              ...describeRole(role, { withTags: true }),
+              InstanceProfileList: [],
+              RolePolicyList: inlineOf(role),
+              AttachedManagedPolicies: attachedPolicies(role.attached),
+              RoleLastUsed: await lastUseOf(role, call.records),
+            })),
+        ),
         Policies: items
           .filter((one) => one.kind === 'policy')
           .map((policy) => ({

@@ -1,8 +1,9 @@
 import { z } from 'zod'
+import { type KeyUse, roleUseRecord } from '../access-keys.ts'
 import type { Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import { type ActionCall, type IamAction, iamAction } from './action.ts'
-import { describeRole } from './answers.ts'
+import { describeRole, timeOf } from './answers.ts'
 import { assertTrustPolicy } from './documents.ts'
 import { newEntityId } from './entity-id.ts'
 import { arn, count, description, document, paging, path, pathPrefix, roleName, tags } from './fields.ts'
@@ -58,9 +59,10 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
     'GetRole',
     z.strictObject({ RoleName: roleName }),
     ({ RoleName }, call) => targetHolder('role', call, RoleName),
-    async ({ RoleName }, { directory, accountId }) => ({
-      Role: describeRole(holderNamed('role', directory, accountId, RoleName), { withTags: true }),
-    }),
+    async ({ RoleName }, { directory, accountId, records }) => {
+      const role = holderNamed('role', directory, accountId, RoleName)
+      return { Role: { ...describeRole(role, { withTags: true }), RoleLastUsed: await lastUseOf(role, records) } }
+    },
   ),
   iamAction(
     'ListRoles',
@@ -117,7 +119,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
         const conflict = (what: string) => refusal('IAM_DELETE_CONFLICT', `Cannot delete entity, must ${what} first.`)
         if (role.attached.length > 0) throw conflict('detach all policies')
         if (Object.keys(role.inline).length > 0) throw conflict('delete policies')
-        return { remove: [role], result: undefined }
+        return { remove: [role], others: [{ id: roleUseRecord(role) }], result: undefined }
       }),
   ),
 ]
@@ -127,4 +129,10 @@ function changeRole({ store, accountId }: ActionCall, name: string, change: (rol
     const changed = change(holderNamed('role', directory, accountId, name))
     return { put: [changed], result: changed }
   })
+}
+
+/** IAM API, RoleLastUsed: empty for a role that was never used. */
+export async function lastUseOf(role: Role, records: ActionCall['records']) {
+  const use = await records.find<KeyUse>(roleUseRecord(role))
+  return { LastUsedDate: use && timeOf(use.at), Region: use?.region }
 }
