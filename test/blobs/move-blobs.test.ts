@@ -158,7 +158,7 @@ it('leaves where it was what does not arrive as it was sent', async () => {
 it('goes on after a kill -9 where it was, and leaves nothing behind', async () => {
   const before = await versions()
   const count = stores.inSlow().length
-  const pace = ['--bytes-per-second', '4MiB', '--no-follow']
+  const pace = ['--bytes-per-second', '6MiB', '--no-follow']
   await cofferJson(server, ['migrate', 'blobs', '--from', 'slow', '--to', 'cloud', ...pace])
   const reached = async (least: number) => (await stores.inCloud()).length >= least
   await expect.poll(() => reached(1), { timeout: WAIT_MS }).toBe(true)

@@ -65,7 +65,8 @@ describe('a lifecycle configuration', () => {
       [[{ ...rule, Expiration: { Date: new Date(Date.UTC(2030, 0, 1, 5)) } }], 'InvalidArgument'],
       [[{ ID: 'r', Status: 'Enabled', Filter: {} }], 'InvalidRequest'],
       [[{ ...rule, Status: 'On' as 'Enabled' }], 'MalformedXML'],
-      [[{ ...rule, Transitions: [{ Days: 1, StorageClass: 'GLACIER' }] }], 'NotImplemented'],
+      [[{ ...rule, Transitions: [{ Days: 1, StorageClass: 'GLACIER' }] }], 'InvalidStorageClass'],
+      [[{ ...rule, Transitions: [{ Days: 0, StorageClass: 'GLACIER_IR' }] }], 'InvalidStorageClass'],
     ]
     for (const [rules, code] of refusals) expect((await failureOf(setRules(Bucket, rules))).code).toBe(code)
     expect(await rulesOf(Bucket)).toEqual([rule])

@@ -37,6 +37,8 @@ export interface LifecycleReport {
   readonly uploadsAborted: number
   /** Versions that are due but locked. */
   readonly locked: number
+  /** Versions that are due for another storage class: a job of the kind `transition` moves them. */
+  readonly transitionsDue: number
   readonly failures: readonly { readonly what: string; readonly code: string }[]
 }
 

@@ -12,6 +12,7 @@ const NOTHING: LifecycleStep['report'] = {
   deleteMarkersRemoved: 0,
   uploadsAborted: 0,
   locked: 0,
+  transitionsDue: 0,
   failures: [],
 }
 const placeAt = (afterKey: string, inKey?: LifecycleKeyPlace): LifecyclePosition => ({

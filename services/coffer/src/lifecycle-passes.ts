@@ -1,5 +1,6 @@
 import type { LifecyclePosition, LifecycleReport, LifecycleStep } from '@coffer/contracts'
 import type { Logger, Mesh } from '@coffer/mesh'
+import { haveTransitionsMade } from './lifecycle-transitions.ts'
 
 /** Where a pass is, kept in the metadata store's table `jobs`, so that a restart goes on with it. Holds nothing secret. */
 const RECORD_ID = 'lifecycle'
@@ -51,9 +52,14 @@ export class LifecyclePasses {
     const endAt = this.#now() + TURN_MS
     let keptAt = this.#now()
     let position = pass.position
+    let areTransitionsAsked = false
     for (;;) {
       const step: LifecycleStep = await this.#mesh.use('rotation').applyLifecycle(position ? { position } : {})
       this.#tell(step.report)
+      if (step.report.transitionsDue > 0 && !areTransitionsAsked) {
+        areTransitionsAsked = true
+        await haveTransitionsMade(this.#mesh)
+      }
       if (step.next === undefined)
         return await this.#keep({ format: FORMAT, startedAt: pass.startedAt, hasEnded: true })
       position = step.next

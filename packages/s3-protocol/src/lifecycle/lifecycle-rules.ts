@@ -1,4 +1,5 @@
 import type { Tags } from '../object-tags.ts'
+import type { StorageClass } from '../storage-class.ts'
 
 /** Which objects a rule is about: those that all of this fits (S3 API, LifecycleRuleFilter). */
 export interface LifecycleFilter {
@@ -13,6 +14,20 @@ export type LifecycleExpiration =
   | { readonly days: number }
   | { readonly dateAt: number }
   | { readonly expiredObjectDeleteMarker: boolean }
+
+/** When the current version becomes of another class: so many days after its making, or from a date on. */
+export type LifecycleTransition = { readonly storageClass: StorageClass } & (
+  | { readonly days: number }
+  | { readonly dateAt: number }
+)
+
+export interface NoncurrentVersionTransition {
+  readonly storageClass: StorageClass
+  /** Since a newer version took its place. */
+  readonly noncurrentDays: number
+  /** As many noncurrent versions stay, the newest, whatever their age. */
+  readonly newerNoncurrentVersions?: number
+}
 
 export interface LifecycleRule {
   /** At most 255 characters, unique in its configuration. */
@@ -30,11 +45,22 @@ export interface LifecycleRule {
     readonly newerNoncurrentVersions?: number
   }
   readonly abortIncompleteMultipartUpload?: { readonly daysAfterInitiation: number }
+  readonly transitions?: readonly LifecycleTransition[]
+  readonly noncurrentVersionTransitions?: readonly NoncurrentVersionTransition[]
 }
+
+/**
+ * S3 API, TransitionDefaultMinimumObjectSize. The two differ in classes alone that objects can't be read from at once: it is kept
+ * for who asks for it.
+ */
+export const MINIMUM_OBJECT_SIZES = ['all_storage_classes_128K', 'varies_by_storage_class'] as const
+export type MinimumObjectSize = (typeof MINIMUM_OBJECT_SIZES)[number]
 
 /** What PutBucketLifecycleConfiguration sets. */
 export interface LifecycleConfiguration {
   readonly rules: readonly LifecycleRule[]
+  /** Absent: the first. */
+  readonly minimumObjectSize?: MinimumObjectSize
 }
 
 /** What a rule can ask of a version; tags 'unknown': not looked up yet, taken for fitting. */
@@ -49,6 +75,12 @@ export interface LifecycleObject {
 
 export function filterOf({ filter, prefix }: LifecycleRule): LifecycleFilter {
   return filter ?? (prefix === undefined ? {} : { prefix })
+}
+
+/** Whether a rule says itself which sizes it is about. */
+export function asksForSize(rule: LifecycleRule): boolean {
+  const { sizeBytesGreaterThan, sizeBytesLessThan } = filterOf(rule)
+  return sizeBytesGreaterThan !== undefined || sizeBytesLessThan !== undefined
 }
 
 /** Sizes and tags fit objects only: a delete marker has neither. */

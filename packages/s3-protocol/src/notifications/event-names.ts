@@ -29,6 +29,7 @@ export type ObjectEventName = Extract<
   | `s3:ObjectCreated:${string}`
   | `s3:ObjectRemoved:${string}`
   | `s3:LifecycleExpiration:${string}`
+  | 's3:LifecycleTransition'
   | `s3:Object${'Tagging' | 'Acl'}:${string}`
 >
 

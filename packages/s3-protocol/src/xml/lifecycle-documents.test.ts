@@ -31,6 +31,28 @@ const RULES: readonly LifecycleRule[] = [
     filter: { sizeBytesGreaterThan: 5 },
     noncurrentVersionExpiration: { noncurrentDays: 9 },
   },
+  {
+    id: 'down',
+    isEnabled: true,
+    filter: {},
+    expiration: { days: 400 },
+    transitions: [
+      { days: 30, storageClass: 'STANDARD_IA' },
+      { days: 60, storageClass: 'INTELLIGENT_TIERING' },
+      { days: 61, storageClass: 'GLACIER_IR' },
+    ],
+    noncurrentVersionExpiration: { noncurrentDays: 61 },
+    noncurrentVersionTransitions: [
+      { noncurrentDays: 30, newerNoncurrentVersions: 2, storageClass: 'STANDARD_IA' },
+      { noncurrentDays: 60, storageClass: 'GLACIER_IR' },
+    ],
+  },
+  {
+    id: 'on a day',
+    isEnabled: true,
+    filter: {},
+    transitions: [{ dateAt: Date.UTC(2030, 0, 1), storageClass: 'GLACIER_IR' }],
+  },
   { id: 'abort', isEnabled: true, filter: { prefix: 'x' }, abortIncompleteMultipartUpload: { daysAfterInitiation: 7 } },
 ]
 
@@ -96,8 +118,6 @@ describe('a lifecycle configuration', () => {
     [rule(ABORT, `<Filter>${TAG}</Filter>`), 'InvalidRequest'],
     [rule(ABORT, '<Filter><ObjectSizeLessThan>5</ObjectSizeLessThan></Filter>'), 'InvalidRequest'],
     [rule(MARKER, `<Filter>${TAG}</Filter>`), 'InvalidRequest'],
-    [rule('<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>'), 'NotImplemented'],
-    [rule('<Transition><Date>20220927</Date><StorageClass>GLACIER</StorageClass></Transition>'), 'MalformedXML'],
     [rule(DAYS, `<Filter>${TAG}<Prefix>a</Prefix></Filter>`), 'MalformedXML'],
     [rule(DAYS, `<Filter><And>${TAG}</And></Filter>`), 'MalformedXML'],
     [rule(DAYS, `<Filter><And>${TAG}${TAG}</And></Filter>`), 'InvalidRequest'],

@@ -1,20 +1,20 @@
 import { randomUUID } from 'node:crypto'
-import { parseHttpDate } from '../dates.ts'
 import { s3Error } from '../errors.ts'
 import type { LifecycleConfiguration, LifecycleExpiration, LifecycleRule } from '../lifecycle/lifecycle-rules.ts'
 import { parseLifecycleFilter, parsePrefix } from './lifecycle-filter.ts'
+import { assertTransitionsFit, parseTransitions } from './lifecycle-transitions.ts'
+import { parseMidnight, parsePositive } from './lifecycle-values.ts'
 import { findBoolean, findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 
 /** S3 API, PutBucketLifecycleConfiguration. */
 const RULES_MAX = 1000
 const ID_CHARS_MAX = 255
 const NEWER_VERSIONS_MAX = 100
-const INT32_MAX = 2_147_483_647
-const DAY_MS = 86_400_000
 const ACTIONS = ['Expiration', 'NoncurrentVersionExpiration', 'AbortIncompleteMultipartUpload'] as const
 const TRANSITIONS = ['Transition', 'NoncurrentVersionTransition']
+const ANY_ACTION: ReadonlySet<string> = new Set([...ACTIONS, ...TRANSITIONS])
 
-/** MalformedXML, InvalidArgument, InvalidRequest, InvalidTag; NotImplemented for transitions: there is one storage class. */
+/** MalformedXML, InvalidArgument, InvalidRequest, InvalidTag, InvalidStorageClass. */
 export function parseLifecycleConfiguration(bytes: Uint8Array): LifecycleConfiguration {
   const elements = knownChildren(parseXml(bytes, 'LifecycleConfiguration'), ['Rule'])
   if (elements.length === 0 || elements.length > RULES_MAX) throw s3Error('MalformedXML')
@@ -27,13 +27,6 @@ export function parseLifecycleConfiguration(bytes: Uint8Array): LifecycleConfigu
 
 function parseRule(rule: XmlElement): LifecycleRule {
   knownChildren(rule, ['ID', 'Status', 'Filter', 'Prefix', ...ACTIONS, ...TRANSITIONS])
-  const transitions = rule.children.filter(({ name }) => TRANSITIONS.includes(name))
-  if (transitions.length > 0) {
-    for (const date of transitions.map((transition) => findText(transition, 'Date'))) {
-      if (date !== undefined) parseMidnight(date.trim())
-    }
-    throw s3Error('NotImplemented', { message: 'Transitions to other storage classes are not available.' })
-  }
   const filter = findChild(rule, 'Filter')
   const prefix = findText(rule, 'Prefix')
   if ((filter === undefined) === (prefix === undefined)) throw s3Error('MalformedXML')
@@ -45,6 +38,7 @@ function parseRule(rule: XmlElement): LifecycleRule {
     ...parseActions(rule),
   }
   assertFits(parsed)
+  assertTransitionsFit(parsed)
   return parsed
 }
 
@@ -59,14 +53,13 @@ function parseStatus(text: string | undefined): boolean {
   return text === 'Enabled'
 }
 
-function parseActions(
-  rule: XmlElement,
-): Pick<LifecycleRule, 'expiration' | 'noncurrentVersionExpiration' | 'abortIncompleteMultipartUpload'> {
+function parseActions(rule: XmlElement): Omit<LifecycleRule, 'id' | 'isEnabled' | 'filter' | 'prefix'> {
   const [expiration, noncurrent, abort] = ACTIONS.map((name) => findChild(rule, name))
-  if (expiration === undefined && noncurrent === undefined && abort === undefined) {
+  if (!rule.children.some(({ name }) => ANY_ACTION.has(name))) {
     throw s3Error('InvalidRequest', { message: 'At least one action needs to be specified in a rule' })
   }
   return {
+    ...parseTransitions(rule),
     ...(expiration && { expiration: parseExpiration(expiration) }),
     ...(noncurrent && { noncurrentVersionExpiration: parseNoncurrentVersionExpiration(noncurrent) }),
     ...(abort && { abortIncompleteMultipartUpload: parseAbort(abort) }),
@@ -108,6 +101,7 @@ function assertFits({
   expiration,
   noncurrentVersionExpiration,
   abortIncompleteMultipartUpload,
+  noncurrentVersionTransitions = [],
 }: LifecycleRule) {
   const { tags, sizeBytesGreaterThan, sizeBytesLessThan } = filter ?? {}
   const asksSize = sizeBytesGreaterThan !== undefined || sizeBytesLessThan !== undefined
@@ -120,23 +114,12 @@ function assertFits({
   if (asks !== undefined && expiration !== undefined && 'expiredObjectDeleteMarker' in expiration) {
     throw s3Error('InvalidRequest', { message: `ExpiredObjectDeleteMarker cannot be specified with ${asks}.` })
   }
-  if (filter === undefined && noncurrentVersionExpiration?.newerNoncurrentVersions !== undefined) {
+  const keepsNewer = [noncurrentVersionExpiration, ...noncurrentVersionTransitions].some(
+    (action) => action?.newerNoncurrentVersions !== undefined,
+  )
+  if (filter === undefined && keepsNewer) {
     throw s3Error('InvalidRequest', { message: 'NewerNoncurrentVersions needs a rule with a Filter.' })
   }
-}
-
-function parsePositive(text: string, name: string): number {
-  if (!/^\s*[+-]?\d{1,18}\s*$/.test(text) || Number(text) > INT32_MAX) throw s3Error('MalformedXML')
-  const value = Number(text)
-  if (value < 1) throw invalid(`${name} must be a positive integer`)
-  return value
-}
-
-function parseMidnight(text: string): number {
-  const at = parseHttpDate(/^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00Z` : text.replace(/\+00:00$/, 'Z'))
-  if (at === undefined || !/^\d{4}-/.test(text)) throw s3Error('MalformedXML')
-  if (at % DAY_MS !== 0) throw invalid("'Date' must be at midnight GMT")
-  return at
 }
 
 function invalid(message: string) {

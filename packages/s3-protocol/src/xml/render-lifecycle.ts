@@ -4,6 +4,8 @@ import type {
   LifecycleExpiration,
   LifecycleFilter,
   LifecycleRule,
+  LifecycleTransition,
+  NoncurrentVersionTransition,
 } from '../lifecycle/lifecycle-rules.ts'
 import { renderTags } from './tagging-documents.ts'
 import { element, xmlDocument } from './write-xml.ts'
@@ -16,11 +18,14 @@ export function renderLifecycleConfiguration({ rules }: LifecycleConfiguration):
 function renderRule(rule: LifecycleRule): string {
   const { id, isEnabled, filter, prefix, expiration, noncurrentVersionExpiration, abortIncompleteMultipartUpload } =
     rule
+  const { transitions = [], noncurrentVersionTransitions = [] } = rule
   const content =
     element('ID', id) +
     (filter === undefined ? element('Prefix', prefix) : renderFilter(filter)) +
     element('Status', isEnabled ? 'Enabled' : 'Disabled') +
     (expiration === undefined ? '' : renderExpiration(expiration)) +
+    transitions.map(renderTransition).join('') +
+    noncurrentVersionTransitions.map(renderNoncurrentTransition).join('') +
     parent('NoncurrentVersionExpiration', [
       element('NoncurrentDays', noncurrentVersionExpiration?.noncurrentDays),
       element('NewerNoncurrentVersions', noncurrentVersionExpiration?.newerNoncurrentVersions),
@@ -29,6 +34,21 @@ function renderRule(rule: LifecycleRule): string {
       element('DaysAfterInitiation', abortIncompleteMultipartUpload?.daysAfterInitiation),
     ])
   return `<Rule>${content}</Rule>`
+}
+
+function renderTransition(transition: LifecycleTransition): string {
+  return parent('Transition', [
+    'days' in transition ? element('Days', transition.days) : element('Date', iso8601(transition.dateAt)),
+    element('StorageClass', transition.storageClass),
+  ])
+}
+
+function renderNoncurrentTransition(transition: NoncurrentVersionTransition): string {
+  return parent('NoncurrentVersionTransition', [
+    element('NoncurrentDays', transition.noncurrentDays),
+    element('NewerNoncurrentVersions', transition.newerNoncurrentVersions),
+    element('StorageClass', transition.storageClass),
+  ])
 }
 
 function renderFilter({ prefix, tags = {}, sizeBytesGreaterThan, sizeBytesLessThan }: LifecycleFilter): string {

@@ -83,6 +83,13 @@ const KINDS: readonly JobKindOptions[] = [
     requestOf: moveRequest,
   },
   {
+    kind: 'transition',
+    description:
+      'move what lifecycle rules have due for another storage class; the server does so by itself once a day',
+    declare: (command) => withObjectRate(command).option('--bytes-per-second <size>', 'at most, such as 50MiB', sizeOf),
+    requestOf: ({ objectsPerSecond, bytesPerSecond }) => given({ objectsPerSecond, bytesPerSecond }),
+  },
+  {
     kind: 'scrub',
     description: 'check that all object data is there, and remove what nothing refers to',
     declare: (command) => command,

@@ -1,6 +1,7 @@
 import type { LifecyclePosition, LifecycleReport } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 import { Command, InvalidArgumentError } from 'commander'
+import { haveTransitionsMade } from '../lifecycle-transitions.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { withStore } from './with-store.ts'
 
@@ -17,7 +18,11 @@ export function lifecycleCommand(): Command {
 function runCommand(): Command {
   const command = new Command('run').description('apply what is due now; also beside a running server')
   return withFlags(command).action(async ({ json }: { json?: boolean }) => {
-    await withStore(command, async (mesh) => print(await walk(mesh), json ?? false, ''))
+    await withStore(command, async (mesh) => {
+      const report = await walk(mesh)
+      if (report.transitionsDue > 0) await haveTransitionsMade(mesh)
+      print(report, json ?? false, '')
+    })
   })
 }
 
@@ -53,6 +58,7 @@ async function walk(mesh: Mesh, previewAt?: number): Promise<LifecycleReport> {
     deleteMarkersRemoved: 0,
     uploadsAborted: 0,
     locked: 0,
+    transitionsDue: 0,
   }
   const failures: { what: string; code: string }[] = []
   let position: LifecyclePosition | undefined
@@ -81,6 +87,7 @@ function renderReport(report: LifecycleReport, would: string): string {
     `${report.deleteMarkersRemoved} delete markers ${would}removed that hide nothing`,
     `${report.uploadsAborted} uploads ${would}aborted`,
     `${report.locked} versions due but locked`,
+    `${report.transitionsDue} versions ${would}moved to another storage class, by a job`,
     `${report.failures.length} failed`,
     ...report.failures.slice(0, FAILURES_MAX).map(({ what, code }) => `  ${what}: ${code}`),
   ]

@@ -14,6 +14,7 @@ import { ObjectReencryption } from './reencrypt-object.ts'
 import { LateReplication } from './replicate-object.ts'
 import { ObjectReseal } from './reseal-object.ts'
 import { runRewrap } from './rewrap-job.ts'
+import { runTransitions } from './transition-job.ts'
 
 export interface JobHandlerOptions {
   readonly mesh: Mesh
@@ -63,6 +64,7 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
   replicate: async ({ mesh }, run, request) =>
     await new ObjectsJob(mesh, run, request, new LateReplication(mesh)).run(RESEAL_LIMITS),
   'move-blobs': (options, run, request) => moveBlobs(options, run, request, REENCRYPT_LIMITS),
+  transition: runTransitions,
   scrub: async ({ mesh, blobs }) => ({ ...(await scrub(mesh.use('metadata'), blobs)) }),
 }
 

@@ -78,6 +78,7 @@ const REQUESTS = {
   'move-blobs': z
     .strictObject({ ...scope, from: storeName, to: storeName, dryRun, ...rate })
     .refine(isPlaced, prefixAlone),
+  transition: z.strictObject(rate),
   scrub: z.strictObject({}),
 }
 

@@ -10,10 +10,13 @@ import { Tally } from './tally.ts'
 const PAGE = 1000
 /** Changes under way at once: their commits share an fdatasync. */
 const CONCURRENCY = 64
+/** Each holds a few MiB. */
+const MOVES_UNDERWAY = 16
 const COUNTED_AS = {
   expired: 'expired',
   'lone-marker': 'deleteMarkersRemoved',
   noncurrent: 'noncurrentRemoved',
+  transition: 'transitionsDue',
 } as const
 
 /**
@@ -24,8 +27,11 @@ export class Lifecycle {
   readonly #mesh: Mesh
   readonly #buckets: RuledBuckets
   readonly #now: () => number
+  readonly #transition: Work['transition']
 
-  constructor(mesh: Mesh, now: () => number) {
+  /** `transition`: who moves what is due for another storage class; then nothing else is done. */
+  constructor(mesh: Mesh, now: () => number, transition?: Work['transition']) {
+    this.#transition = transition
     this.#mesh = mesh
     this.#buckets = new RuledBuckets(mesh)
     this.#now = now
@@ -37,6 +43,7 @@ export class Lifecycle {
       metadata: this.#mesh.use('metadata'),
       nowMs: previewAt ?? this.#now(),
       isPreview: previewAt !== undefined,
+      ...(this.#transition && { transition: this.#transition }),
     }
     const next = (await this.#goOn(position, work, tally)) ?? (await this.#nextBucket(position, work, tally))
     return { report: tally.report(), ...(next && { next }) }
@@ -99,7 +106,8 @@ async function workOnVersions(
   })
   const planned = planVersions(rules, { entries: page.entries, hasMore: page.next !== undefined }, place, work.nowMs)
   tally.add('versionsSeen', planned.versionsSeen)
-  await inSlices(planned.due, (due) => applyAndCount(bucket, due, work, tally))
+  const due = work.transition ? planned.due.filter(({ reason }) => reason.kind === 'transition') : planned.due
+  await inSlices(due, work.transition ? MOVES_UNDERWAY : CONCURRENCY, (one) => applyAndCount(bucket, one, work, tally))
   return planned.next && { bucketId: id, kind: 'versions', ...planned.next }
 }
 
@@ -119,13 +127,13 @@ async function workOnUploads(
 ): Promise<LifecyclePlace | undefined> {
   const { id, name } = bucket.record
   const rules = bucket.rules.filter(concernsUploads)
-  if (rules.length === 0) return undefined
+  if (rules.length === 0 || work.transition) return undefined
   const { afterKey, afterUploadId } = place
   const prefix = commonPrefixOf(rules)
   const query = { bucketId: id, prefix, delimiter: '', afterKey, afterUploadId, limit: PAGE }
   const page = await work.metadata.listUploads(query)
   const due = page.uploads.filter((upload) => (uploadAbortOf(rules, upload)?.at ?? Infinity) <= work.nowMs)
-  await inSlices(due, ({ key, uploadId }) =>
+  await inSlices(due, CONCURRENCY, ({ key, uploadId }) =>
     tally.attempt(`upload ${uploadId} of bucket ${name}`, async () => {
       if (!work.isPreview) await work.metadata.abortUpload(id, key, uploadId)
       return 'uploadsAborted'
@@ -134,9 +142,11 @@ async function workOnUploads(
   return page.next && { bucketId: id, kind: 'uploads', ...page.next }
 }
 
-async function inSlices<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
-  for (let start = 0; start < items.length; start += CONCURRENCY) {
-    await Promise.all(items.slice(start, start + CONCURRENCY).map(act))
+/** What is under way has ended when it rejects. */
+async function inSlices<T>(items: readonly T[], size: number, act: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += size) {
+    const ended = await Promise.allSettled(items.slice(start, start + size).map(act))
+    for (const one of ended) if (one.status === 'rejected') throw one.reason
   }
 }
 
@@ -149,8 +159,11 @@ function uploadsPlace({ record, rules }: RuledBucket): LifecyclePlace | undefine
   return { bucketId: record.id, kind: 'uploads', afterKey: '', afterUploadId: '' }
 }
 
-function concernsVersions({ expiration, noncurrentVersionExpiration }: LifecycleRule): boolean {
-  return expiration !== undefined || noncurrentVersionExpiration !== undefined
+function concernsVersions(rule: LifecycleRule): boolean {
+  const { expiration, noncurrentVersionExpiration, transitions, noncurrentVersionTransitions } = rule
+  return [expiration, noncurrentVersionExpiration, transitions, noncurrentVersionTransitions].some(
+    (action) => action !== undefined,
+  )
 }
 
 function concernsUploads({ abortIncompleteMultipartUpload }: LifecycleRule): boolean {

@@ -1,18 +1,28 @@
 import type { LifecycleKeyPlace } from '@coffer/contracts'
 import type { ListedVersion, VersionId } from '@coffer/metadata-store'
+import { listedStorageClass } from '@coffer/object-record'
 import {
   expirationOf,
   type LifecycleObject,
   type LifecycleRule,
   loneMarkerExpirationOf,
   noncurrentExpirationOf,
+  noncurrentTransitionDue,
+  transitionDue,
 } from '@coffer/s3-protocol'
 
 /** What a version is due for, as far as its listing tells: its record is asked before anything is done. */
 export type Reason =
   | { readonly kind: 'expired' }
   | { readonly kind: 'lone-marker' }
-  | { readonly kind: 'noncurrent'; readonly sinceAt: number; readonly newerNoncurrentCount: number }
+  | ({ readonly kind: 'noncurrent' } & Noncurrent)
+  | { readonly kind: 'transition'; readonly noncurrent?: Noncurrent }
+
+/** Since when a version has been noncurrent, and how many newer ones of its key are as well. */
+export interface Noncurrent {
+  readonly sinceAt: number
+  readonly newerNoncurrentCount: number
+}
 
 export interface DueVersion {
   readonly key: string
@@ -67,7 +77,8 @@ class KeyWalk {
   }
 
   visit(version: ListedVersion, isOnly: boolean): DueVersion[] {
-    const reason = version.isLatest ? this.#ofLatest(version, isOnly) : this.#ofNoncurrent(version)
+    const reason =
+      (version.isLatest ? this.#ofLatest(version, isOnly) : this.#ofNoncurrent(version)) ?? this.#moving(version)
     const isDamaged = isListedAsDamaged(version)
     this.place = {
       key: version.key,
@@ -91,6 +102,18 @@ class KeyWalk {
     if (sinceAt === undefined) return undefined
     const due = noncurrentExpirationOf(this.#rules, asListed(version), sinceAt, newerNoncurrentCount)
     return this.#isDue(due) ? { kind: 'noncurrent', sinceAt, newerNoncurrentCount } : undefined
+  }
+
+  /** What is removed is not moved first. */
+  #moving(version: ListedVersion): Reason | undefined {
+    const object = { ...asListed(version), storageClass: listedStorageClass(version) ?? 'STANDARD' } as const
+    if (version.isLatest) {
+      return transitionDue(this.#rules, object, this.#nowMs) && { kind: 'transition' }
+    }
+    const { noncurrentSinceAt: sinceAt, noncurrentCount: newerNoncurrentCount = 0 } = this.place ?? {}
+    if (sinceAt === undefined) return undefined
+    const due = noncurrentTransitionDue(this.#rules, object, sinceAt, newerNoncurrentCount, this.#nowMs)
+    return due && { kind: 'transition', noncurrent: { sinceAt, newerNoncurrentCount } }
   }
 
   #isDue(due: { readonly at: number } | undefined): boolean {

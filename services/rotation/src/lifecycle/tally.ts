@@ -27,6 +27,7 @@ export class Tally {
     deleteMarkersRemoved: 0,
     uploadsAborted: 0,
     locked: 0,
+    transitionsDue: 0,
   }
   readonly #failures: { what: string; code: string }[] = []
 
