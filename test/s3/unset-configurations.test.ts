@@ -185,13 +185,6 @@ describe('calls on objects that have nothing to act upon', () => {
     expect(await failureOf(restore('absent'))).toEqual({ code: 'NoSuchKey', status: 404 })
   })
 
-  it('an append is refused, and what is there is kept', async () => {
-    await s3.send(new PutObjectCommand({ Bucket, Key: 'log', Body: 'first' }))
-    const append = s3.send(new PutObjectCommand({ Bucket, Key: 'log', Body: 'second', WriteOffsetBytes: 5 }))
-    expect(await failureOf(append)).toEqual(NOT_IMPLEMENTED)
-    expect((await bytesOf(await s3.send(new GetObjectCommand({ Bucket, Key: 'log' })))).toString()).toBe('first')
-  })
-
   it('torrents and S3 Select are not implemented', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'table', Body: 'a,b' }))
     const object = { Bucket, Key: 'table' }

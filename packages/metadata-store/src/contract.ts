@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { appendsContract } from './contract/appends.ts'
 import { blobsContract } from './contract/blobs.ts'
 import { bucketsContract } from './contract/buckets.ts'
 import { newBucket, type OpenedStore, plain, put, type StoreUnderTest } from './contract/fixtures.ts'
@@ -49,6 +50,7 @@ export function metadataStoreContract(name: string, open: () => Promise<OpenedSt
     outboxContract(under)
     recordsContract(under)
     renamesContract(under)
+    appendsContract(under)
     quotasContract(under)
     modelContract(under)
 

@@ -45,6 +45,12 @@ export interface CommitVersion {
     /** Its `sealed` as it was when this version was planned. */
     readonly expectedSealed: Uint8Array
   }
+  /** The null version of this key that this one replaces: its blobs stay, as the first of this one's. */
+  readonly appendsTo?: {
+    readonly versionId: VersionId
+    /** Its `sealed` as it was when this version was planned. */
+    readonly expectedSealed: Uint8Array
+  }
   /** Go into the outbox in the same commit; absent: none, and nothing is written for them. */
   readonly events?: readonly OutboxEvent[]
 }
@@ -220,7 +226,7 @@ export interface MetadataStore {
   /**
    * Writes a version (or delete marker) as the newest of its key. A null version replaces the key's null version.
    * META_BUCKET_CHANGED, META_PRECONDITION_FAILED (expectedCurrent), META_VERSION_NOT_NEWEST (details.newest: make a
-   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_VERSION_CHANGED (what it renames is gone, or its record is not
+   * newer id), META_UPLOAD_NOT_FOUND, META_UPLOAD_CHANGED, META_VERSION_CHANGED (what it renames or appends to is gone, or its record is not
    * the expected one), META_WRITER_RETIRED (a blob's writer is not registered),
    * META_QUOTA_EXCEEDED (details say `scope`: `bucket` or `account`, and `limit`: `size` or `count`).
    */

@@ -16,6 +16,7 @@ export const S3_ERRORS = {
   ConditionalRequestConflict: [409, 'A conflicting operation occurred during the request. Try again.'],
   EntityTooLarge: [400, 'Your proposed upload exceeds the maximum allowed object size.'],
   EntityTooSmall: [400, 'Your proposed upload is smaller than the minimum allowed object size.'],
+  EncryptionTypeMismatch: [400, 'The existing object was created with a different encryption type.'],
   IdempotencyParameterMismatch: [400, 'The client token was used before, with other parameters.'],
   IllegalLocationConstraintException: [400, 'The specified location constraint is not valid for this endpoint.'],
   IllegalVersioningConfigurationException: [400, 'The versioning configuration specified in the request is not valid.'],
@@ -53,6 +54,7 @@ export const S3_ERRORS = {
   ],
   ExpiredToken: [400, 'The provided token has expired.'],
   InvalidToken: [400, 'The provided token is malformed or otherwise not valid.'],
+  InvalidWriteOffset: [400, 'The write offset value that you specified does not match the current object size.'],
   InvalidURI: [400, 'The specified URI could not be parsed.'],
   'KMS.DisabledException': [400, 'The request was rejected because the specified KMS key is not enabled.'],
   'KMS.KMSInvalidStateException': [

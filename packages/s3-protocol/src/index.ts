@@ -9,6 +9,7 @@ export {
   parseAclHeaders,
   type WantedGrantee,
 } from './acl/acl.ts'
+export { assertAppendsOnly, parseWriteOffset } from './append-request.ts'
 export * from './body/body-plan.ts'
 export * from './body/body-verifier.ts'
 export type { ChunkSeed } from './body/chunk-decoder.ts'

@@ -32,6 +32,8 @@ export interface VersionDraft {
   readonly completesUpload?: CommitVersion['completesUpload']
   /** The version that it takes the place of, with its date: only where a key has one version. */
   readonly renames?: NonNullable<CommitVersion['renames']> & { readonly lastModifiedAt: number }
+  /** The null version whose blobs are the first of its own. */
+  readonly appendsTo?: CommitVersion['appendsTo']
   readonly eventName: ObjectEventName
   /** Absent: Coffer itself. */
   readonly origin?: EventOrigin
@@ -66,7 +68,7 @@ export async function commitObject(
     const isNull = bucket.record.versioning !== 'enabled'
     // A null version replaces the one before it, which may be locked.
     invariant(!isNull || bucket.config.objectLock === undefined, 'a bucket with Object Lock is versioned')
-    if (draft.renames) assertRenames(bucket)
+    if (draft.renames ?? draft.appendsTo) assertUnversioned(bucket)
     const lastModifiedAt = draft.renames?.lastModifiedAt ?? Date.now()
     const commit = await sealCommit(context, bucket, draft, { versionId, isNull, lastModifiedAt })
     try {
@@ -138,6 +140,7 @@ async function sealCommit(
     ...(expectedCurrent !== undefined && { expectedCurrent }),
     ...(draft.completesUpload && { completesUpload: draft.completesUpload }),
     ...(renames && { renames }),
+    ...(draft.appendsTo && { appendsTo: draft.appendsTo }),
     ...((made || gone || replication.events.length > 0) && {
       events: [...(gone ?? []), ...(made ?? []), ...replication.events],
     }),
@@ -145,13 +148,13 @@ async function sealCommit(
 }
 
 /**
- * A rename takes a version away from its name: in a bucket with versions that would take it out of that name's history, which
+ * A rename or an append takes a version away: in a bucket with versions that would take it out of its name's history, which
  * nothing but the removal of a named version may. InvalidRequest.
  */
-export function assertRenames({ record }: OpenBucket): void {
+export function assertUnversioned({ record }: OpenBucket): void {
   if (record.versioning === 'unversioned') return
   throw s3Error('InvalidRequest', {
-    message: 'Objects can be renamed in buckets without versioning only. Use CopyObject and DeleteObject here.',
+    message: 'Objects can be renamed and appended to in buckets without versioning only.',
   })
 }
 

@@ -18,6 +18,7 @@ export function discardGarbage(context: GatewayContext, blobIds: readonly BlobId
 const CERTAIN_REFUSALS: ReadonlySet<string> = new Set([
   'META_BUCKET_CHANGED',
   'META_PRECONDITION_FAILED',
+  'META_VERSION_CHANGED',
   'META_VERSION_NOT_NEWEST',
   'META_UPLOAD_NOT_FOUND',
   'META_UPLOAD_CHANGED',

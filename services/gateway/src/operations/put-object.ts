@@ -3,7 +3,6 @@ import {
   DEFAULT_CHECKSUM_ALGORITHM,
   type ObjectEventName,
   parseObjectHeaders,
-  s3Error,
 } from '@coffer/s3-protocol'
 import type { Payload } from '../body/payload.ts'
 import { storeBody } from '../body/store-body.ts'
@@ -26,26 +25,18 @@ import { resolveCondition, writeConditionOf } from '../object/write-condition.ts
 import { emptyReply, type Reply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
+import { appendToObject } from './append-to-object.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { checksumHeaders, etagHeader, writtenVersionHeader } from './response-headers.ts'
 
 /** PutObject. Durable when it returns: the blob is synced before its version is committed, and the commit is synced. */
 export const putObject: Operation = async (request, context) => {
-  assertWritesWhole(request)
+  const appended = await appendToObject(request, context)
+  if (appended !== undefined) return appended
   return await putPayload(request, context, 's3:ObjectCreated:Put', async (options) =>
     uploadPayload(request, { ...options, checksumFallback: DEFAULT_CHECKSUM_ALGORITHM }),
   )
-}
-
-/** To append (S3 Express) is another thing than to replace: who asks for it must not lose what is there. NotImplemented. */
-function assertWritesWhole({ parsed }: AuthorizedRequest): void {
-  if (parsed.headers['x-amz-write-offset-bytes'] === undefined) return
-  throw s3Error('NotImplemented', {
-    message:
-      'Data cannot be appended to objects (x-amz-write-offset-bytes). UploadPartCopy takes an object as the first part of another.',
-    details: { Header: 'x-amz-write-offset-bytes' },
-  })
 }
 
 /** The same with a body that came in another way. */

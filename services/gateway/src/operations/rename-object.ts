@@ -14,7 +14,7 @@ import {
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
-import { assertRenames, commitObject } from '../object/commit-object.ts'
+import { assertUnversioned, commitObject } from '../object/commit-object.ts'
 import { originOf } from '../object/event-origin.ts'
 import { type FoundObject, findCurrentObject, findObject } from '../object/find-object.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -37,7 +37,7 @@ export const renameObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
   const rename = parseRename(headers)
-  assertRenames(bucket)
+  assertUnversioned(bucket)
   if (rename.sourceKey === key) {
     throw s3Error('InvalidRequest', { message: 'The source and the destination of a rename cannot be the same.' })
   }

@@ -5,9 +5,9 @@ import { bucketOf, type Operation } from './operation.ts'
 /** RestoreObject: nothing is archived, so there is nothing to restore (S3 API, RestoreObject: InvalidObjectState). NoSuchKey. */
 export const restoreObject: Operation = async (request, context) => {
   const { key, query } = request.parsed
-  await findObject(context, bucketOf(request), key, query.get('versionId'), { withBody: false })
+  const { attributes } = await findObject(context, bucketOf(request), key, query.get('versionId'), { withBody: false })
   throw s3Error('InvalidObjectState', {
     message: "Restore is not allowed for the object's current storage class",
-    details: { StorageClass: 'STANDARD' },
+    details: { StorageClass: attributes.storageClass ?? 'STANDARD' },
   })
 }

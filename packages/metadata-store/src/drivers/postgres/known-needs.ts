@@ -26,7 +26,15 @@ import { Needs } from './needs.ts'
 const PARTS_AND_ONE = 10_001
 
 /** What the frequent operations are sure to read, so that a write takes two round trips and a read one. */
-export function needsOfCommit({ bucketId, version, body, completesUpload, renames, events }: CommitVersion): Needs {
+export function needsOfCommit({
+  bucketId,
+  version,
+  body,
+  completesUpload,
+  renames,
+  appendsTo,
+  events,
+}: CommitVersion): Needs {
   const needs = withEvents(new Needs(), events)
   const name = objectName(bucketId, version.key)
   needs.buckets.add(bucketId)
@@ -40,6 +48,8 @@ export function needsOfCommit({ bucketId, version, body, completesUpload, rename
     const prefix = uploadParts(bucketId, completesUpload.uploadId)
     needs.row('uploads', uploadKey(name, completesUpload.uploadId))
     needs.range({ table: 'parts', start: partKey(prefix, 1), end: afterPrefix(prefix), limit: PARTS_AND_ONE })
+  } else if (appendsTo) {
+    needs.row('bodies', idBytes(appendsTo.versionId))
   } else if (body.kind === 'blobs') for (const { blobId } of body.blobs) withBlob(needs, blobId)
   return needs
 }

@@ -35,10 +35,11 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   requireNewer(batch, head, version.versionId, body)
   const completion = commit.completesUpload && planCompletion(batch, bucketId, version.key, commit.completesUpload)
   const renamed = commit.renames && planRename(batch, commit, commit.renames)
-  const kept = completion?.blobIds ?? renamed?.blobIds
-  if (body.kind === 'blobs') requireBlobs(batch, body, kept)
   const replaced = version.isNull && head ? selectVersion(batch.databases, name, head, 'null') : undefined
-  const replacement = replaced && planRemoval(batch, name, replaced)
+  const appended = commit.appendsTo && requireAppendable(batch, commit, commit.appendsTo, replaced)
+  const kept = completion?.blobIds ?? renamed?.blobIds ?? appended
+  if (body.kind === 'blobs') requireBlobs(batch, body, kept)
+  const replacement = replaced && planRemoval(batch, name, replaced, { keepsBlobs: appended !== undefined })
   if (!version.isDeleteMarker) {
     const { versionCount = 0, sizeBytes = 0 } = replaced ? usageOfVersion(replaced.record, -1) : {}
     const partSizeBytes = completion?.partSizeBytes ?? 0
@@ -135,6 +136,25 @@ function planRename(
   const named = body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : []
   invariant(blobIds.join() === named.join(), 'a rename keeps the blobs')
   return { sizeBytes, blobIds: new Set(blobIds), going: planGoing(batch, name, head, target, { keepsBlobs: true }) }
+}
+
+/** The blobs of the version that is appended to, which are the first of the new one's. META_VERSION_CHANGED. */
+function requireAppendable(
+  batch: WriteBatch,
+  { version, body }: CommitVersion,
+  { versionId, expectedSealed }: NonNullable<CommitVersion['appendsTo']>,
+  replaced: PlacedVersion | undefined,
+): ReadonlySet<BlobId> {
+  const isIt = replaced?.record.versionId === versionId
+  if (!isIt || Buffer.compare(replaced.record.sealed, expectedSealed) !== 0) {
+    throw metadataError('META_VERSION_CHANGED', { versionId })
+  }
+  invariant(version.isNull && body.kind === 'blobs', 'a null version is appended to, with blobs')
+  const before = replaced.record.bodyKind === 'blobs' ? readBody(batch.databases, replaced) : undefined
+  const blobIds = before?.kind === 'blobs' ? before.blobs.map(({ blobId }) => blobId) : []
+  const first = body.blobs.slice(0, blobIds.length).map(({ blobId }) => blobId)
+  invariant(first.join() === blobIds.join(), 'what is appended to stays as it is')
+  return new Set(blobIds)
 }
 
 /** What a version adds to the counters, or takes away. */
