@@ -1,3 +1,5 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
@@ -156,6 +158,24 @@ describeWithPrograms('AssumeRoleWithLDAPIdentity', ['slapd', 'openssl'], ({ slap
       const args = [COFFER, 'login', ...flags, '--no-cache', '--format', 'json']
       const { stdout } = await runOrThrow(process.execPath, args, { env, cwd: REPOSITORY })
       await get(JSON.parse(stdout), 'home/bob/k')
+    })
+
+    it('asks the person at the terminal, who does not see what is typed', async () => {
+      const env = cleanEnvironment({ AWS_CA_BUNDLE: server.caFile })
+      const flags = `--endpoint ${server.endpoint} --ldap --username bob --no-cache --format json`
+      // A terminal of its own (util-linux): what it shows is what the person sees.
+      const command = `${process.execPath} ${COFFER} login ${flags}`
+      const terminal = spawn('script', ['-qec', command, '/dev/null'], { env, cwd: REPOSITORY })
+      let shown = ''
+      terminal.stdout.on('data', (piece: Buffer) => {
+        shown += piece.toString()
+      })
+      const ended = once(terminal, 'close')
+      await vi.waitFor(() => expect(shown).toContain('Password of bob: '), { timeout: 20_000 })
+      terminal.stdin.write(`x\u007f${BOB.password}\r`)
+      await ended
+      expect(shown).not.toContain(BOB.password)
+      await get(JSON.parse(shown.slice(shown.indexOf('{'))), 'home/bob/k')
     })
   })
 

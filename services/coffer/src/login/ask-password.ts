@@ -20,8 +20,9 @@ export async function passwordFrom(path: string | undefined, prompt: string): Pr
 async function askPassword(prompt: string): Promise<string> {
   const { stdin, stderr } = process
   if (!stdin.isTTY) throw cofferError('COFFER_LOGIN_FAILED', 'nobody is at a terminal: --password-file is needed')
-  stderr.write(prompt)
+  // From the first character on: whoever sees the prompt can type.
   stdin.setRawMode(true)
+  stderr.write(prompt)
   stdin.setEncoding('utf8')
   try {
     const typed: string[] = []
