@@ -61,6 +61,7 @@ describe('replication', () => {
     expect(last.ReplicationStatus).toBe('PENDING')
     const [waiting] = await cofferJson<object[]>(here, ['replication', 'status'])
     expect(waiting).toMatchObject({ destination: arnOf(NAME) })
+    await expect.poll(() => here.logs(), PATIENCE).toContain('ROTATION_DESTINATION_UNAVAILABLE ECONNREFUSED')
     await there.restart()
     await writeAll(2)
     await here.killGroup('SIGKILL')

@@ -69,6 +69,11 @@ describe('two stores', () => {
     })
     const elsewhere = await newBucket(source, { name: 'not-listed-there', ...VERSIONED })
     await expect(replicate(source, elsewhere, ruleTo(names.copy))).rejects.toThrow('Destination bucket must exist')
+    const withKms = {
+      SourceSelectionCriteria: { SseKmsEncryptedObjects: { Status: 'Enabled' as const } },
+      Destination: { Bucket: arnOf(names.second), EncryptionConfiguration: { ReplicaKmsKeyID: 'key' } },
+    }
+    await expect(replicate(source, Bucket, ruleTo(names.second, withKms))).rejects.toThrow('SSE-KMS')
     const rules = [
       ruleTo(names.copy, {
         Filter: { And: { Prefix: 'a/', Tags: [{ Key: 'k', Value: 'v' }] } },

@@ -32,7 +32,9 @@ export class ReplicationFile {
       caFile: target.caFile,
       buckets: ['b-*'],
     }
-    const destinations = Object.fromEntries(arns.map((arn) => [arn, destination]))
+    const destinations = Object.fromEntries(
+      arns.map((arn) => [arn, { ...destination, kmsObjects: !arn.endsWith('second') }]),
+    )
     writeFileSync(this.path, JSON.stringify({ attemptsMax: 2, destinations }))
   }
 }

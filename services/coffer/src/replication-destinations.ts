@@ -22,6 +22,8 @@ const Destination = z.strictObject({
   buckets: z
     .array(z.string().regex(/^[a-z0-9.-]{0,63}\*?$/, 'names of buckets, or beginnings of them with a * behind'))
     .min(1),
+  /** Whether rules may send objects with SSE-KMS there: they are decrypted for it whoever set the rule, and no key policy is asked. */
+  kmsObjects: z.boolean().default(false),
   /** Off for a provider that refuses the header. */
   marksReplicas: z.boolean().default(true),
 })
@@ -50,10 +52,11 @@ export interface ReplicationDestinations {
 /** What a replication configuration may name, and for which buckets. COFFER_REPLICATION_CONFIGURATION_INVALID. */
 export function replicationDestinationNames(
   file: string | undefined,
-): readonly { readonly arn: string; isFor(bucket: string): boolean }[] {
+): readonly { readonly arn: string; readonly takesKmsObjects: boolean; isFor(bucket: string): boolean }[] {
   if (file === undefined) return []
-  return Object.entries(configurationIn(file).destinations).map(([arn, { buckets }]) => ({
+  return Object.entries(configurationIn(file).destinations).map(([arn, { buckets, kmsObjects }]) => ({
     arn,
+    takesKmsObjects: kmsObjects,
     isFor: (bucket) => isListed(buckets, bucket),
   }))
 }
@@ -63,9 +66,10 @@ export async function openReplicationDestinations(file: string): Promise<Replica
   const { destinations: configured, attemptsMax, waitHoursMax } = configurationIn(file)
   const { openS3Destination } = await import('@coffer/service-rotation/replication')
   const destinations = new Map<string, ReplicationDestination>()
-  for (const [arn, { accessKeyId, secretAccessKeyFile, caFile, buckets, bucket, ...location }] of Object.entries(
-    configured,
-  )) {
+  for (const [
+    arn,
+    { accessKeyId, secretAccessKeyFile, caFile, buckets, bucket, kmsObjects, ...location },
+  ] of Object.entries(configured)) {
     const secretFile = pathIn(file, secretAccessKeyFile)
     await readIn(file, secretFile)
     destinations.set(
@@ -75,6 +79,7 @@ export async function openReplicationDestinations(file: string): Promise<Replica
         bucket: bucket ?? arn.slice(arn.lastIndexOf(':') + 1),
         accessKey: { accessKeyId, secretAccessKeyFile: secretFile },
         ...(caFile !== undefined && { ca: await readIn(file, pathIn(file, caFile)) }),
+        takesKmsObjects: kmsObjects,
         isFor: (name) => isListed(buckets, name),
       }),
     )

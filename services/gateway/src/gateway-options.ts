@@ -63,7 +63,12 @@ export interface GatewayOptions {
   /** Names of the event targets that notification configurations of an account's buckets may name. */
   readonly eventTargetsOpenTo: (accountId: string) => readonly string[]
   /** What a replication configuration may name, and for which buckets. */
-  readonly replicationDestinations: readonly { readonly arn: string; isFor(bucket: string): boolean }[]
+  readonly replicationDestinations: readonly {
+    readonly arn: string
+    /** Whether the operator lets SSE-KMS objects be decrypted for it. */
+    readonly takesKmsObjects: boolean
+    isFor(bucket: string): boolean
+  }[]
   readonly logger: Logger
   readonly observer?: RequestObserver | undefined
 }

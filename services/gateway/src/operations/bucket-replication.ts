@@ -1,4 +1,9 @@
-import { parseReplicationConfiguration, renderReplicationConfiguration, s3Error } from '@coffer/s3-protocol'
+import {
+  parseReplicationConfiguration,
+  type ReplicationRule,
+  renderReplicationConfiguration,
+  s3Error,
+} from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import type { GatewayOptions } from '../gateway-options.ts'
@@ -19,8 +24,8 @@ export const getBucketReplication: Operation = async (request) => {
 export const putBucketReplication: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const replication = parseReplicationConfiguration(await collectDocument(request, DOCUMENT_BYTES_MAX))
-  for (const { destination } of replication.rules) {
-    assertKnown(context.options.replicationDestinations, destination.bucket, bucket.record.name)
+  for (const rule of replication.rules) {
+    assertOpen(context.options.replicationDestinations, rule, bucket.record.name)
   }
   await updateBucket(context, bucket, ({ versioning, config }) => {
     if (versioning !== 'enabled') {
@@ -42,10 +47,24 @@ export const deleteBucketReplication: Operation = async (request, context) => {
   return emptyReply(204)
 }
 
-/** Which buckets may go where is the operator's: nobody is told of a destination that is for others. */
-function assertKnown(destinations: GatewayOptions['replicationDestinations'], arn: string, bucket: string): void {
-  if (destinations.some((known) => known.arn === arn && known.isFor(bucket))) return
-  throw s3Error('InvalidRequest', {
-    message: `Destination bucket must exist: the operator of this server has configured no destination ${arn} for this bucket.`,
-  })
+/**
+ * Which buckets may go where is the operator's, and whether what master keys encrypt may: nobody is told of a destination that is
+ * for others.
+ */
+function assertOpen(
+  destinations: GatewayOptions['replicationDestinations'],
+  { destination: { bucket: arn }, kmsObjects }: ReplicationRule,
+  bucket: string,
+): void {
+  const known = destinations.find((one) => one.arn === arn && one.isFor(bucket))
+  if (known === undefined) {
+    throw s3Error('InvalidRequest', {
+      message: `Destination bucket must exist: the operator of this server has configured no destination ${arn} for this bucket.`,
+    })
+  }
+  if (kmsObjects && !known.takesKmsObjects) {
+    throw s3Error('InvalidRequest', {
+      message: `The operator of this server does not let objects with SSE-KMS be replicated to ${arn}.`,
+    })
+  }
 }

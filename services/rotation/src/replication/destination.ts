@@ -17,6 +17,8 @@ export interface SentObject {
 export interface ReplicationDestination {
   /** Whether the operator lets this bucket be replicated there. */
   isFor(bucket: string): boolean
+  /** Whether the operator lets objects with SSE-KMS be decrypted for it. */
+  readonly takesKmsObjects: boolean
   /** Returns the version id there; undefined where there are none. */
   putObject(object: SentObject): Promise<string | undefined>
   putDeleteMarker(key: string): Promise<void>

@@ -40,6 +40,10 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<voi
   if (task.onlyIfLatest && !found.isLatest) return await tellOutcome(means.mesh, place, { outcome: 'FAILED' })
   // Sent already, and only the entry outlived it.
   if (done.outcome === 'COMPLETED') return
+  const { sse } = found.attributes
+  if ((sse === 'SSE-KMS' || sse === 'DSSE-KMS') && !destination.takesKmsObjects) {
+    throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured for SSE-KMS' })
+  }
   const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
     return await destination.putObject(await sentObjectOf(means, found, task))
   })

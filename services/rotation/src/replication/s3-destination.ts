@@ -20,6 +20,7 @@ import { inPieces } from './in-pieces.ts'
 export interface S3DestinationOptions extends Omit<S3Location, 'prefix'> {
   /** Whether replicas say that they are some, so that they go nowhere else; providers that refuse the header need it off. */
   readonly marksReplicas: boolean
+  readonly takesKmsObjects: boolean
   readonly isFor: (bucket: string) => boolean
 }
 
@@ -30,22 +31,23 @@ const REPLICA: Headers = { 'x-amz-replication-status': 'REPLICA' }
 const PASSING = /^(SlowDown|Throttl|TooManyRequests|RequestTimeout|RequestLimitExceeded|OperationAborted)/
 
 /** A bucket at any S3 endpoint. Asks nothing of it yet. */
-export function openS3Destination({ marksReplicas, isFor, ...location }: S3DestinationOptions): ReplicationDestination {
-  const client = s3ClientFor({ ...location, prefix: '' })
-  return new S3Destination(client, location.bucket, marksReplicas ? REPLICA : {}, isFor)
+export function openS3Destination(options: S3DestinationOptions): ReplicationDestination {
+  return new S3Destination(s3ClientFor({ ...options, prefix: '' }), options)
 }
 
 class S3Destination implements ReplicationDestination {
   readonly isFor: (bucket: string) => boolean
+  readonly takesKmsObjects: boolean
   readonly #client: S3Client
   readonly #bucket: string
   readonly #mark: Headers
 
-  constructor(client: S3Client, bucket: string, mark: Headers, isFor: (bucket: string) => boolean) {
+  constructor(client: S3Client, { bucket, marksReplicas, takesKmsObjects, isFor }: S3DestinationOptions) {
     this.isFor = isFor
+    this.takesKmsObjects = takesKmsObjects
     this.#client = client
     this.#bucket = bucket
-    this.#mark = mark
+    this.#mark = marksReplicas ? REPLICA : {}
   }
 
   async putObject(object: SentObject): Promise<string | undefined> {
@@ -100,7 +102,7 @@ class S3Destination implements ReplicationDestination {
       return await sent
     } catch (error) {
       if (isCofferError(error)) throw error
-      const reason = error instanceof Error ? error.name : 'unknown'
+      const reason = nameOf(error)
       const status = statusOf(error)
       const isPassing = status === undefined || status >= 500 || status === 429 || PASSING.test(reason)
       const code = isPassing ? 'ROTATION_DESTINATION_UNAVAILABLE' : 'ROTATION_DESTINATION_REFUSED'
@@ -149,6 +151,13 @@ function checksumOf(headers: Headers, bytes: Uint8Array): Headers {
   const checksum = Buffer.alloc(4)
   checksum.writeUInt32BE(crc32(bytes))
   return { 'x-amz-checksum-crc32': checksum.toString('base64') }
+}
+
+/** The provider's code, or of a connection that failed Node's: CERT_HAS_EXPIRED, ECONNREFUSED. */
+function nameOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'unknown'
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  return /^[A-Z][A-Z0-9_]{2,64}$/.test(code) ? code : error.name
 }
 
 function statusOf(error: unknown): number | undefined {
