@@ -127,8 +127,11 @@ it('goes by tags, sizes and the waterfall; a small object becomes of the class w
       Filter: { And: { Prefix: 's/', ObjectSizeGreaterThan: 1 } },
       Transitions: [{ Date: PAST, StorageClass: 'GLACIER_IR' }],
     },
+    { ID: 'same', Filter: { Prefix: 'i/' }, Transitions: [{ Date: PAST, StorageClass: 'ONEZONE_IA' }] },
     { ID: 'up', Filter: { Prefix: 'g/' }, Transitions: [{ Date: PAST, StorageClass: 'STANDARD_IA' }] },
   ])
+  const still = await put(bucket, 'i/same', { StorageClass: 'STANDARD_IA' })
+  await put(bucket, 's/same', { StorageClass: 'STANDARD_IA' })
   const moved = await put(bucket, 't/yes', { Tagging: 'cold=yes&x=1' })
   await put(bucket, 't/no', { Tagging: 'cold=no' })
   await put(bucket, 's/small', { Body: 'small' })
@@ -136,10 +139,13 @@ it('goes by tags, sizes and the waterfall; a small object becomes of the class w
   await apply()
   expect(await classesIn(bucket)).toEqual([
     'g/down GLACIER_IR',
+    'i/same ONEZONE_IA',
+    's/same GLACIER_IR',
     's/small GLACIER_IR',
     't/no STANDARD',
     't/yes STANDARD_IA',
   ])
+  expect((await get(bucket, 'i/same')).equals(still)).toBe(true)
   expect((await get(bucket, 's/small')).toString()).toBe('small')
   expect((await get(bucket, 't/yes')).equals(moved)).toBe(true)
 }, 90_000)

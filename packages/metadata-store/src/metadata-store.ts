@@ -217,7 +217,7 @@ export interface MetadataStore {
    */
   replaceObjectKeys(replacements: readonly KeyUseReplacement[]): Promise<readonly boolean[]>
   /**
-   * The same, with other ciphertext: the blobs of before become garbage. META_VERSION_CHANGED, META_WRITER_RETIRED (a new
+   * The same, with other ciphertext: blobs of before that it does not name become garbage. META_VERSION_CHANGED, META_WRITER_RETIRED (a new
    * blob's writer is not registered).
    */
   replaceBody(replacement: BodyReplacement): Promise<CommittedVersion>

@@ -115,6 +115,16 @@ export function keyUseContract(under: StoreUnderTest): void {
       for (const blobId of before) expect(await under.store.isReferenced(blobId)).toBe(false)
       const after = await under.store.findVersion(bucket.id, 'k', 'current', { withBody: true })
       expect(plain(after?.body ?? {})).toEqual(plain(replaced))
+      // A blob that is named again stays.
+      const [stays, goes] = replaced.blobs
+      if (stays === undefined || goes === undefined) throw new Error('two blobs')
+      const mixed = { ...body(), blobs: [stays, { blobId: newBlobId(writerId, '07'), storedSizeBytes: 100 }] }
+      const half = { ...replacementOf(bucket, after?.version as VersionRecord, mixed), sealed: replacement.sealed }
+      expect(await under.store.replaceBody(half)).toEqual({ garbage: [goes.blobId] })
+      for (const { blobId } of mixed.blobs) expect(await under.store.isReferenced(blobId)).toBe(true)
+      expect(await under.store.isReferenced(goes.blobId)).toBe(false)
+      const now = await under.store.findVersion(bucket.id, 'k', 'current', { withBody: true })
+      expect(plain(now?.body ?? {})).toEqual(plain(mixed))
       await under.store.retireWriter(writerId)
       const late = replacementOf(bucket, after?.version as VersionRecord, body())
       await refused(under.store.replaceBody(late), 'META_WRITER_RETIRED')

@@ -6,6 +6,7 @@ import type {
   KeyUseReplacement,
   ObjectKeyReplacement,
 } from '../../metadata-store.ts'
+import type { BlobId, VersionBody } from '../../records.ts'
 import { addReference, dropReference, requireNewBlob } from './blobs.ts'
 import { planKeyUse } from './key-use.ts'
 import { idBytes, objectName } from './keys.ts'
@@ -49,15 +50,23 @@ export function replaceBody(batch: WriteBatch, { body, ...replacement }: BodyRep
   const { record, inlineSizeBytes, inlineTail } = target
   invariant(body.kind === record.bodyKind, 'a body is replaced by one of its kind')
   const before = readBody(batch.databases, target)
-  if (body.kind === 'blobs') for (const { blobId } of body.blobs) requireNewBlob(batch, blobId)
+  // A blob that the version refers to already stays as it is.
+  const referred = blobIdsOf(before)
+  const added = body.kind === 'blobs' ? body.blobs.filter(({ blobId }) => !referred.has(blobId)) : []
+  for (const { blobId } of added) requireNewBlob(batch, blobId)
   if (body.kind === 'inline' && inlineSizeBytes > inlineTail.length) {
     batch.remove(batch.databases.bodies, idBytes(record.versionId))
   }
   apply(putBody(batch, record.versionId, body))
-  if (body.kind === 'blobs') for (const blob of body.blobs) addReference(batch, blob)
-  if (before.kind !== 'blobs') return { garbage: [] }
-  for (const { blobId } of before.blobs) dropReference(batch, blobId)
-  return { garbage: before.blobs.map(({ blobId }) => blobId) }
+  for (const blob of added) addReference(batch, blob)
+  const kept = blobIdsOf(body)
+  const garbage = [...referred].filter((blobId) => !kept.has(blobId))
+  for (const blobId of garbage) dropReference(batch, blobId)
+  return { garbage }
+}
+
+function blobIdsOf(body: VersionBody): ReadonlySet<BlobId> {
+  return new Set(body.kind === 'blobs' ? body.blobs.map(({ blobId }) => blobId) : [])
 }
 
 /** Reads and checks all that a replacement depends on; `apply` then can't fail. */
