@@ -9,8 +9,10 @@ import {
 } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
+import { freePort } from '../harness/free-port.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { CofferServer } from '../harness/start-server.ts'
+import { scrape } from '../monitoring/scrape.ts'
 import { arnOf, ReplicationFile, replicate, ruleTo, startStore } from './two-stores.ts'
 
 const PATIENCE = { timeout: 60_000, interval: 100 }
@@ -19,12 +21,14 @@ const NAME = 'b-copy'
 
 describe('replication', () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
+  let health: string
   let here: CofferServer
   let there: CofferServer
   beforeAll(async () => {
     there = await startStore(files.there)
     files.here.write(there, [arnOf(NAME)])
-    here = await startStore(files.here)
+    health = `127.0.0.1:${await freePort()}`
+    here = await startStore(files.here, { COFFER_HEALTH_ADDRESS: health })
     await newBucket(s3Client(there), { name: NAME, ...VERSIONED })
   }, 60_000)
   afterAll(async () => {
@@ -61,6 +65,8 @@ describe('replication', () => {
     expect(last.ReplicationStatus).toBe('PENDING')
     const [waiting] = await cofferJson<object[]>(here, ['replication', 'status'])
     expect(waiting).toMatchObject({ destination: arnOf(NAME) })
+    const { value } = await scrape(health)
+    expect(value('coffer_replication_waiting', { destination: arnOf(NAME) })).toBeGreaterThan(0)
     await expect.poll(() => here.logs(), PATIENCE).toContain('ROTATION_DESTINATION_UNAVAILABLE ECONNREFUSED')
     await there.restart()
     await writeAll(2)

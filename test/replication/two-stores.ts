@@ -43,8 +43,11 @@ export function arnOf(bucket: string): string {
   return `arn:aws:s3:::${bucket}`
 }
 
-export async function startStore(file: ReplicationFile): Promise<CofferServer> {
-  return await startServer({ workers: 2, env: { COFFER_REPLICATION_FILE: file.path } })
+export async function startStore(
+  file: ReplicationFile,
+  env: Readonly<Record<string, string>> = {},
+): Promise<CofferServer> {
+  return await startServer({ workers: 2, env: { COFFER_REPLICATION_FILE: file.path, ...env } })
 }
 
 /** A rule of the newer form for everything, with delete markers. */

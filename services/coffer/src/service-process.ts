@@ -32,7 +32,7 @@ import { openJobQueue } from './mesh-job-queue.ts'
 import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
-import { showCertificates, showDisks, showEvents, showUsage } from './metrics/show-state.ts'
+import { showCertificates, showDisks, showEvents, showReplication, showUsage } from './metrics/show-state.ts'
 import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
@@ -191,12 +191,12 @@ async function startRotation({ configuration, mesh, logger, cleanup, metrics }: 
     work: (held) => keepHouseWhile(held, mesh, logger, metrics),
   })
   cleanup.defer(() => housekeeping.stop())
-  return await startReplicator({ configuration, mesh, logger, cleanup }, blobs)
+  return await startReplicator({ configuration, mesh, logger, cleanup, metrics }, blobs)
 }
 
 /** Of all rotation processes one replicates. */
 async function startReplicator(
-  { configuration, mesh, logger, cleanup }: Omit<ServiceParts, 'metrics'>,
+  { configuration, mesh, logger, cleanup, metrics }: ServiceParts,
   blobs: PlacedBlobStore,
 ): Promise<string> {
   if (configuration.replicationFile === undefined) return ''
@@ -209,6 +209,7 @@ async function startReplicator(
     work: (held) => runReplication(held, { mesh, blobs, logger, ...options }),
   })
   cleanup.defer(() => replication.stop())
+  await showReplication(metrics, mesh)
   return `replicates to ${[...options.destinations.keys()].join(', ')}`
 }
 

@@ -5,6 +5,7 @@ import { certificateState, diskState } from './disk-state.ts'
 import { eventState } from './event-state.ts'
 import { type MetricsPage, metricsPages } from './metrics-page.ts'
 import type { ProcessMetrics } from './process-metrics.ts'
+import { replicationState } from './replication-state.ts'
 import { usageState } from './usage-state.ts'
 
 /** The numbers of a whole `coffer server`: its own, its workers', its job process's, and those of the store. */
@@ -19,6 +20,7 @@ export function monitorServer(metrics: ProcessMetrics, directory: DataDirectory,
   const { metadataDirectory, blobsDirectory, auditDirectory, certsDirectory } = directory
   state.add(usageState(mesh, registry))
   state.add(eventState(mesh.use('events'), registry))
+  state.add(replicationState(mesh, registry))
   state.add(diskState({ metadata: metadataDirectory, blobs: blobsDirectory, audit: auditDirectory }, registry))
   state.add(certificateState(certsDirectory, registry))
   const children = new ChildMetrics()

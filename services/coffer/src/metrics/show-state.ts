@@ -11,6 +11,10 @@ export async function showEvents(metrics: ProcessMetrics | undefined, events: Ev
   if (metrics) metrics.state.add((await import('./event-state.ts')).eventState(events, metrics.registry))
 }
 
+export async function showReplication(metrics: ProcessMetrics | undefined, mesh: Mesh): Promise<void> {
+  if (metrics) metrics.state.add((await import('./replication-state.ts')).replicationState(mesh, metrics.registry))
+}
+
 export async function showDisks(
   metrics: ProcessMetrics | undefined,
   directories: Readonly<Record<string, string>>,

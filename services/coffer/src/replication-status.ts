@@ -1,0 +1,27 @@
+import type { Mesh } from '@coffer/mesh'
+import { destinationOf } from '@coffer/object-record'
+
+const COUNT_MAX = 100_000
+
+/** What waits for a destination, which it is named by the ARN of. */
+export interface WaitingReplication {
+  readonly destination: string
+  /** Counted up to 100,000. */
+  readonly waitingCount: number
+  /** How long the first of them has waited. */
+  readonly lagMs: number
+}
+
+/** Destinations that nothing waits for are not in it. */
+export async function replicationStatus(mesh: Mesh): Promise<readonly WaitingReplication[]> {
+  const metadata = mesh.use('metadata')
+  const waiting: WaitingReplication[] = []
+  for (const queue of await metadata.listEventQueues()) {
+    const destination = destinationOf(queue)
+    if (destination === undefined) continue
+    const [first] = await metadata.listEvents({ queue, afterId: '', limit: 1 })
+    const waitingCount = await metadata.countEvents(queue, COUNT_MAX)
+    if (first) waiting.push({ destination, waitingCount, lagMs: Math.max(0, Date.now() - first.createdAt) })
+  }
+  return waiting
+}
