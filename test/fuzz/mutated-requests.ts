@@ -15,6 +15,7 @@ const QUERY_NAMES = [
   'publicAccessBlock', 'replication', 'requestPayment', 'response-content-type', 'restore', 'retention', 'tagging', 'uploadId',
   'uploads', 'versionId', 'versioning', 'versions', 'website', 'key-marker', 'version-id-marker', 'continuation-token',
   'start-after', 'encoding-type', 'x-id', 'torrent', 'select', 'renameObject', 'inventory', 'metrics', 'id',
+  'abac', 'accelerate', 'annotation', 'metadataConfiguration', 'metadataJournalTable', 'max-buckets', 'bucket-region',
 ] // biome-ignore format: a list of words
 
 const HEADER_NAMES = [
@@ -25,6 +26,8 @@ const HEADER_NAMES = [
   'x-amz-server-side-encryption-customer-key', 'x-amz-checksum-sha256', 'x-amz-checksum-crc32', 'x-amz-checksum-algorithm',
   'x-amz-sdk-checksum-algorithm', 'x-amz-object-lock-mode', 'x-amz-object-lock-retain-until-date', 'x-amz-meta-m', 'x-amz-mfa',
   'x-amz-object-attributes', 'x-amz-max-parts', 'x-amz-expected-bucket-owner', 'x-amz-object-ownership', 'x-amz-decoded-content-length',
+  'x-amz-rename-source', 'x-amz-rename-source-if-match', 'x-amz-client-token', 'x-amz-write-offset-bytes', 'x-amz-account-id',
+  'x-amz-checksum-xxhash3', 'x-amz-checksum-md5', 'x-amz-checksum-type', 'x-amz-if-match-size',
   'x-amz-bucket-object-lock-enabled', 'x-amz-website-redirect-location', 'origin', 'access-control-request-method',
 ] // biome-ignore format: a list of words
 
@@ -40,6 +43,8 @@ const BODIES = [
   '<BucketLoggingStatus><LoggingEnabled><TargetBucket>b</TargetBucket><TargetPrefix>p</TargetPrefix></LoggingEnabled></BucketLoggingStatus>',
   '<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled></ObjectLockConfiguration>',
   '<OwnershipControls><Rule><ObjectOwnership>ObjectWriter</ObjectOwnership></Rule></OwnershipControls>',
+  '<AbacStatus><Status>Disabled</Status></AbacStatus>',
+  '<AccelerateConfiguration><Status>Suspended</Status></AccelerateConfiguration>',
   '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:GetObject","Resource":"*"}]}',
 ]
 
@@ -64,6 +69,7 @@ export function mutatedRequests(ground: Ground): fc.Arbitrary<RawRequest> {
       `/${ground.bucket}/${ground.key}`,
       `/${ground.bucket}/new`,
       '/',
+      '/v20180820/configuration/publicAccessBlock',
       `/${ground.bucket}/`,
     ),
     text.map((key) => `/${ground.bucket}/${encodeURIComponent(key.toWellFormed()).slice(0, 2000)}`),
