@@ -36,7 +36,7 @@ describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
   })
   const gateway = (index: number) => gateways[index % 2] as ReturnType<typeof s3Client>
 
-  it('the rotation service replicates what any gateway has written', async () => {
+  it('the rotation service replicates what any gateway has written', { timeout: 60_000 }, async () => {
     const Bucket = await newBucket(gateway(0), { versioning: 'Enabled' })
     await replicate(gateway(0), Bucket, ruleTo(NAME))
     // A gateway may go by a bucket's record of a second ago for reads; its commits are refused until it knows better.
@@ -51,7 +51,7 @@ describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
     }
   })
 
-  it('a quota holds for all gateways together, to the byte', async () => {
+  it('a quota holds for all gateways together, to the byte', { timeout: 60_000 }, async () => {
     const Bucket = await newBucket(gateway(0))
     await cofferJson(mesh, ['bucket', 'quota', 'set', Bucket, '--size', '20KiB'])
     const puts = Array.from({ length: 40 }, (_, index) =>

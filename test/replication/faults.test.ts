@@ -30,7 +30,7 @@ describe('replication', () => {
     health = `127.0.0.1:${await freePort()}`
     here = await startStore(files.here, { COFFER_HEALTH_ADDRESS: health })
     await newBucket(s3Client(there), { name: NAME, ...VERSIONED })
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()
@@ -93,7 +93,7 @@ describe('replication', () => {
   })
 
   it('fails where the credentials are wrong, with the reason in the log and the secret nowhere', {
-    timeout: 60_000,
+    timeout: 180_000,
   }, async () => {
     const secretAccessKey = `wrong-secret-${randomBytes(12).toString('hex')}`
     files.here.write(there, [arnOf(NAME)], { secretAccessKey })

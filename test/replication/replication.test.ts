@@ -25,7 +25,7 @@ const MIB = 1024 ** 2
 const PATIENCE = { timeout: 30_000, interval: 50 }
 const VERSIONED = { versioning: 'Enabled' } as const
 
-describe('two stores', () => {
+describe('two stores', { timeout: 120_000 }, () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
   let here: CofferServer
   let there: CofferServer
@@ -42,7 +42,7 @@ describe('two stores', () => {
     source = s3Client(here)
     target = s3Client(there)
     for (const name of Object.values(names)) await newBucket(target, { name, ...VERSIONED })
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()
