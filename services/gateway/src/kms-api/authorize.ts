@@ -84,6 +84,8 @@ async function decided(
   const asked = { principal, policies, action, encryptionContext, newGrant, values }
   if (retired !== undefined) {
     const keyArn = keyArnOf(retired, call)
+    // A token names no key that the audit trail could tell.
+    exchange.trail.names({ resource: keyArn })
     return { decision: decideOnRetirement(retired, keyArn, asked), resource: keyArn }
   }
   if (guard !== undefined) {
