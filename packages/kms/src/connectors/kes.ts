@@ -2,7 +2,7 @@ import { encodeContext, type Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
 import { assertKeyId, assertPlaintextSize, isKeyId } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
-import { assertUsable, deletionCancelled, disabled, enabled, type LifeChange, pendingDeletion } from '../key-life.ts'
+import { assertUsable, type LifeChange } from '../key-life.ts'
 import { KeyLives } from '../key-lives.ts'
 import type {
   EncryptionContext,
@@ -17,6 +17,8 @@ import { type KesAnswer, KesClient } from './kes/kes-client.ts'
 import { laterVersionName, listNames, nameOf } from './kes/key-names.ts'
 import { LaterVersions } from './kes/later-versions.ts'
 import { KesOptions } from './kes/options.ts'
+import { LivingKeys } from './living-keys.ts'
+import { rewrapInTheClear } from './rewrap-in-the-clear.ts'
 
 const DATA_KEY_BYTES = 32
 
@@ -38,7 +40,7 @@ export const kesConnector: KmsConnectorPlugin<KesOptions> = {
   },
 }
 
-class KesConnector implements KmsConnector {
+class KesConnector extends LivingKeys implements KmsConnector {
   readonly name: string
   readonly #client: KesClient
   readonly #keyPrefix: string
@@ -47,6 +49,7 @@ class KesConnector implements KmsConnector {
   readonly #later: LaterVersions
 
   constructor(client: KesClient, options: KesOptions, context: KmsContext) {
+    super()
     this.name = context.name
     this.#client = client
     this.#keyPrefix = options.keyPrefix
@@ -92,22 +95,6 @@ class KesConnector implements KmsConnector {
     return this.describeKey(keyId)
   }
 
-  enableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, enabled)
-  }
-
-  disableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, disabled)
-  }
-
-  async scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription> {
-    return this.#changeLife(keyId, pendingDeletion(pendingDays, Date.now()))
-  }
-
-  cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, deletionCancelled)
-  }
-
   async generateDataKey(keyId: string, context: EncryptionContext) {
     const { name, keyVersion } = await this.#current(keyId)
     const body = { context: contextOf(keyId, keyVersion, context) }
@@ -143,12 +130,7 @@ class KesConnector implements KmsConnector {
 
   /** KES has no rewrap of its own. */
   async rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
-    const plaintext = await this.decrypt(wrapped, context)
-    try {
-      return await this.encrypt(plaintext, keyId, context)
-    } finally {
-      plaintext.wipe()
-    }
+    return await rewrapInTheClear(this, wrapped, context, keyId)
   }
 
   /** Is let in, and KES reaches where it keeps its keys. */
@@ -181,7 +163,7 @@ class KesConnector implements KmsConnector {
     return { keyId, createdAt, currentVersion: versions.length, versions, ...(await this.#lives.find(keyId)) }
   }
 
-  async #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
+  protected async changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
     const { deletionAt: _, ...rest } = await this.describeKey(keyId)
     return { ...rest, ...(await this.#lives.change(keyId, change)) }
   }

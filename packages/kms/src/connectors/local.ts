@@ -2,15 +2,7 @@ import { insecureExportKeyBytes, Secret, unwrapSecret, wrapSecret } from '@coffe
 import { isCofferError } from '@coffer/errors'
 import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { kmsError } from '../errors.ts'
-import {
-  assertUsable,
-  deletionCancelled,
-  destroyed,
-  disabled,
-  enabled,
-  type LifeChange,
-  pendingDeletion,
-} from '../key-life.ts'
+import { assertUsable, destroyed, type LifeChange } from '../key-life.ts'
 import type {
   EncryptionContext,
   KeyDescription,
@@ -20,10 +12,12 @@ import type {
   RewrapOutcome,
   WrappedKey,
 } from '../kms-connector.ts'
+import { LivingKeys } from './living-keys.ts'
 import type { DomainKey } from './local/domain-key.ts'
 import type { MasterKey, OpenedMasterKey } from './local/master-key-record.ts'
 import { MasterKeyStore } from './local/master-key-store.ts'
 import { watchDomainKey } from './local/watch-domain-key.ts'
+import { rewrapInTheClear } from './rewrap-in-the-clear.ts'
 
 export { DomainKey, type DomainKeyExport } from './local/domain-key.ts'
 export { sealedRecords } from './local/sealed-records.ts'
@@ -40,13 +34,14 @@ export function openLocalConnector(options: { domainKey: DomainKey }, context: K
   return new LocalConnector(context, options.domainKey)
 }
 
-class LocalConnector implements KmsConnector {
+class LocalConnector extends LivingKeys implements KmsConnector {
   readonly name: string
   readonly #domainKey: DomainKey
   readonly #keys: MasterKeyStore
   readonly #stopWatching: () => Promise<void>
 
   constructor({ name, records }: KmsContext, domainKey: DomainKey) {
+    super()
     this.name = name
     this.#domainKey = domainKey
     this.#keys = new MasterKeyStore(records, domainKey)
@@ -86,25 +81,9 @@ class LocalConnector implements KmsConnector {
     }
   }
 
-  async enableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, enabled)
-  }
-
-  async disableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, disabled)
-  }
-
-  async scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription> {
-    return this.#changeLife(keyId, pendingDeletion(pendingDays, Date.now()))
-  }
-
-  async cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, deletionCancelled)
-  }
-
   /** The record stays, without the versions: the id is never used again. */
   async destroyKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, destroyed(Date.now()))
+    return this.changeLife(keyId, destroyed(Date.now()))
   }
 
   async generateDataKey(keyId: string, context: EncryptionContext) {
@@ -122,12 +101,7 @@ class LocalConnector implements KmsConnector {
   }
 
   async rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
-    const plaintext = await this.decrypt(wrapped, context)
-    try {
-      return await this.#wrap(plaintext, keyId, context)
-    } finally {
-      plaintext.wipe()
-    }
+    return await rewrapInTheClear(this, wrapped, context, keyId)
   }
 
   /** The record of each master key is read once for all of them. */
@@ -177,7 +151,7 @@ class LocalConnector implements KmsConnector {
     return wrapWith(await this.#keys.read(keyId), plaintext, { connector: this.name, keyId }, context)
   }
 
-  async #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
+  protected async changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
     const changed = await this.#keys.change(keyId, ({ key, secrets }): OpenedMasterKey => {
       const { createdAt, versions, state, deletionAt } = key
       const life = change({ state, ...(deletionAt !== undefined && { deletionAt }) }, keyId)

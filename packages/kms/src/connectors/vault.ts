@@ -2,15 +2,7 @@ import { encodeContext, type Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
 import { assertKeyId, assertPlaintextSize } from '../arguments.ts'
 import { type KmsErrorCode, kmsError } from '../errors.ts'
-import {
-  assertUsable,
-  deletionCancelled,
-  disabled,
-  enabled,
-  type KeyLife,
-  type LifeChange,
-  pendingDeletion,
-} from '../key-life.ts'
+import { assertUsable, type KeyLife, type LifeChange } from '../key-life.ts'
 import { KeyLives } from '../key-lives.ts'
 import type {
   EncryptionContext,
@@ -21,6 +13,8 @@ import type {
   WrappedKey,
 } from '../kms-connector.ts'
 import { base64Of, secretOf } from './base64-secret.ts'
+import { LivingKeys } from './living-keys.ts'
+import { rewrapInTheClear } from './rewrap-in-the-clear.ts'
 import { VaultOptions } from './vault/options.ts'
 import type { VaultAnswer } from './vault/vault-answer.ts'
 import { VaultClient } from './vault/vault-client.ts'
@@ -63,7 +57,7 @@ export const vaultConnector: KmsConnectorPlugin<VaultOptions> = {
   },
 }
 
-class VaultConnector implements KmsConnector {
+class VaultConnector extends LivingKeys implements KmsConnector {
   readonly name: string
   readonly #client: VaultClient
   readonly #mount: string
@@ -74,6 +68,7 @@ class VaultConnector implements KmsConnector {
   readonly #suitable = new Set<string>()
 
   constructor(client: VaultClient, options: VaultOptions, context: KmsContext) {
+    super()
     this.name = context.name
     this.#client = client
     this.#mount = options.mount
@@ -132,22 +127,6 @@ class VaultConnector implements KmsConnector {
     return this.describeKey(keyId)
   }
 
-  enableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, enabled)
-  }
-
-  disableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, disabled)
-  }
-
-  async scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription> {
-    return this.#changeLife(keyId, pendingDeletion(pendingDays, Date.now()))
-  }
-
-  cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, deletionCancelled)
-  }
-
   async generateDataKey(keyId: string, context: EncryptionContext) {
     await this.#assertUsable(keyId)
     // Unlike `encrypt`, this never makes a key that is not there.
@@ -201,15 +180,10 @@ class VaultConnector implements KmsConnector {
   }
 
   async #moveTo(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
-    const plaintext = await this.decrypt(wrapped, context)
-    try {
-      return await this.encrypt(plaintext, keyId, context)
-    } finally {
-      plaintext.wipe()
-    }
+    return await rewrapInTheClear(this, wrapped, context, keyId)
   }
 
-  async #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
+  protected async changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
     const key = await this.describeKey(keyId)
     const { deletionAt: _, ...rest } = key
     return { ...rest, ...(await this.#lives.change(keyId, change)) }

@@ -1,18 +1,11 @@
 import { encodeContext, Secret } from '@coffer/crypto-core'
 import { assertKeyId, assertPlaintextSize } from '../../arguments.ts'
 import { kmsError } from '../../errors.ts'
-import {
-  assertUsable,
-  deletionCancelled,
-  destroyed,
-  disabled,
-  enabled,
-  type KeyLife,
-  type LifeChange,
-  pendingDeletion,
-} from '../../key-life.ts'
+import { assertUsable, destroyed, type KeyLife, type LifeChange } from '../../key-life.ts'
 import { KeyLives } from '../../key-lives.ts'
 import type { EncryptionContext, KeyDescription, KmsConnector, KmsContext, WrappedKey } from '../../kms-connector.ts'
+import { LivingKeys } from '../living-keys.ts'
+import { rewrapInTheClear } from '../rewrap-in-the-clear.ts'
 import type { KeyObjects } from './key-objects.ts'
 import { KeyRecords, type ObjectKey } from './key-records.ts'
 
@@ -20,7 +13,7 @@ const DATA_KEY_BYTES = 32
 const ATTEMPTS_MAX = 16
 
 /** Master keys that are objects in a KMS, made, used and destroyed there; which belong to a key is in Coffer's records. */
-export class KeyObjectsConnector implements KmsConnector {
+export class KeyObjectsConnector extends LivingKeys implements KmsConnector {
   readonly name: string
   readonly #objects: KeyObjects
   readonly #keys: KeyRecords
@@ -28,6 +21,7 @@ export class KeyObjectsConnector implements KmsConnector {
   readonly #lives: KeyLives
 
   constructor(objects: KeyObjects, context: KmsContext) {
+    super()
     this.name = context.name
     this.#objects = objects
     this.#keys = new KeyRecords(context.records)
@@ -59,22 +53,6 @@ export class KeyObjectsConnector implements KmsConnector {
       if (await this.#appendVersion(await this.#keys.get(keyId))) return this.describeKey(keyId)
     }
     throw kmsError('KMS_UNAVAILABLE', { keyId })
-  }
-
-  enableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, enabled)
-  }
-
-  disableKey(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, disabled)
-  }
-
-  async scheduleKeyDeletion(keyId: string, pendingDays: number): Promise<KeyDescription> {
-    return this.#changeLife(keyId, pendingDeletion(pendingDays, Date.now()))
-  }
-
-  cancelKeyDeletion(keyId: string): Promise<KeyDescription> {
-    return this.#changeLife(keyId, deletionCancelled)
   }
 
   /** Destroys all versions, and only then says so: what fails half-way is tried again. */
@@ -117,12 +95,7 @@ export class KeyObjectsConnector implements KmsConnector {
 
   /** There is no rewrap of what an object has encrypted. */
   async rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> {
-    const plaintext = await this.decrypt(wrapped, context)
-    try {
-      return await this.#wrap(plaintext, keyId, context)
-    } finally {
-      plaintext.wipe()
-    }
+    return await rewrapInTheClear(this, wrapped, context, keyId)
   }
 
   selfTest(): Promise<void> {
@@ -149,7 +122,7 @@ export class KeyObjectsConnector implements KmsConnector {
     return key
   }
 
-  async #changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
+  protected async changeLife(keyId: string, change: LifeChange): Promise<KeyDescription> {
     assertKeyId(keyId)
     const key = await this.#keys.get(keyId)
     await this.#lives.change(keyId, change)
