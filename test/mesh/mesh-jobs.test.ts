@@ -6,6 +6,7 @@ import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/clie
 import type { JobProgress, KeyUse } from '@coffer/contracts'
 import type { Job } from '@coffer/job-queue'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { credentialsFileFor, startAdopt } from '../adopt/adopting.ts'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
@@ -80,6 +81,26 @@ describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'red
     for (const [index, body] of bodies.entries()) {
       const got = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: `o${index}` }))
       expect((await bytesOf(got)).equals(body)).toBe(true)
+    }
+  }, 240_000)
+
+  it('adopt the objects of another store, which the rotation service alone reads', async () => {
+    const [gateway] = mesh.gateways
+    if (gateway === undefined) throw new Error('a gateway is needed')
+    const [from, to] = [await newBucket(s3), await newBucket(s3)]
+    for (let index = 0; index < 20; index++) {
+      await s3.send(new PutObjectCommand({ Bucket: from, Key: `o${index}`, Body: randomBytes(index * 20_000) }))
+    }
+    const place = { endpoint: gateway.endpoint, bucket: from, credentialsFile: credentialsFileFor(gateway) }
+    const { id } = await startAdopt(mesh, place, to)
+    const ended = await until(id, ({ endedAt }) => endedAt !== undefined)
+    expect(ended).toMatchObject({ state: 'completed', result: { failedCount: 0, changed: { objectCount: 20 } } })
+    for (let index = 0; index < 20; index++) {
+      const Key = `o${index}`
+      const [theirs, ours] = await Promise.all(
+        [from, to].map((Bucket) => s3.send(new GetObjectCommand({ Bucket, Key })).then(bytesOf)),
+      )
+      expect(theirs?.equals(ours ?? Buffer.of(1))).toBe(true)
     }
   }, 240_000)
 

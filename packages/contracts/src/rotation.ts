@@ -70,8 +70,8 @@ export type JobProgress = {
   /** Versions that the filter leaves out, that need nothing, or that only a client's key opens. */
   readonly skippedCount: number
   readonly failedCount: number
-  /** The first of them. */
-  readonly failures: readonly { readonly what: string; readonly code: string }[]
+  /** The first of them. `reason`: what another store says of it, a short word. */
+  readonly failures: readonly { readonly what: string; readonly code: string; readonly reason?: string }[]
   /** How long it has run, pauses left out, milliseconds. */
   readonly runMs: number
   /** Code of what the job waits for at the moment, such as a KMS that is away. */

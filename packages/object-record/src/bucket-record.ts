@@ -1,6 +1,7 @@
 import { encodeFields, type MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import type {
+  BucketEncryption,
   LifecycleConfiguration,
   NotificationConfiguration,
   ObjectLockConfiguration,
@@ -8,9 +9,11 @@ import type {
 } from '@coffer/s3-protocol'
 import type { BucketListener } from './object-event.ts'
 
-/** What of a bucket's configuration background work goes by. */
+/** What of a bucket's configuration background work goes by, too. */
 export interface BucketRules {
   readonly region?: string
+  /** What PutBucketEncryption set; or what the server gives to new buckets; absent: SSE-S3. */
+  readonly encryption?: BucketEncryption
   /** Once there, it stays: only the default retention in it changes. Versioning is enabled then, and stays so. */
   readonly objectLock?: ObjectLockConfiguration
   readonly lifecycle?: LifecycleConfiguration

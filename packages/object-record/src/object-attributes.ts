@@ -38,6 +38,14 @@ export interface ObjectAcl {
   readonly grants?: readonly Grant[]
 }
 
+/** An object as another store had it. */
+export interface AdoptedFrom {
+  /** Without quotes, whatever it was made of there. */
+  readonly etag: string
+  /** Where versions were adopted. */
+  readonly versionId?: string
+}
+
 /** What a version's sealed record says, beside the clear fields. */
 export interface ObjectAttributes {
   /** 32 hex characters, without the `-N` of a multipart object. */
@@ -66,6 +74,8 @@ export interface ObjectAttributes {
   readonly renamed?: { readonly sourceKey: string; readonly clientToken: string }
   /** Absent: STANDARD. */
   readonly storageClass?: StorageClass
+  /** What it was at the store that it was adopted from: by this it is known again. Absent: it came in another way. */
+  readonly adopted?: AdoptedFrom
 }
 
 /** The clear fields that a version's seals are bound to. */

@@ -1,4 +1,5 @@
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
+import type { AdoptionSettings } from './adopt-source.ts'
 import type { MetricsRequest } from './metrics/child-metrics.ts'
 import type { StoreDirectories } from './store-services.ts'
 
@@ -17,6 +18,7 @@ export type JobProcessMessage =
       readonly kind: 'start'
       /** Whether it may be asked for its numbers. */
       readonly metrics: boolean
+      readonly adoption: AdoptionSettings
     } & JobStart)
   | MetricsRequest
   | { readonly kind: 'stop' }

@@ -3,6 +3,7 @@ import type { KmsRecords } from '@coffer/kms'
 import { DomainKey } from '@coffer/kms/connectors/local'
 import { createLogger } from '@coffer/mesh'
 import { createJobHandler, rewrapBatchWorker } from '@coffer/service-rotation'
+import { adoptionOptions } from './adopt-source.ts'
 import type { JobProcessMessage } from './job-messages.ts'
 import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
@@ -64,7 +65,8 @@ async function start(
       own: rewrapBatchWorker(mesh),
       startMessage: () => ({ directories, domainKey: services.domainKey.insecureExport(), kmsFile, log }),
     })
-    const jobHandler = createJobHandler({ mesh, blobs, writerId, rewrapBatch: rewraps.work })
+    const adoption = adoptionOptions(start.adoption)
+    const jobHandler = createJobHandler({ mesh, blobs, writerId, adoption, rewrapBatch: rewraps.work })
     const handle = metrics?.jobs.counting(jobHandler) ?? jobHandler
     let running = 0
     let idleSince = Date.now()

@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { accountCommand } from './cli/account-command.ts'
+import { adoptCommand } from './cli/adopt-command.ts'
 import { auditCommand } from './cli/audit-command.ts'
 import { benchCommand } from './cli/bench-command.ts'
 import { bucketCommand } from './cli/bucket-command.ts'
@@ -35,6 +36,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(iamCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())
+    .addCommand(adoptCommand())
     .addCommand(auditCommand())
     .addCommand(eventsCommand())
     .addCommand(replicationCommand())

@@ -12,6 +12,7 @@ import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
 import { createJobHandler, createRotationService, provideRotation } from '@coffer/service-rotation'
+import { adoptionOptions } from './adopt-source.ts'
 import { placedBlobs } from './bind-blobs.ts'
 import { openBlobStores } from './blob-location.ts'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
@@ -182,7 +183,7 @@ async function startRotation({ configuration, mesh, logger, cleanup, metrics }: 
   await metadata.registerWriter(writerId)
   cleanup.defer(async () => await metadata.retireWriter(writerId))
   await showUsage(metrics, mesh)
-  const handle = createJobHandler({ mesh, blobs, writerId })
+  const handle = createJobHandler({ mesh, blobs, writerId, adoption: adoptionOptions(configuration) })
   queue.work(metrics?.jobs.counting(handle) ?? handle)
   cleanup.defer(() => queue.close())
   const housekeeping = holdLease({

@@ -138,7 +138,7 @@ function startJobProcess({
 }: ServerParts): JobProcess {
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory } = directory
-  const { logLevel, logFormat, kmsFile, blobsFile } = configuration
+  const { logLevel, logFormat, kmsFile, blobsFile, dataAlgorithm, inlineSizeBytesMax } = configuration
   return new JobProcess({
     logger,
     hasWork: () => services.jobs.hasWork(),
@@ -151,6 +151,7 @@ function startJobProcess({
         kmsFile,
         writerId,
         metrics: monitoring !== undefined,
+        adoption: { dataAlgorithm, inlineSizeBytesMax },
         log: { level: logLevel, json: logFormat === 'json' },
       }
     },

@@ -6,6 +6,14 @@ export const ROTATION_ERRORS = {
   ROTATION_REQUEST_INVALID: 'that is not a job that can be done',
   ROTATION_BUCKET_NOT_FOUND: 'the bucket that the job is about is not there',
   ROTATION_DESTINATION_REFUSED: 'the destination of a replication does not take the version',
+  ROTATION_SOURCE_CONFIGURATION_INVALID: 'the source of objects to be adopted cannot be used as configured',
+  ROTATION_SOURCE_UNAVAILABLE: 'the source does not answer',
+  ROTATION_SOURCE_REFUSED: 'the source does not give this',
+  ROTATION_SOURCE_NEEDS_KEY: "it is under a customer's key (SSE-C), which the source does not open without that key",
+  ROTATION_SOURCE_CHANGED: 'it was changed at the source meanwhile; another run takes it',
+  ROTATION_SOURCE_DAMAGED: 'what arrived is not what the source says',
+  ROTATION_SOURCE_LOCKED: 'it is locked at the source, and the bucket here has no Object Lock',
+  ROTATION_SOURCE_OUT_OF_ORDER: 'the version can not be put below a newer one',
   ROTATION_DESTINATION_UNAVAILABLE: 'the destination of a replication does not answer',
 } as const
 

@@ -10,7 +10,7 @@ import type { RewrapBatchWorker } from './rewrap-batch.ts'
 import { removeGarbage, scrub } from './scrub.ts'
 
 export { ROTATION_ERRORS } from './errors.ts'
-export { createJobHandler, type JobHandlerOptions } from './jobs/job-handler.ts'
+export { type AdoptionOptions, createJobHandler, type JobHandlerOptions } from './jobs/job-handler.ts'
 export { type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
 
 export interface RotationServiceOptions {

@@ -51,11 +51,12 @@ export function migrateBlobsCommand(): Command {
   })
 }
 
-function withStartFlags(command: Command): Command {
+export function withStartFlags(command: Command): Command {
   return withFlags(command.option('--follow', 'stay until it has ended, and tell how far it is'))
 }
 
-async function startJob(job: Pick<Job, 'kind' | 'request'>, command: Command): Promise<void> {
+/** Puts a job into the queue, and with --follow stays until it has ended. */
+export async function startJob(job: Pick<Job, 'kind' | 'request'>, command: Command): Promise<void> {
   const { json, follow: stays } = command.opts<Json & { follow?: boolean }>()
   await withStore(command, async (mesh) => {
     const submitted = await mesh.use('rotation').submitJob({ ...job, submittedBy: whoAsks() })

@@ -71,7 +71,7 @@ function progressLines(job: Job): string[] {
     ...(typeof job.result?.toVersion === 'number' ? [`under: ${job.result.to}, version ${job.result.toVersion}`] : []),
     ...rewrapLines(job),
     ...leftLines(job),
-    ...failures.map(({ what, code }) => `failed: ${what}: ${code}`),
+    ...failures.map(({ what, code, reason }) => `failed: ${what}: ${[code, reason].filter(Boolean).join(', ')}`),
   ]
 }
 

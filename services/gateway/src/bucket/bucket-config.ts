@@ -2,7 +2,6 @@ import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
 import type {
-  BucketEncryption,
   BucketLogging,
   CorsRule,
   Grant,
@@ -15,8 +14,6 @@ import type {
 /** A bucket's configuration that the metadata store has no need to read. Each later sub-resource gets a field here. */
 export interface BucketConfig extends BucketRules {
   readonly region: string
-  /** What PutBucketEncryption set; or what the server gives to new buckets; absent: SSE-S3. */
-  readonly encryption?: BucketEncryption
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
   /** PutBucketPolicy, as it was given; absent: none. */

@@ -1,8 +1,10 @@
 import type { PlacedBlobStore } from '@coffer/blob-store'
+import type { SingleLayerAlgorithm } from '@coffer/crypto-core'
 import type { JobHandler, JobRun, JsonObject } from '@coffer/job-queue'
 import { isAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { WriterId } from '@coffer/metadata-store'
+import type { AdoptSource } from '../adopt/source.ts'
 import { rotationError } from '../errors.ts'
 import type { RewrapBatchWorker } from '../rewrap-batch.ts'
 import { scrub } from '../scrub.ts'
@@ -21,8 +23,17 @@ export interface JobHandlerOptions {
   readonly blobs: PlacedBlobStore
   /** Registered, and retired when the process is gone. */
   readonly writerId: WriterId
+  /** How new objects are kept, and how a source of objects to be adopted is opened. */
+  readonly adoption: AdoptionOptions
   /** Who does the objects of a rewrap; by default this process. */
   readonly rewrapBatch?: RewrapBatchWorker
+}
+
+export interface AdoptionOptions {
+  readonly dataAlgorithm: SingleLayerAlgorithm
+  readonly inlineSizeBytesMax: number
+  /** ROTATION_SOURCE_CONFIGURATION_INVALID. */
+  openSource(from: JobRequest<'adopt'>['from']): Promise<AdoptSource>
 }
 
 type Run<Kind extends JobKind> = (
@@ -66,6 +77,17 @@ const RUNS: { readonly [Kind in JobKind]: Run<Kind> } = {
   'move-blobs': (options, run, request) => moveBlobs(options, run, request, REENCRYPT_LIMITS),
   transition: runTransitions,
   scrub: async ({ mesh, blobs }) => ({ ...(await scrub(mesh.use('metadata'), blobs)) }),
+  adopt: async ({ adoption, ...options }, run, request) => {
+    const { openSource, ...kept } = adoption
+    // With the SDK: only where it is needed.
+    const { runAdoption } = await import('../adopt/adopt-job.ts')
+    const source = await openSource(request.from)
+    try {
+      return await runAdoption({ ...options, ...kept, source }, run, request)
+    } finally {
+      source.close()
+    }
+  },
 }
 
 /** Runs jobs of every kind. ROTATION_REQUEST_INVALID for one that this version of Coffer does not know. */

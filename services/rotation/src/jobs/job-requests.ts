@@ -4,6 +4,10 @@ import { rotationError } from '../errors.ts'
 
 const KEY_NAME = /^(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}$/
 const BUCKET_NAME = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/
+/** Other stores, and the oldest buckets of AWS, take more than today's rules allow. */
+const SOURCE_BUCKET_NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$/
+const URL_CHARS_MAX = 2048
+const PATH_CHARS_MAX = 4096
 const KEY_BYTES_MAX = 1024
 const DAY_MS = 24 * 3600 * 1000
 const AGE_MS_MAX = 100 * 366 * DAY_MS
@@ -62,6 +66,19 @@ const storeName = z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, 'a store is named b
 const prefixAlone = { path: ['prefix'], message: 'a prefix needs its bucket' }
 const objects = { ...scope, filter: filter.optional(), to: target.optional(), dryRun, ...rate }
 
+/** Where objects are adopted from. The file has the access key: a job's record holds no secret, and the path of one is none. */
+const sourcePlace = z.strictObject({
+  endpoint: z.url({ protocol: /^https?$/ }).max(URL_CHARS_MAX),
+  bucket: z.string().regex(SOURCE_BUCKET_NAME, 'no possible name of a bucket'),
+  credentialsFile: z.string().regex(/^\//, 'an absolute path').max(PATH_CHARS_MAX),
+})
+const adoption = {
+  bucket: z.string().regex(BUCKET_NAME, 'no possible name of a bucket'),
+  prefix: z.string().max(KEY_BYTES_MAX).optional(),
+  /** All versions and delete markers; else what is current. */
+  versions: z.boolean().optional(),
+}
+
 const REQUESTS = {
   'rotate-key': z.strictObject({ keyName, rewrap: z.boolean().optional(), objectsPerSecond: rate.objectsPerSecond }),
   rewrap: z.strictObject({
@@ -80,6 +97,7 @@ const REQUESTS = {
     .refine(isPlaced, prefixAlone),
   transition: z.strictObject(rate),
   scrub: z.strictObject({}),
+  adopt: z.strictObject({ from: sourcePlace, ...adoption, dryRun, ...rate }),
 }
 
 export type JobKind = keyof typeof REQUESTS

@@ -14,7 +14,7 @@ export class JobTally {
   readonly #run: JobRun
   readonly #startedAtMs = performance.now()
   readonly #earlierMs: number
-  readonly #failures: { what: string; code: string }[]
+  readonly #failures: { what: string; code: string; reason?: string }[]
   #seen: Tally
   #total: Tally
   #changed: Tally
@@ -60,11 +60,12 @@ export class JobTally {
   }
 
   /** ROTATION_TOO_MANY_FAILURES. */
-  failed(size: Tally, what: string, code: string): void {
+  failed(size: Tally, what: string, code: string, reason?: string): void {
     this.#seen = sum(this.#seen, size)
     this.#failedCount += 1
     this.#failedInARow += 1
-    if (this.#failures.length < NAMED_FAILURES_MAX) this.#failures.push({ what, code })
+    if (this.#failures.length < NAMED_FAILURES_MAX)
+      this.#failures.push({ what, code, ...(reason !== undefined && { reason }) })
     if (this.#failedInARow > FAILURES_IN_A_ROW_MAX) throw rotationError('ROTATION_TOO_MANY_FAILURES', { what, code })
   }
 

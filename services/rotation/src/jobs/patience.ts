@@ -11,11 +11,15 @@ export function isPassing(code: string): boolean {
 const PAUSE_MS_MIN = 1_000
 const PAUSE_MS_MAX = 30_000
 
-/** Acts, again and again while what it needs is away. Rejects with any other failure, and when the signal is aborted. */
+/**
+ * Acts, again and again while what it needs is away: `passes` says by which codes. Rejects with any other failure, and when the
+ * signal is aborted.
+ */
 export async function patiently<Result>(
   act: () => Promise<Result>,
   tally: JobTally,
   signal: AbortSignal,
+  passes: (code: string) => boolean = isPassing,
 ): Promise<Result> {
   for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
     signal.throwIfAborted()
@@ -24,7 +28,7 @@ export async function patiently<Result>(
       tally.waiting(undefined)
       return result
     } catch (error) {
-      if (!isCofferError(error) || !isPassing(error.code)) throw error
+      if (!isCofferError(error) || !passes(error.code)) throw error
       tally.waiting(error.code)
       tally.tellSometimes()
       await sleep(pauseMs, undefined, { signal })
