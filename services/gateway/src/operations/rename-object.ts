@@ -41,8 +41,10 @@ export const renameObject: Operation = async (request, context) => {
   if (rename.sourceKey === key) {
     throw s3Error('InvalidRequest', { message: 'The source and the destination of a rename cannot be the same.' })
   }
+  // If-Match and If-None-Match speak of the destination; these of what goes.
+  const said = { 's3:if-match': headers['x-amz-rename-source-if-match'], 's3:if-none-match': undefined }
   for (const action of ON_SOURCE) {
-    const named = { action, key: rename.sourceKey, versionId: undefined }
+    const named = { action, key: rename.sourceKey, versionId: undefined, said }
     if (!(await isPermittedOnObject(request, context, bucket, named))) throw s3Error('AccessDenied')
   }
   if (await wasDone(context, bucket, key, rename)) return emptyReply(200)

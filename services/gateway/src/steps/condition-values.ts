@@ -28,6 +28,8 @@ const CREATES_OBJECT: Readonly<Record<string, 'true' | 'false'>> = {
   UploadPart: 'false',
   UploadPartCopy: 'false',
 }
+/** The only one of its kind that RenameObject acts on: what others say of the object would not become true. */
+const PAYLOAD_HASH = 'x-amz-content-sha256'
 const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
@@ -74,7 +76,10 @@ function oneOrMore(
     return method === 'GET' || method === 'HEAD' ? undefined : promiseOf(headers[inCondition], key)
   if (key === 's3:objectcreationoperation') return CREATES_OBJECT[operation]
   if (key.startsWith(ENCRYPTION) && request.encryption) return request.encryption[key.slice('s3:'.length)]
-  if (key.startsWith('s3:x-amz-')) return headers[key.slice('s3:'.length)]
+  if (key.startsWith('s3:x-amz-')) {
+    const header = key.slice('s3:'.length)
+    return operation === 'RenameObject' && header !== PAYLOAD_HASH ? undefined : headers[header]
+  }
   if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
   if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
   return globalValue(request, key)
@@ -111,8 +116,11 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
   }
 }
 
-function requestTags({ parsed }: LocatedRequest): Tags | undefined {
-  const text = parsed.headers['x-amz-tagging']
+/** The tags that the request sets: a rename sets none, and a copy only where it replaces those of its source. */
+function requestTags({ parsed: { headers, operation } }: LocatedRequest): Tags | undefined {
+  if (operation === 'RenameObject') return undefined
+  if (operation === 'CopyObject' && headers['x-amz-tagging-directive'] !== 'REPLACE') return undefined
+  const text = headers['x-amz-tagging']
   try {
     return text === undefined ? undefined : parseTagging(text)
   } catch {
