@@ -88,7 +88,7 @@ describe('rows', () => {
     const body = { kind: 'blobs' as const, blobs: [], manifest: Buffer.alloc(0) }
     const row = Buffer.from(encodeBlobs(new RowWriter(), body, name))
     const { crc32 } = await import('node:zlib')
-    row[0] = 2
+    row[0] = 99
     row.writeUInt32BE(crc32(row.subarray(0, -4), crc32(name)), row.length - 4)
     await refused((async () => decodeBlobs(row, name))(), 'META_FORMAT_NEWER')
   })
