@@ -9,7 +9,7 @@ const contextOf = (key: string) => ({
   algorithm: 'AES-256-GCM' as const,
 })
 /** How long the crypto engine may rely on what it knows of a key (services/crypto, LEASE_MS). */
-const LEASE_MS = 2_000
+const LEASE_MS = 900
 
 describe('aliases of master keys', () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>

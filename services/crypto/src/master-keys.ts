@@ -6,7 +6,7 @@ import { assertUsable, SERVER_KEY_ID } from '@coffer/kms'
  * How long what is known of a master key is relied on: the longest that new bucket keys may lag behind a rotation, and that
  * a disabled key may go on being used through a cached bucket key.
  */
-const LEASE_MS = 2000
+const LEASE_MS = 900
 /** While the KMS is away, what was last known of a key holds for as long as its bucket keys are cached. */
 const UNAVAILABLE_MS = 15 * 60 * 1000
 /** A KMS that takes longer to answer counts as away where something is known: requests don't wait for it in a queue. */
