@@ -98,8 +98,9 @@ export async function runService(name: RunnableService, configuration: Configura
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
   const ready = await service.start({ configuration, mesh, logger, cleanup, metrics })
   health.running(() => unreachable(mesh, service.needs))
+  const stopping = stopSignal()
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
-  const signal = await stopSignal()
+  const signal = await stopping
   health.stopping()
   logger.info({ signal }, 'stopping')
   // Before what the service stands on is closed.

@@ -100,10 +100,12 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
   if (configuration.healthAddress) await startHealth(configuration.healthAddress, parts)
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
+  // Before anybody is told that it is ready, and may tell it to stop.
+  const stopping = stopSignal()
   process.stdout.write(
     renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
   )
-  logger.info({ signal: await stopSignal() }, 'stopping')
+  logger.info({ signal: await stopping }, 'stopping')
 }
 
 interface ServerParts {
