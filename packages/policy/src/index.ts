@@ -17,6 +17,7 @@ export {
   parseTrustPolicy,
 } from './language/parse-policy.ts'
 export type { ContextValues } from './language/pattern.ts'
+export { isLike } from './language/pattern.ts'
 export type { Policy } from './language/policy.ts'
 export { PolicyReader } from './policy-reader.ts'
 export {

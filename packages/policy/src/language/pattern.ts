@@ -81,6 +81,11 @@ export class Pattern {
   }
 }
 
+/** Whether a text fits one with `*` and `?`, as StringLike has it (IAM User Guide, "String condition operators"); no variables. */
+export function isLike(candidate: string, text: string): boolean {
+  return new Pattern(text, { wildcards: true, variables: false }).matches(candidate, () => undefined)
+}
+
 /** What nearly all patterns are: a text, or one that ends with the one `*` that it has. */
 interface Simple {
   readonly text: string

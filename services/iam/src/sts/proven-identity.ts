@@ -1,4 +1,5 @@
 import { isCofferError } from '@coffer/errors'
+import { isLike } from '@coffer/policy'
 import { readPolicy } from '../actions/documents.ts'
 import type { Directory } from '../directory.ts'
 import { arnOf, type Role, type User } from '../entities.ts'
@@ -79,15 +80,6 @@ function targetsOf(rules: readonly IdentityRule[], values: Values): readonly str
 function fits(values: Values) {
   return ([key, patterns]: readonly [string, readonly string[]]) =>
     patterns.some((pattern) => (values[key] ?? []).some((value) => isLike(value, pattern)))
-}
-
-/** As StringLike: `*` is any text, `?` any character. */
-function isLike(value: string, pattern: string): boolean {
-  const source = pattern
-    .replaceAll(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.')
-  return new RegExp(`^${source}$`, 'su').test(value)
 }
 
 /** Undefined: its trust policy does not let them. */
