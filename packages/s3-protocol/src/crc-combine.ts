@@ -1,11 +1,13 @@
 import type { ChecksumAlgorithm } from './checksums.ts'
 import { s3Error } from './errors.ts'
 
+/** NVM Express NVM Command Set Specification, section 5.2.1.3.4, reflected: the lowest bit is the highest power. */
+export const CRC64NVME_POLYNOMIAL = 0x9a6c9329ac4bc9b5n
 /** Reflected polynomials: ISO 3309 (CRC-32), RFC 3720 section 12.1 (CRC-32C), NVM Express (CRC-64). */
 const CRCS: Readonly<Partial<Record<ChecksumAlgorithm, { readonly polynomial: bigint; readonly bits: number }>>> = {
   CRC32: { polynomial: 0xedb88320n, bits: 32 },
   CRC32C: { polynomial: 0x82f63b78n, bits: 32 },
-  CRC64NVME: { polynomial: 0x9a6c9329ac4bc9b5n, bits: 64 },
+  CRC64NVME: { polynomial: CRC64NVME_POLYNOMIAL, bits: 64 },
 }
 
 /**

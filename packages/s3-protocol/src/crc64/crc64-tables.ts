@@ -1,7 +1,5 @@
-import { multiplyCrc, powerOfX } from '../crc-combine.ts'
+import { multiplyCrc, CRC64NVME_POLYNOMIAL as POLYNOMIAL, powerOfX } from '../crc-combine.ts'
 
-/** NVM Express NVM Command Set Specification, section 5.2.1.3.4, reflected: the lowest bit is the highest power. */
-const POLYNOMIAL = 0x9a6c9329ac4bc9b5n
 const BITS = 64
 const BYTE_BITS = 8
 
