@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path'
 import { Secret } from '@coffer/crypto-core'
 import type { LoadEndpoint } from '@coffer/service-coffer/bench'
 import { freePort } from '../harness/free-port.ts'
+import { TICK_MS, ticksOf } from './process-ticks.ts'
 
 const CHECKOUT = resolve(import.meta.dirname, '../..')
 const ACCESS_KEY_ID = 'bench'
@@ -126,9 +127,6 @@ async function end(server: ChildProcess): Promise<void> {
 
 const PAGE_BYTES = 4096
 
-/** A tick is 10 ms on every Linux of today (sysconf(3), _SC_CLK_TCK is 100). */
-const TICK_MS = 10
-
 function residentOf(pid: number): number {
   return processesOf(pid).reduce((sum, name) => sum + residentPagesOf(name) * PAGE_BYTES, 0)
 }
@@ -142,17 +140,6 @@ function processesOf(pid: number): string[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .filter((name) => Number(name) === pid || parentOf(name) === pid)
-}
-
-function ticksOf(pid: string): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // Counted after the name, which may hold spaces: utime and stime are the 12th and 13th.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  } catch {
-    return 0
-  }
 }
 
 function parentOf(pid: string): number {

@@ -13,12 +13,12 @@ import type { ClientTarget } from '../harness/s3.ts'
 import { temporaryDirectory } from '../harness/start-server.ts'
 import { startMesh } from '../mesh/mesh-processes.ts'
 import { startNats } from '../mesh/nats-server.ts'
+import { TICK_MS, ticksOf } from './process-ticks.ts'
 
 const REQUESTS = Number(process.argv[3] ?? 3_000)
 const CONNECTIONS = 16
 const BODY = Buffer.alloc(4_096, 1)
-/** `getconf CLK_TCK`: 100 everywhere on Linux. */
-const TICK_US = 10_000
+const TICK_US = TICK_MS * 1000
 
 const directory = temporaryDirectory('mesh-stages')
 const programs = { nats: findProgram('nats-server') ?? '', openssl: findProgram('openssl') ?? '' }
@@ -70,17 +70,6 @@ function processorTimes(): Map<string, number> {
   const own = [...mesh.groups].map(([name, group]) => [name, ticksOf(group.pid) * TICK_US] as const)
   const server = postgres && [['PostgreSQL', ticksOfPostgres(postgres) * TICK_US] as const]
   return new Map([...own, ['NATS', ticksOf(nats.group.pid) * TICK_US], ...(server ?? [])])
-}
-
-/** User and system time of a process. Source: proc(5), /proc/pid/stat, fields 14 and 15. */
-function ticksOf(pid: number): number {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return Number(fields[11]) + Number(fields[12])
-  } catch {
-    return 0
-  }
 }
 
 /** Of all processes of the server: each connection has one, whose parent listens on the port. */
