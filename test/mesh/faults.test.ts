@@ -20,7 +20,8 @@ import { openIssuedKeys } from './issued-keys.ts'
 
 /** From when whatever failed is there again. */
 const RECOVERY_MS_MAX = 10_000
-const PARTITION_MS = 6_000
+/** Long enough for the connection to be given up, and for the next one to be stuck in its making. */
+const PARTITION_MS = 10_000
 /** Ten seconds of work. */
 const JOB_OBJECTS = 80
 const CHECKS_AT_ONCE = 16

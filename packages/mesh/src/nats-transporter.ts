@@ -10,6 +10,8 @@ import { reachNats } from './reach-nats.ts'
 /** A connection that the network has forgotten, without a word, is given up in this time and as many again. */
 const PING_INTERVAL_MS = 1_500
 const PINGS_UNANSWERED_MAX = 2
+/** The same holds for a connection that is being made: the client's own limit is 20 s. */
+const CONNECT_TIMEOUT_MS = 3_000
 
 /** Moleculer's transporter for NATS, which carries messages of any size: a listing of long names does not fit into one. */
 export class NatsTransporter extends Transporters.NATS {
@@ -61,5 +63,6 @@ function natsConnectionOptions(nats: NatsOptions): ConnectionOptions {
     reconnectTimeWait: 250,
     pingInterval: PING_INTERVAL_MS,
     maxPingOut: PINGS_UNANSWERED_MAX,
+    timeout: CONNECT_TIMEOUT_MS,
   }
 }
