@@ -13,6 +13,7 @@ import type { LifecycleReport } from '@coffer/contracts'
 import type { Job } from '@coffer/job-queue'
 import { afterAll, afterEach, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
+import { untilPassIsOver } from '../harness/lifecycle.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { startClassStores } from './class-stores.ts'
 
@@ -22,6 +23,7 @@ const PAST = new Date(Date.UTC(2020, 0, 1))
 
 const stores = await startClassStores({ workers: 2 })
 const { server } = stores
+await untilPassIsOver(server)
 let s3 = s3Client(server)
 const buckets: string[] = []
 

@@ -13,6 +13,7 @@ import type { Job } from '@coffer/job-queue'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
+import { untilPassIsOver } from '../harness/lifecycle.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { temporaryDirectory } from '../harness/start-server.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
@@ -65,6 +66,7 @@ describeWithPrograms('storage classes in a mesh', ['nats-server', 'openssl'], (p
     }
     expect(await classes()).toEqual(['a STANDARD_IA', 'b STANDARD'])
     await assertReadable()
+    await untilPassIsOver(mesh)
     const Transitions: LifecycleRule['Transitions'] = [{ Date: PAST, StorageClass: 'GLACIER_IR' }]
     const Rules: LifecycleRule[] = [{ ID: 'r', Status: 'Enabled', Filter: {}, Transitions }]
     await one.send(new PutBucketLifecycleConfigurationCommand({ Bucket, LifecycleConfiguration: { Rules } }))

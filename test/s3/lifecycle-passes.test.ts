@@ -8,10 +8,12 @@ import type { LifecycleReport } from '@coffer/contracts'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
 import { describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
+import { untilPassIsOver } from '../harness/lifecycle.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 
 const server = await serverForSuite({ workers: 1 })
+await untilPassIsOver(server)
 const PAST = new Date(Date.UTC(2020, 0, 1))
 const HALF_A_YEAR_MS = 183 * 86_400_000
 const WAIT_MS = 15_000

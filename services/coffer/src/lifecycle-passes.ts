@@ -13,6 +13,9 @@ const KEEP_EVERY_MS = 2_000
 /** Of one turn, in the log. */
 const FAILURES_TOLD_MAX = 20
 
+/** Told once a day: nothing is applied unasked until tomorrow. */
+const PASS_ENDED = 'the lifecycle rules of today are applied'
+
 interface Pass {
   readonly format: typeof FORMAT
   readonly startedAt: number
@@ -60,8 +63,10 @@ export class LifecyclePasses {
         areTransitionsAsked = true
         await haveTransitionsMade(this.#mesh)
       }
-      if (step.next === undefined)
-        return await this.#keep({ format: FORMAT, startedAt: pass.startedAt, hasEnded: true })
+      if (step.next === undefined) {
+        await this.#keep({ format: FORMAT, startedAt: pass.startedAt, hasEnded: true })
+        return this.#logger.info(PASS_ENDED)
+      }
       position = step.next
       const isOver = isStopped() || this.#now() >= endAt
       if (isOver || this.#now() - keptAt >= KEEP_EVERY_MS) {
