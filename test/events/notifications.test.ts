@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   CompleteMultipartUploadCommand,
@@ -37,9 +37,12 @@ const eventsFile = join(directory, 'events.json')
 const hook = { ...other, url: receiver.url }
 mkdirSync(join(directory, 'node_modules'))
 symlinkSync(join(import.meta.dirname, 'example-target'), join(directory, 'node_modules/example-target'))
+symlinkSync(join(import.meta.dirname, 'hanging-target'), join(directory, 'node_modules/hanging-target'))
 const lines = join(directory, 'lines')
 const example = { type: 'example-target', file: lines }
-writeFileSync(eventsFile, JSON.stringify({ attemptsMax: 2, targets: { hook, away: other, example } }))
+const [hangs, hungLines] = [join(directory, 'hangs'), join(directory, 'hung-lines')]
+const hanging = { type: 'hanging-target', file: hungLines, hangs, timeoutMs: 200 }
+writeFileSync(eventsFile, JSON.stringify({ attemptsMax: 2, targets: { hook, away: other, example, hanging } }))
 const server = await serverForSuite({ env: { COFFER_EVENTS_FILE: eventsFile } })
 const s3 = s3Client(server)
 const HOOK = 'arn:aws:sqs:us-east-1:000000000000:hook'
@@ -294,6 +297,38 @@ describe('events', () => {
       (listed) => listed.length > 0,
     )
     expect(dead).toMatchObject([{ bucket, key: 'k.refused', note: 'refused 2 times: EVENT_TARGET_REFUSED' }])
+  })
+
+  it('are sent again to a package that does not settle them in time, whatever it settles them with later', async () => {
+    const bucket = await newBucket(s3)
+    const QueueArn = 'arn:aws:sqs:us-east-1:000000000000:hanging'
+    writeFileSync(hangs, '')
+    await configure(bucket, { QueueConfigurations: [{ QueueArn, Events: ['s3:ObjectCreated:*'] }] })
+    for (const Key of ['a', 'b', 'c']) await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+    const told = () => readFileSync(hungLines, 'utf8').split('\n').slice(0, -1)
+    const status = await eventually(
+      async () => (await events<EventTargetStatus[]>('status')).find(({ target }) => target === 'hanging'),
+      (one) => (one?.relay?.failure?.attempts ?? 0) > 1,
+    )
+    expect(status).toMatchObject({ waitingCount: 4, deadLetterCount: 0, relay: { state: 'waiting' } })
+    expect(status?.relay?.failure?.reason).toBe('EVENT_TARGET_UNAVAILABLE (no answer in 200 ms)')
+    rmSync(hangs)
+    type Line = { readonly body?: { readonly Records?: S3Record[] } }
+    const keysTaken = () => {
+      const records = told().flatMap((line) => (JSON.parse(line) as Line).body?.Records ?? [])
+      return new Set(records.map(({ s3: { object } }) => object.key))
+    }
+    const taken = await eventually(
+      async () => keysTaken(),
+      ({ size }) => size >= 3,
+    )
+    expect(taken).toEqual(new Set(['a', 'b', 'c']))
+    const after = await eventually(
+      async () => (await events<EventTargetStatus[]>('status')).find(({ target }) => target === 'hanging'),
+      (one) => one?.waitingCount === 0,
+    )
+    // What was settled too late, with a refusal, has cost no message.
+    expect(after).toMatchObject({ waitingCount: 0, deadLetterCount: 0, droppedCount: 0 })
   })
 
   it('wait for a target that is away, and its lag is told', async () => {

@@ -21,7 +21,8 @@ export interface EventTarget {
    * Resolves when the other side has acknowledged the message; else rejects with an Error that has a `code`, and may have a word
    * for the operator in `details.reason`. EVENT_TARGET_UNAVAILABLE, or any other: to be tried again, also with other
    * messages; EVENT_TARGET_REFUSED: this message is not taken. Called for several messages at once; messages of one object
-   * key come one after the other. Settles within the target's time limit.
+   * key come one after the other. Settles within the target's time limit: what a third party's target has not settled by then counts
+   * as EVENT_TARGET_UNAVAILABLE, whatever it settles with later.
    */
   send(message: EventMessage): Promise<void>
   close(): Promise<void>

@@ -1,6 +1,13 @@
 import { readConfigFile } from '@coffer/config'
 import { isCofferError } from '@coffer/errors'
-import type { EventTarget, EventTargetPlugin } from '@coffer/event-targets'
+import {
+  type EventTarget,
+  type EventTargetPlugin,
+  SEND_TIMEOUT_MS_DEFAULT,
+  SettledTooLate,
+  settledWithin,
+  withDeadline,
+} from '@coffer/event-targets'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
 import { loadPlugin } from './load-plugin.ts'
@@ -41,6 +48,8 @@ const EventsConfiguration = z.strictObject({
         type: z.string().min(1),
         /** Whose buckets may use it; absent: all accounts'. */
         accounts: z.array(z.string().regex(/^\d{12}$/, 'the 12 digits of an account')).optional(),
+        /** How long a message may take, as the built-in types have it too. */
+        timeoutMs: z.number().int().min(100).max(60_000).optional(),
       }),
     )
     .default({}),
@@ -93,22 +102,41 @@ function configurationOf(eventsFile: string | undefined): z.infer<typeof EventsC
   return parsed.data
 }
 
-async function open(
-  eventsFile: string,
-  name: string,
-  type: string,
-  settings: Readonly<Record<string, unknown>>,
-): Promise<EventTarget> {
+type Settings = Readonly<Record<string, unknown>>
+
+async function open(eventsFile: string, name: string, type: string, settings: Settings): Promise<EventTarget> {
   const plugin = await load(eventsFile, name, type)
-  const options = plugin.options.safeParse(settings)
+  const isOurs = BUILT_IN[type] !== undefined
+  const options = plugin.options.safeParse(isOurs ? settings : settingsFor(plugin, settings))
   if (!options.success) throw invalid(eventsFile, `targets.${name}: ${messagesOf(options.error)}`)
   try {
-    return await plugin.open(options.data, { name })
+    const opening = plugin.open(options.data, { name })
+    if (isOurs) return await opening
+    const { timeoutMs = SEND_TIMEOUT_MS_DEFAULT } = settings as { timeoutMs?: number }
+    return withDeadline(await openedWithin(opening, eventsFile, name, timeoutMs), timeoutMs)
   } catch (cause) {
     if (!isCofferError(cause)) throw cause
     const path = typeof cause.details.path === 'string' ? ` ${cause.details.path}` : ''
     throw invalid(eventsFile, `targets.${name}: ${cause.message}${path}`, cause)
   }
+}
+
+/** A third party's target is held to `timeoutMs` whether it knows such an option or not. */
+function settingsFor(plugin: EventTargetPlugin, settings: Settings): Settings {
+  const { timeoutMs: _, ...others } = settings
+  return plugin.options.safeParse(settings).success ? settings : others
+}
+
+async function openedWithin(
+  opening: Promise<EventTarget>,
+  eventsFile: string,
+  name: string,
+  timeoutMs: number,
+): Promise<EventTarget> {
+  return await settledWithin(opening, timeoutMs).catch((cause: unknown) => {
+    if (!(cause instanceof SettledTooLate)) throw cause
+    throw invalid(eventsFile, `targets.${name}: its package has not opened it in ${timeoutMs} ms`, cause)
+  })
 }
 
 async function load(eventsFile: string, name: string, type: string): Promise<EventTargetPlugin> {
