@@ -33,6 +33,8 @@ export function compatibilityPage(): string {
     `Every call of the S3 API that concerns buckets and objects: ${answered} of ${OPERATION_NAMES.length} are answered in full. *Unset*: Coffer`,
     'has no such configuration, and says what AWS says of a bucket on which nobody set one. *No*: NotImplemented (501). The tests are those',
     'files that make the call; what ceph/s3-tests says is in [s3-conformance.md](s3-conformance.md), how Coffer differs from AWS too.',
+    'Of what the SDK of AWS knows only ListDirectoryBuckets (there are no directory buckets) and WriteGetObjectResponse (of S3 Object Lambda) are',
+    'missing. Why there is no S3 Select: [decisions/0017](decisions/0017-no-s3-select.md).',
     '',
     '| call | supported | tests |',
     '| --- | --- | --- |',

@@ -42,7 +42,7 @@ describe('buckets', () => {
     const bucket = await newBucket(s3)
     const head = await s3.send(new HeadBucketCommand({ Bucket: bucket }))
     expect(head.$metadata.httpStatusCode).toBe(200)
-    expect(head.BucketRegion).toBe('us-east-1')
+    expect([head.BucketRegion, head.AccessPointAlias]).toEqual(['us-east-1', false])
     const location = await s3.send(new GetBucketLocationCommand({ Bucket: bucket }))
     expect(location.LocationConstraint ?? '').toBe('')
     const list = await s3.send(new ListBucketsCommand({}))

@@ -172,6 +172,19 @@ describe('multipart uploads', () => {
     expect(await failureOf(s3.send(new AbortMultipartUploadCommand(upload)))).toEqual(gone)
   })
 
+  it('are aborted only if they began when the client says, where it says so', async () => {
+    const upload = await create('aborted-if')
+    const { Uploads = [] } = await s3.send(new ListMultipartUploadsCommand({ Bucket: bucket, Prefix: 'aborted-if' }))
+    const initiated = Uploads[0]?.Initiated as Date
+    const abort = (IfMatchInitiatedTime: Date) =>
+      s3.send(new AbortMultipartUploadCommand({ ...upload, IfMatchInitiatedTime }))
+    const refused = { code: 'PreconditionFailed', status: 412 }
+    expect(await failureOf(abort(new Date(initiated.getTime() - 1000)))).toEqual(refused)
+    await part(upload, 1, 'still there')
+    await abort(initiated)
+    expect(await failureOf(part(upload, 2, 'x'))).toEqual({ code: 'NoSuchUpload', status: 404 })
+  })
+
   it('belong to their key', async () => {
     const upload = await create('this-key')
     expect(await failureOf(part({ ...upload, Key: 'other-key' }, 1, 'x'))).toEqual({

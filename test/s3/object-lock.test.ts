@@ -204,6 +204,29 @@ describe('retention', () => {
   })
 })
 
+describe('an event hold, which is not available,', () => {
+  it('is refused wherever it is asked for, so that nobody relies on it', async () => {
+    const Bucket = await lockBucket()
+    const VersionId = await put(Bucket, 'k')
+    const refused = { code: 'NotImplemented', status: 501 }
+    expect(await failureOf(put(Bucket, 'held', { ObjectLockEventHold: 'ON' }))).toEqual(refused)
+    const begun = new CreateMultipartUploadCommand({ Bucket, Key: 'held', ObjectLockEventHoldDurationDays: 1 })
+    expect(await failureOf(s3.send(begun))).toEqual(refused)
+    expect(await failureOf(retain(Bucket, VersionId, { EventHold: 'ON', EventHoldDuration: { Days: 1 } }))).toEqual(
+      refused,
+    )
+    const byDefault = new PutObjectLockConfigurationCommand({
+      Bucket,
+      ObjectLockConfiguration: {
+        ObjectLockEnabled: 'Enabled',
+        Rule: { DefaultRetention: { DefaultEventHold: { Days: 1 } } },
+      },
+    })
+    expect(await failureOf(s3.send(byDefault))).toEqual(refused)
+    expect(await failureOf(head(Bucket, undefined, 'held'))).toMatchObject({ status: 404 })
+  })
+})
+
 describe('a legal hold', () => {
   it('is switched on and off, beside retention', async () => {
     const Bucket = await lockBucket()

@@ -177,6 +177,18 @@ describe('calls about metadata tables and annotations', () => {
   })
 })
 
+describe('a namespace of an account for the name of a new bucket', () => {
+  it('is refused, and the one for all is what there is', async () => {
+    const path = `/in-a-namespace-${Bucket.slice(-8)}`
+    const create = (namespace: string) =>
+      sendSigned(server, { method: 'PUT', path, headers: { 'x-amz-bucket-namespace': namespace } })
+    expect(await create('account-regional')).toMatchObject(NOT_IMPLEMENTED)
+    expect(await create('elsewhere')).toMatchObject({ status: 400, code: 'InvalidArgument' })
+    expect(await failureOf(s3.send(new HeadBucketCommand({ Bucket: path.slice(1) })))).toMatchObject({ status: 404 })
+    expect(await create('global')).toMatchObject({ status: 200 })
+  })
+})
+
 describe('calls on objects that have nothing to act upon', () => {
   it('a restore of what is not archived is InvalidObjectState, of nothing NoSuchKey', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'warm', Body: 'v' }))
@@ -185,10 +197,14 @@ describe('calls on objects that have nothing to act upon', () => {
     expect(await failureOf(restore('absent'))).toEqual({ code: 'NoSuchKey', status: 404 })
   })
 
-  it('torrents and S3 Select are not implemented', async () => {
+  it('torrents are not implemented', async () => {
+    const torrent = new GetObjectTorrentCommand({ Bucket, Key: 'any' })
+    expect(await failureOf(s3.send(torrent))).toEqual(NOT_IMPLEMENTED)
+  })
+
+  it('S3 Select is not implemented (decisions/0017), says what there is instead, and never overwrites the object', async () => {
     await s3.send(new PutObjectCommand({ Bucket, Key: 'table', Body: 'a,b' }))
     const object = { Bucket, Key: 'table' }
-    expect(await failureOf(s3.send(new GetObjectTorrentCommand(object)))).toEqual(NOT_IMPLEMENTED)
     const select = new SelectObjectContentCommand({
       ...object,
       Expression: 'SELECT * FROM S3Object',
@@ -196,6 +212,11 @@ describe('calls on objects that have nothing to act upon', () => {
       InputSerialization: { CSV: {} },
       OutputSerialization: { CSV: {} },
     })
+    await expect(s3.send(select)).rejects.toThrow('GetObject reads ranges')
     expect(await failureOf(s3.send(select))).toEqual(NOT_IMPLEMENTED)
+    const query = { select: '', 'select-type': '2' }
+    const raw = await sendSigned(server, { method: 'POST', path: `/${Bucket}/table`, query, body: 'not even XML' })
+    expect(raw).toMatchObject(NOT_IMPLEMENTED)
+    expect((await bytesOf(await s3.send(new GetObjectCommand(object)))).toString()).toBe('a,b')
   })
 })

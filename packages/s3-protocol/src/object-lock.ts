@@ -34,6 +34,8 @@ const MODE = 'x-amz-object-lock-mode'
 const RETAIN_UNTIL = 'x-amz-object-lock-retain-until-date'
 const LEGAL_HOLD = 'x-amz-object-lock-legal-hold'
 const BYPASS = 'x-amz-bypass-governance-retention'
+const EVENT_HOLD = 'x-amz-object-lock-event-hold'
+const EVENT_HOLD_HEADERS = [EVENT_HOLD, `${EVENT_HOLD}-duration-days`, `${EVENT_HOLD}-duration-years`]
 const SECOND_MS = 1000
 const DAY_MS = 86_400_000
 
@@ -41,8 +43,9 @@ export function isRetentionMode(text: string | undefined): text is RetentionMode
   return text === 'GOVERNANCE' || text === 'COMPLIANCE'
 }
 
-/** The lock that a write asks for; undefined: none. InvalidArgument. */
+/** The lock that a write asks for; undefined: none. InvalidArgument; NotImplemented for an event hold. */
 export function parseObjectLockHeaders(headers: Headers, nowMs: number): ObjectLock | undefined {
+  if (EVENT_HOLD_HEADERS.some((name) => headers[name] !== undefined)) throw noEventHold()
   const mode = headers[MODE]
   const until = headers[RETAIN_UNTIL]
   const legalHold = headers[LEGAL_HOLD]
@@ -67,6 +70,13 @@ function parseRetentionHeaders(mode: string | undefined, until: string | undefin
   }
   assertInFuture(retainUntilAt, until, nowMs)
   return { mode, retainUntilAt }
+}
+
+/** A hold that is not kept must not be taken: who asks for it relies on it. */
+export function noEventHold() {
+  return s3Error('NotImplemented', {
+    message: 'Event holds are not available on this server. Legal holds are, until they are taken away.',
+  })
 }
 
 /** ISO 8601 in UTC; a fraction counts as the next whole second: nothing is held shorter than was asked for. */

@@ -4,6 +4,7 @@ import {
   type DefaultRetention,
   isRetentionMode,
   type LegalHold,
+  noEventHold,
   type ObjectLockConfiguration,
   parseRetainUntil,
   type Retention,
@@ -16,7 +17,7 @@ import { element, xmlDocument } from './write-xml.ts'
 const RETENTION_DAYS_MAX = 36_500
 const RETENTION_YEARS_MAX = 100
 
-/** PutObjectLockConfiguration. MalformedXML, InvalidArgument. */
+/** PutObjectLockConfiguration. MalformedXML, InvalidArgument; NotImplemented for an event hold. */
 export function parseObjectLockConfiguration(bytes: Uint8Array): ObjectLockConfiguration {
   const root = parseXml(bytes, 'ObjectLockConfiguration')
   knownChildren(root, ['ObjectLockEnabled', 'Rule'])
@@ -30,6 +31,7 @@ export function parseObjectLockConfiguration(bytes: Uint8Array): ObjectLockConfi
 }
 
 function parseDefaultRetention(byDefault: XmlElement): DefaultRetention {
+  if (findChild(byDefault, 'DefaultEventHold') !== undefined) throw noEventHold()
   knownChildren(byDefault, ['Mode', 'Days', 'Years'])
   const mode = parseMode(byDefault)
   const days = findText(byDefault, 'Days')
@@ -56,9 +58,13 @@ function parseMode(parent: XmlElement): RetentionMode {
   return mode
 }
 
-/** PutObjectRetention; undefined: an empty document, which takes the retention away. MalformedXML, InvalidArgument. */
+/**
+ * PutObjectRetention; undefined: an empty document, which takes the retention away. MalformedXML, InvalidArgument; NotImplemented for
+ * an event hold.
+ */
 export function parseRetention(bytes: Uint8Array, nowMs: number): Retention | undefined {
   const root = parseXml(bytes, 'Retention')
+  if (findChild(root, 'EventHold') ?? findChild(root, 'EventHoldDuration')) throw noEventHold()
   knownChildren(root, ['Mode', 'RetainUntilDate'])
   if (root.children.length === 0) return undefined
   const mode = parseMode(root)

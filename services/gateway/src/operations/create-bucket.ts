@@ -6,6 +6,7 @@ import {
   assertBucketName,
   type Grant,
   grantsOfCanned,
+  invalidArgument,
   isPublicGrant,
   type ObjectOwnership,
   parseAclHeaders,
@@ -31,6 +32,7 @@ const LEGACY_REGION = 'us-east-1'
 export const createBucket: Operation = async (request, context) => {
   const name = request.parsed.bucket
   assertBucketName(name)
+  assertGlobalNamespace(request.parsed.headers['x-amz-bucket-namespace'])
   const { region, blockedEncryptionTypes: blocked, blocksPublicAccess } = context.options
   const { locationConstraint: location = region, tags } = await configurationOf(request)
   if (location !== region)
@@ -73,6 +75,13 @@ function assertMayConfigure(request: AuthorizedRequest, hasTags: boolean): void 
     assertAlsoAllowed(request, 's3:PutBucketVersioning')
   }
   if (hasTags) assertAlsoAllowed(request, 's3:TagResource')
+}
+
+/** S3 User Guide, "Namespaces for general purpose buckets": names that are an account's own are not kept for it here. */
+function assertGlobalNamespace(wanted: string | undefined): void {
+  if (wanted === undefined || wanted === 'global') return
+  if (wanted !== 'account-regional') throw invalidArgument('x-amz-bucket-namespace', wanted.slice(0, 64), '')
+  throw s3Error('NotImplemented', { message: 'Namespaces of accounts are not available: all names are global here.' })
 }
 
 async function configurationOf(request: AuthorizedRequest): Promise<ReturnType<typeof parseCreateBucketConfiguration>> {
