@@ -8,10 +8,10 @@ import { cofferJson } from '../harness/coffer-command.ts'
 import { startPostgres } from '../harness/postgres-server.ts'
 import { startRedis } from '../harness/redis-server.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
-import { temporaryDirectory } from '../harness/start-server.ts'
+import { REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
 import { startFaultyLink } from './faulty-link.ts'
 import { LoadUnderFaults } from './load-under-faults.ts'
-import { startMesh } from './mesh-processes.ts'
+import { type MeshPlan, startMesh } from './mesh-processes.ts'
 import { captureAll, startNats } from './nats-server.ts'
 
 export const FAULT_PROGRAMS = ['nats-server', 'openssl', 'redis-server', 'faketime'] as const
@@ -30,6 +30,7 @@ export type FaultMesh = Awaited<ReturnType<typeof startFaultMesh>>
 export async function startFaultMesh(
   programs: Record<(typeof FAULT_PROGRAMS)[number], string>,
   auditDirectory: string,
+  plan: Pick<MeshPlan, 'repository'> = {},
 ) {
   const directory = temporaryDirectory('mesh-faults')
   const redisPassword = randomBytes(16).toString('hex')
@@ -45,6 +46,13 @@ export async function startFaultMesh(
   const captures = [await captureAll(firstNats)]
   const feel = (mood: 'well' | 'slow' | 'hanging') => writeFileSync(join(directory, 'mood'), mood)
   feel('well')
+  const useConnectorOf = (repository: string) => {
+    const link = join(directory, 'node_modules/example-kms')
+    rmSync(link, { force: true })
+    symlinkSync(join(repository, 'test/kms/example-kms'), link)
+  }
+  mkdirSync(join(directory, 'node_modules'))
+  useConnectorOf(plan.repository ?? REPOSITORY)
   const files = writeFiles(directory, { redisPassword, streamUrl: stream.url, auditDirectory })
   const settings = {
     COFFER_METADATA_URL: postgres.url,
@@ -59,7 +67,11 @@ export async function startFaultMesh(
     COFFER_AUDIT: 'all',
     COFFER_AUDIT_FILE: files.audit,
   }
-  const mesh = await startMesh(firstNats, directory, settings, { more: ['events'], of: { 'gateway 1': ofFirst } })
+  const mesh = await startMesh(firstNats, directory, settings, {
+    ...plan,
+    more: ['events'],
+    of: { 'gateway 1': ofFirst },
+  })
   const gateways = mesh.gateways.map((gateway) => s3Client(gateway)) as [S3Client, S3Client]
   const buckets = await makeBuckets(gateways[0])
   await cofferJson(mesh, ['key', 'create', OUTSIDE_KEY])
@@ -79,6 +91,8 @@ export async function startFaultMesh(
     link,
     /** How the KMS of {@link OUTSIDE_KEY} behaves from now on. */
     feel,
+    /** The package of that KMS, which stands on the libraries of the process that it is loaded into. */
+    useConnectorOf,
     nats: () => nats,
     async restartNats() {
       await nats.group.kill('SIGKILL')
@@ -109,8 +123,6 @@ function writeFiles(
   directory: string,
   facts: { redisPassword: string; streamUrl: string; auditDirectory: string },
 ): Record<'kms' | 'events' | 'audit' | 'redisPassword', string> {
-  mkdirSync(join(directory, 'node_modules'))
-  symlinkSync(join(import.meta.dirname, '../kms/example-kms'), join(directory, 'node_modules/example-kms'))
   writeFileSync(join(directory, 'seed'), randomBytes(32))
   const write = (name: string, text: string): string => {
     const path = join(directory, name)

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { coffer } from '../harness/coffer-command.ts'
 import { freePort } from '../harness/free-port.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
@@ -28,6 +28,8 @@ export interface MeshPlan {
   readonly more?: readonly string[]
   /** Settings of one process, by its name: `gateway 1`, `kms`. */
   readonly of?: Readonly<Record<string, Readonly<Record<string, string>>>>
+  /** The checkout whose code the first processes run. Default: this one, which those of `replace` always run. */
+  readonly repository?: string
 }
 
 /** Two gateways and one of each other service, each a process of its own, over one data directory and one NATS server. */
@@ -35,7 +37,7 @@ export async function startMesh(
   nats: NatsServer,
   directory: string,
   settings: Readonly<Record<string, string>> = {},
-  { more = [], of = {} }: MeshPlan = {},
+  { more = [], of = {}, repository = REPOSITORY }: MeshPlan = {},
 ): Promise<MeshProcesses> {
   const { stdout: meshKey } = await coffer(['mesh-key'], cleanEnvironment({}))
   const meshKeyFile = join(directory, 'mesh.key')
@@ -58,14 +60,14 @@ export async function startMesh(
   const healthAddresses = new Map<string, string>()
   const settingsOf = new Map<string, Record<string, string>>()
   let earlierLogs = ''
-  const start = async (name: string, own: Readonly<Record<string, string>> = {}): Promise<void> => {
+  const start = async (name: string, own: Readonly<Record<string, string>> = {}, cwd = repository): Promise<void> => {
     const [service = ''] = name.split(' ')
     const health = `127.0.0.1:${await freePort()}`
     healthAddresses.set(name, health)
     settingsOf.set(name, { ...of[name], ...own })
     const environment = { ...env, ...settingsOf.get(name), COFFER_HEALTH_ADDRESS: health }
-    const args = [COFFER, 'service', service]
-    groups.set(name, startGroup(process.execPath, args, { env: environment, cwd: REPOSITORY }))
+    const args = [join(cwd, relative(REPOSITORY, COFFER)), 'service', service]
+    groups.set(name, startGroup(process.execPath, args, { env: environment, cwd }))
   }
   for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service)
   await untilReady(groups)
@@ -86,7 +88,7 @@ export async function startMesh(
     meshKey: meshKey.trim(),
     async replace(name, own = {}) {
       earlierLogs += `--- ${name}, before\n${groups.get(name)?.logs()}\n`
-      await start(name, { ...settingsOf.get(name), ...own })
+      await start(name, { ...settingsOf.get(name), ...own }, REPOSITORY)
       await untilReady(new Map([...groups].filter(([other]) => other === name)))
     },
     logs: () => earlierLogs + [...groups].map(([name, group]) => `--- ${name}\n${group.logs()}`).join('\n'),
