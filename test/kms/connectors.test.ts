@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
@@ -9,6 +9,7 @@ import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { installExampleKms } from './install-example.ts'
 
 type Mood = 'well' | 'away' | 'hanging' | 'rubbish' | 'wrong-key'
 
@@ -17,8 +18,7 @@ const LEASE_MS = 2_500
 const RECOVERY_MS = 6_000
 
 const directory = temporaryDirectory('kms')
-mkdirSync(join(directory, 'node_modules'))
-symlinkSync(join(import.meta.dirname, './example-kms'), join(directory, 'node_modules/example-kms'))
+installExampleKms(directory)
 const kmsFile = join(directory, 'kms.yaml')
 writeFileSync(
   kmsFile,
