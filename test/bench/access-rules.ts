@@ -86,7 +86,7 @@ async function setRules(bucket: string): Promise<void> {
     deny('s3:Get*', { DateGreaterThan: { 'aws:CurrentTime': '2099-01-01T00:00:00Z' } }),
     {
       Effect: 'Allow',
-      Principal: { AWS: '111122223333' },
+      Principal: { Federated: 'ldap.coffer' },
       Action: 's3:GetObject',
       Resource: `arn:aws:s3:::${bucket}/*`,
     },

@@ -5,6 +5,7 @@ import { afterAll, expect, it } from 'vitest'
 import { run, runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { cleanEnvironment, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { iam } from '../iam/query-api.ts'
 
 const TIMEOUT_MS = 120_000
 
@@ -47,6 +48,7 @@ describeWithPrograms('the AWS command line', ['aws'], ({ aws }) => {
       const grantee = (await kms('describe-key', '--key-id', keyId)).KeyMetadata.AWSAccountId
       const whom = ['--grantee-principal', `arn:aws:iam::${grantee}:user/ann`, '--operations', 'Decrypt', 'DescribeKey']
       const constraints = ['--constraints', 'EncryptionContextSubset={tenant=a}']
+      await iam(server, 'CreateUser', { UserName: 'ann' })
       const grant = await kms('create-grant', '--key-id', keyId, ...whom, ...constraints, '--name', 'by-hand')
       expect((await kms('list-grants', '--key-id', keyId)).Grants).toMatchObject([
         { GrantId: grant.GrantId, Name: 'by-hand', Constraints: { EncryptionContextSubset: { tenant: 'a' } } },

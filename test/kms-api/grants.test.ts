@@ -260,6 +260,8 @@ describe('CreateGrant', () => {
   it.each([
     [{ GranteePrincipal: 'ann' }, 'InvalidArnException'],
     [{ GranteePrincipal: 'arn:aws:s3:::bucket' }, 'InvalidArnException'],
+    [{ GranteePrincipal: 'arn:aws:iam::000000000000:user/ann' }, 'InvalidArnException'],
+    [{ RetiringPrincipal: 'arn:aws:iam::000000000000:root' }, 'InvalidArnException'],
     [{ GranteePrincipal: '*' }, 'ValidationException'],
     [{ GranteePrincipal: undefined }, 'ValidationException'],
     [{ Operations: ['Sign'] }, 'ValidationException'],
@@ -329,7 +331,12 @@ describe('CreateGrant', () => {
 describe('grants', () => {
   it('are listed by key, by grantee and by id, page by page, and by who may retire them', async () => {
     const { KeyMetadata } = await kms.send(new CreateKeyCommand({}))
-    const listed = { KeyId: KeyMetadata?.KeyId, RetiringPrincipal: userArn('clerk'), Operations: ['Decrypt' as const] }
+    await newUser(server, 'registrar')
+    const listed = {
+      KeyId: KeyMetadata?.KeyId,
+      RetiringPrincipal: userArn('registrar'),
+      Operations: ['Decrypt' as const],
+    }
     const made: (string | undefined)[] = []
     for (const name of ['ann', 'ann', 'bob']) {
       made.push((await grant(['Decrypt'], { ...listed, GranteePrincipal: userArn(name) })).GrantId)
@@ -345,11 +352,11 @@ describe('grants', () => {
     const ofId = await kms.send(new ListGrantsCommand({ KeyId: listed.KeyId, GrantId: made[0] }))
     expect(ofId.Grants).toMatchObject([{ GrantId: made[0], GranteePrincipal: userArn('ann') }])
     const retirable = async (Limit: number, Marker?: string) =>
-      await kms.send(new ListRetirableGrantsCommand({ RetiringPrincipal: userArn('clerk'), Limit, Marker }))
+      await kms.send(new ListRetirableGrantsCommand({ RetiringPrincipal: userArn('registrar'), Limit, Marker }))
     const page = await retirable(2)
     const lastPage = await retirable(2, page.NextMarker)
     expect([page.Grants?.length, lastPage.Grants?.length, lastPage.Truncated]).toEqual([2, 1, false])
-    const theirs = new ListRetirableGrantsCommand({ RetiringPrincipal: userArn('clerk') })
+    const theirs = new ListRetirableGrantsCommand({ RetiringPrincipal: userArn('registrar') })
     expect(await outcomeOf(neighbour.send(theirs))).toBe('AccessDeniedException')
     const shown = await cofferJson<{ grantId: string }[]>(server, ['key', 'grant', 'list', listed.KeyId ?? ''])
     expect(shown.map(({ grantId }) => grantId).sort()).toEqual([...made].sort())

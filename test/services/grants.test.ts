@@ -38,6 +38,22 @@ describe('grants of master keys', () => {
     await expect(kms.removeGrant('blue', grant.grantId)).rejects.toMatchObject({ code: 'KMS_GRANT_NOT_FOUND' })
   })
 
+  it('to a unique id are found by it and not by the ARN, which may be of somebody else now; older ones have only the ARN', async () => {
+    const kms = services.mesh.use('kms')
+    const [first, second] = [`AIDA${'A'.repeat(17)}`, `AIDA${'B'.repeat(17)}`]
+    const { grant } = await kms.createGrant('blue', { ...GRANT, granteeId: first })
+    expect(await kms.findGrantsTo('local/blue', [ANN, second])).toEqual([])
+    expect(await kms.findGrantsTo('local/blue', [ANN, first])).toEqual([grant])
+    const older = (await kms.createGrant('blue', GRANT)).grant
+    expect(await kms.findGrantsTo('local/blue', [ANN, second])).toEqual([older])
+    const query = { keyId: 'blue', grantees: [first, ANN] }
+    const [one, ...none] = await kms.listGrants({ ...query, afterGrantId: '', limit: 1 })
+    const [other] = await kms.listGrants({ ...query, afterGrantId: one?.grantId ?? '', limit: 1 })
+    expect(none).toEqual([])
+    expect(new Set([one?.grantId, other?.grantId])).toEqual(new Set([grant.grantId, older.grantId]))
+    expect(await kms.listGrants({ ...query, afterGrantId: other?.grantId ?? '', limit: 1 })).toEqual([])
+  })
+
   it('rest sealed, and a record that is put to another key or grantee is refused', async () => {
     const kms = services.mesh.use('kms')
     const { grant } = await kms.createGrant('blue', GRANT)

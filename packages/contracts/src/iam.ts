@@ -191,6 +191,13 @@ export interface IamService {
    * IAM_ACCESS_KEY_INVALID. Within the process of iam only, at its start: the secret is not sealed.
    */
   ensureRootAccount(accessKey: AccessKey): Promise<Account>
+  /**
+   * Who it is that a resource's policy or a grant names, as things are now: unique ids (`AIDA...`, `AROA...`, `AROA...:<session>`) by ARNs. What has none
+   * of its own (accounts, federated users) comes back as it is written; whoever is not there does not.
+   */
+  identifyPrincipals(names: readonly string[]): Promise<Readonly<Record<string, string>>>
+  /** The inverse: ARNs by unique ids, without those who are gone. */
+  findPrincipalArns(uniqueIds: readonly string[]): Promise<Readonly<Record<string, string>>>
   /** Whether the first account exists. */
   hasRootAccount(): Promise<boolean>
   /** A new account and its root access key. IAM_ACCOUNT_EXISTS, IAM_ACCOUNT_NAME_INVALID. The secret is shown this once. */

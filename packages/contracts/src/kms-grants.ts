@@ -22,8 +22,12 @@ export interface NewGrant {
   readonly name?: string
   /** ARN of who may use the key. */
   readonly granteePrincipal: string
+  /** Unique id of that user, role or session, which then counts and not the ARN. Absent: it has none. */
+  readonly granteeId?: string
   /** ARN of who may end the grant. */
   readonly retiringPrincipal?: string
+  /** As `granteeId`. */
+  readonly retiringId?: string
   /** The account of who makes it. */
   readonly issuingAccountId: string
   readonly operations: readonly GrantOperation[]
@@ -51,17 +55,25 @@ export interface KeyGrants {
   findGrant(keyId: string, grantId: string): Promise<KeyGrant>
   /** KMS_GRANT_TOKEN_INVALID: it is none, or its grant is no more. */
   findGrantByToken(token: string): Promise<KeyGrant>
-  /** Of one key, in the order of their ids, strictly after `afterGrantId`. Fewer than `limit`: the last. */
+  /**
+   * Of one key, in the order of their ids, strictly after `afterGrantId`. Fewer than `limit`: the last. `grantees`: those to one of these, by
+   * unique id, or by ARN where the grant has none.
+   */
   listGrants(query: {
     keyId: string
-    granteePrincipal?: string
+    grantees?: readonly string[]
     afterGrantId: string
     limit: number
   }): Promise<readonly KeyGrant[]>
   /** Of every key, strictly after `after`, `connector/key/grant id`. Fewer than `limit`: the last. */
-  listRetirableGrants(query: { retiringPrincipal: string; after: string; limit: number }): Promise<readonly KeyGrant[]>
-  /** All grants of a key to any of these principals. */
-  findGrantsTo(keyId: string, granteePrincipals: readonly string[]): Promise<readonly KeyGrant[]>
+  listRetirableGrants(query: {
+    /** As `grantees`. */
+    retiring: readonly string[]
+    after: string
+    limit: number
+  }): Promise<readonly KeyGrant[]>
+  /** All grants of a key to any of these, as `grantees`. */
+  findGrantsTo(keyId: string, grantees: readonly string[]): Promise<readonly KeyGrant[]>
   /** From now on it permits nothing; in every process within a second. KMS_GRANT_NOT_FOUND. */
   removeGrant(keyId: string, grantId: string): Promise<void>
 }

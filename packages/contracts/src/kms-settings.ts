@@ -18,6 +18,8 @@ export interface KeySettings {
   readonly rotation?: KeyRotationSchedule
   /** Its key policy as it was given; absent: the default one. Who evaluates it checks it. */
   readonly policy?: string
+  /** Unique ids by the names in it. Absent: it was kept before there were any, and its ARNs are of whoever has them. */
+  readonly policyPrincipals?: Readonly<Record<string, string>>
   /** The versions that the schedule made; every other one was asked for. Ascending. */
   readonly automaticVersions: readonly number[]
 }
@@ -29,6 +31,7 @@ export interface KeyPolicy {
   readonly defaultConnector: string
   /** Absent: the default one. */
   readonly policy?: string
+  readonly policyPrincipals?: Readonly<Record<string, string>>
 }
 
 /** Description, tags, policy and rotation schedule of master keys. Each rejects with KMS_KEY_NOT_FOUND where there is no such key. */
@@ -36,10 +39,11 @@ export interface KeySettingsActions {
   /** Everything empty for a key that nobody has described. */
   describeSettings(keyId: string): Promise<KeySettings>
   setDescription(keyId: string, description: string): Promise<KeySettings>
-  /** Adds tags, or gives those that are there another value. KMS_LIMIT_EXCEEDED past 50. */
-  setKeyPolicy(keyId: string, policy: string): Promise<KeySettings>
+  /** With the unique ids by which those that it names are known from now on. */
+  setKeyPolicy(keyId: string, policy: string, principals: Readonly<Record<string, string>>): Promise<KeySettings>
   /** Also of a key whose KMS is away. KMS_ALIAS_NOT_FOUND, KMS_CONNECTOR_NOT_FOUND. */
   findKeyPolicy(keyId: string): Promise<KeyPolicy>
+  /** Adds tags, or gives those that are there another value. KMS_LIMIT_EXCEEDED past 50. */
   tagKey(keyId: string, tags: readonly KeyTag[]): Promise<KeySettings>
   untagKey(keyId: string, tagKeys: readonly string[]): Promise<KeySettings>
   /**

@@ -48,6 +48,8 @@ export interface AssumedRolePrincipal extends PrincipalFacts {
   readonly sessionName: string
   /** The role's ARN: `aws:PrincipalArn`. */
   readonly issuerArn: string
+  /** The role's unique id, `AROA...`. */
+  readonly issuerId: string
   readonly session: SessionFacts
 }
 
@@ -56,6 +58,8 @@ export interface FederatedUserPrincipal extends PrincipalFacts {
   readonly federatedName: string
   /** ARN of the user, or root, that asked for the session. */
   readonly issuerArn: string
+  /** The user's unique id, or the account's. */
+  readonly issuerId: string
   readonly session: SessionFacts
 }
 

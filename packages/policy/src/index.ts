@@ -19,6 +19,7 @@ export {
 export type { ContextValues } from './language/pattern.ts'
 export { isLike } from './language/pattern.ts'
 export type { Policy } from './language/policy.ts'
+export { type BoundPrincipals, principalsNamedIn, withPrincipals } from './language/policy-principals.ts'
 export { PolicyReader } from './policy-reader.ts'
 export {
   type KnownPrincipal,

@@ -14,6 +14,8 @@ export interface KnownPrincipal {
   readonly userName?: string
   /** Of a role session: its role's; of a federated user: the ARN of who asked for the session. */
   readonly issuerArn?: string
+  /** The unique id of the same. */
+  readonly issuerId?: string
   /** `aws:PrincipalTag`: of the user, or of the role and its session together. */
   readonly tags?: Readonly<Record<string, string>>
   /** Of temporary credentials. */

@@ -1,4 +1,4 @@
-import type { AccountEntity, AccountSettings, Entity, EntityKind, NamedEntity } from './entities.ts'
+import type { AccountEntity, AccountSettings, Entity, EntityKind, NamedEntity, Role, User } from './entities.ts'
 import { recordIdOf } from './entities.ts'
 
 /** Whose an access key is. */
@@ -20,6 +20,7 @@ export class Directory {
   readonly #ofAccount = new Map<string, Map<string, Entity>>()
   /** Names are unique regardless of case (IAM API, CreateUser). */
   readonly #byName = new Map<string, NamedEntity>()
+  readonly #byUniqueId = new Map<string, User | Role>()
   readonly #accountsByName = new Map<string, AccountEntity>()
   readonly #keyOwners = new Map<string, KeyOwner>()
   #derived = new Map<string, unknown>()
@@ -64,6 +65,11 @@ export class Directory {
     return this.#byName.get(nameKey(kind, accountId, name)) as OfKind<Kind> | undefined
   }
 
+  /** By `AIDA...` or `AROA...`, of whatever account. */
+  identified(uniqueId: string): User | Role | undefined {
+    return this.#byUniqueId.get(uniqueId)
+  }
+
   list<Kind extends Exclude<EntityKind, 'account' | 'settings'>>(kind: Kind, accountId: string): OfKind<Kind>[] {
     return [...(this.#ofAccount.get(`${kind}/${accountId}`)?.values() ?? [])] as OfKind<Kind>[]
   }
@@ -100,6 +106,7 @@ export class Directory {
     if (others === undefined) this.#ofAccount.set(group, new Map([[entity.id, entity]]))
     else others.set(entity.id, entity)
     if ('name' in entity) this.#byName.set(nameKey(entity.kind, entity.accountId, entity.name), entity)
+    if (entity.kind === 'user' || entity.kind === 'role') this.#byUniqueId.set(entity.id, entity)
   }
 
   #unindex(entity: Entity): void {
@@ -110,6 +117,7 @@ export class Directory {
     }
     this.#ofAccount.get(`${entity.kind}/${entity.accountId}`)?.delete(entity.id)
     if ('name' in entity) this.#byName.delete(nameKey(entity.kind, entity.accountId, entity.name))
+    if (entity.kind === 'user' || entity.kind === 'role') this.#byUniqueId.delete(entity.id)
   }
 }
 

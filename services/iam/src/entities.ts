@@ -1,4 +1,5 @@
 import type { Account, PublicAccessBlock } from '@coffer/contracts'
+import type { BoundPrincipals } from '@coffer/policy'
 
 /*
  * What is kept of identities: one sealed record each, found by its kind, account and unique id, so that a rename changes one
@@ -63,6 +64,8 @@ export interface Role extends Named, Attachable {
   readonly kind: 'role'
   readonly tags: readonly Tag[]
   readonly trustPolicy: string
+  /** Unique ids by the names in it. Absent: it was kept before there were any, and its ARNs are of whoever has them. */
+  readonly trustPrincipals?: BoundPrincipals
   readonly description?: string
   readonly sessionSecondsMax: number
   readonly boundaryArn?: string

@@ -18,6 +18,7 @@ import { explain } from './explain.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { type IdentitySettings, NO_IDENTITIES } from './identity-settings.ts'
+import { arnOfIdentified, identifyPrincipal } from './principal-ids.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
 import { isSessionKeyId, type Session, SessionTokens } from './sts/session.ts'
@@ -160,6 +161,14 @@ export function createIamService(options: IamServiceOptions): IamService {
       const fits = stringsToSign.some((text) => isSignatureV2(secret, text, signature))
       return fits ? { principal, policiesId: policies.id } : 'mismatch'
     },
+    async identifyPrincipals(names) {
+      const directory = await store.newest()
+      return foundOf(names, (name) => identifyPrincipal(directory, name))
+    },
+    async findPrincipalArns(uniqueIds) {
+      const directory = await store.current()
+      return foundOf(uniqueIds, (uniqueId) => arnOfIdentified(directory, uniqueId))
+    },
     async hasRootAccount() {
       return (await store.current()).accountNamed(ROOT_NAME) !== undefined
     },
@@ -191,4 +200,13 @@ export function createIamService(options: IamServiceOptions): IamService {
       })
     },
   }
+}
+
+function foundOf(names: readonly string[], find: (name: string) => string | undefined): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const found = find(name)
+      return found === undefined ? [] : [[name, found] as const]
+    }),
+  )
 }

@@ -50,6 +50,7 @@ export function principalOfHolder(
       roleName: holder.name,
       sessionName: 'explained',
       issuerArn: arnOf(holder),
+      issuerId: holder.id,
       tags: tagsOf(holder.tags),
     }
     return { kind: 'assumed-role', ...facts, arn, userId, session, ...role }

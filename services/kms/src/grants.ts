@@ -60,7 +60,7 @@ export function createKeyGrants(
       const grantId = grantIdOf(asked)
       const there = await find(keyName, grantId)
       if (there !== undefined) return withToken(there)
-      await assertRoom(records, keyName, asked.granteePrincipal)
+      await assertRoom(records, keyName, granteeOf(asked))
       const { connector, keyId: id } = key
       const made = {
         grant: { ...asked, connector, keyId: id, grantId, createdAt: Date.now() },
@@ -83,21 +83,29 @@ export function createKeyGrants(
       if (claim !== undefined && found !== undefined && isIssuedBy(found.tokenKey, claim)) return found.grant
       throw kmsError('KMS_GRANT_TOKEN_INVALID')
     },
-    async listGrants({ keyId, granteePrincipal, afterGrantId, limit }) {
+    async listGrants({ keyId, grantees, afterGrantId, limit }) {
       const ofKey = idOf(await nameOf(keyId), '')
-      const prefix = granteePrincipal === undefined ? ofKey : ofKey + granteePartOf(granteePrincipal)
-      return await firstOf(walk(prefix, afterGrantId && ofKey + afterGrantId), limit, () => true)
+      // Ids begin with the grantee's part, so that this order is theirs.
+      const parts = grantees === undefined ? [''] : [...new Set(grantees.map(granteePartOf))].sort()
+      const found: KeyGrant[] = []
+      for (const part of parts) {
+        const ofGrantee = walk(ofKey + part, afterGrantId && ofKey + afterGrantId)
+        found.push(...(await firstOf(ofGrantee, limit - found.length, () => true)))
+      }
+      return found
     },
-    async listRetirableGrants({ retiringPrincipal, after, limit }) {
+    async listRetirableGrants({ retiring, after, limit }) {
       const all = walk(PREFIX, after && PREFIX + after)
-      return await firstOf(all, limit, (grant) => grant.retiringPrincipal === retiringPrincipal)
+      return await firstOf(all, limit, ({ retiringPrincipal, retiringId = retiringPrincipal }) =>
+        retiring.some((one) => one === retiringId),
+      )
     },
-    async findGrantsTo(keyId, granteePrincipals) {
+    async findGrantsTo(keyId, grantees) {
       const ofKey = idOf(await nameOf(keyId), '')
       const found: KeyGrant[] = []
-      for (const grantee of new Set(granteePrincipals)) {
+      for (const grantee of new Set(grantees)) {
         for await (const grant of walk(ofKey + granteePartOf(grantee), '')) {
-          if (grant.granteePrincipal === grantee) found.push(grant)
+          if (granteeOf(grant) === grantee) found.push(grant)
         }
       }
       return found
@@ -145,11 +153,16 @@ function idOf(keyName: string, grantId: string): string {
 /** A name makes the same request give the same id (AWS KMS API Reference, CreateGrant, Name); without one each is another. */
 function grantIdOf(grant: NewGrant): string {
   const half = grant.name === undefined ? randomBytes(HALF_ID_DIGITS / 2).toString('hex') : halfIdOf(identityOf(grant))
-  return granteePartOf(grant.granteePrincipal) + half
+  return granteePartOf(granteeOf(grant)) + half
 }
 
-function granteePartOf(granteePrincipal: string): string {
-  return halfIdOf(granteePrincipal)
+function granteePartOf(grantee: string): string {
+  return halfIdOf(grantee)
+}
+
+/** By unique id where it has one: whoever is given its name later is somebody else. */
+function granteeOf({ granteePrincipal, granteeId = granteePrincipal }: NewGrant): string {
+  return granteeId
 }
 
 function halfIdOf(text: string): string {
@@ -157,11 +170,12 @@ function halfIdOf(text: string): string {
 }
 
 /** All that is asked for, whatever the order of operations and of pairs. */
-function identityOf({ name, retiringPrincipal, issuingAccountId, operations, constraints }: NewGrant): string {
+function identityOf({ name, issuingAccountId, operations, constraints, ...grant }: NewGrant): string {
+  const { retiringPrincipal, retiringId = retiringPrincipal } = grant
   const { encryptionContextEquals: equals, encryptionContextSubset: subset } = constraints ?? {}
   return JSON.stringify([
     name,
-    retiringPrincipal,
+    retiringId,
     issuingAccountId,
     [...operations].sort(),
     equals && Object.entries(equals).sort(),

@@ -35,8 +35,8 @@ export function createKeySettings(
     async setDescription(keyId, description) {
       return change(await nameOf(keyId), (before) => ({ ...before, description }))
     },
-    async setKeyPolicy(keyId, policy) {
-      return change(await nameOf(keyId), (before) => ({ ...before, policy }))
+    async setKeyPolicy(keyId, policy, policyPrincipals) {
+      return change(await nameOf(keyId), (before) => ({ ...before, policy, policyPrincipals }))
     },
     async tagKey(keyId, added) {
       return change(await nameOf(keyId), (before) => {

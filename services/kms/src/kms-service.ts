@@ -79,8 +79,12 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     async findKeyPolicy(keyId) {
       const { connector, key } = await locate(keyId)
       const found = { connector: connector.name, keyId: key, defaultConnector }
-      const { policy } = (await new SettingsRecords(records).find(keyNameOf(found))).settings
-      return policy === undefined ? found : { ...found, policy }
+      const { policy, policyPrincipals } = (await new SettingsRecords(records).find(keyNameOf(found))).settings
+      return {
+        ...found,
+        ...(policy !== undefined && { policy }),
+        ...(policyPrincipals !== undefined && { policyPrincipals }),
+      }
     },
     rotateDueKeys: () => rotateDueKeys(records, { describeKey, rotateKey }),
     async generateDataKey(keyId: string, context: EncryptionContext, recipient: KeyRecipient) {

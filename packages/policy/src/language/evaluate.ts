@@ -134,6 +134,9 @@ function namingBy(wanted: PrincipalPattern, principal: RequestPrincipal): Naming
     case 'arn':
       if (principal.arn === wanted.arn) return 'itself'
       return principal.issuerArn === wanted.arn ? 'issuer' : undefined
+    case 'unique-id':
+      if (principal.userId === wanted.uniqueId) return 'itself'
+      return principal.issuerId === wanted.uniqueId ? 'issuer' : undefined
     default:
       return undefined
   }

@@ -1,6 +1,7 @@
 import { type Condition, parseCondition } from './condition.ts'
 import { Pattern } from './pattern.ts'
 import type { Negatable, Policy, PrincipalPattern, Statement } from './policy.ts'
+import type { BoundPrincipals } from './policy-principals.ts'
 
 /** What a policy is attached to. */
 export interface PolicyPlace {
@@ -44,14 +45,15 @@ interface Rules {
   readonly sid: RegExp
   readonly isAction: (text: string) => boolean
   readonly isResource: (text: string) => boolean
+  readonly bound?: BoundPrincipals | undefined
 }
 
 const ANY_SID = /^.{0,256}$/su
 /** IAM JSON policy elements: Sid: of identity policies only letters and digits. */
 const PLAIN_SID = /^[A-Za-z0-9]{0,256}$/
 
-/** Reads a policy that is attached to a resource, and so says of whom it speaks. PolicyMalformed. */
-export function parseResourcePolicy(text: string, place: PolicyPlace): Policy {
+/** Reads a policy that is attached to a resource, and so says of whom it speaks: of those that are bound by their ids. PolicyMalformed. */
+export function parseResourcePolicy(text: string, place: PolicyPlace, bound?: BoundPrincipals): Policy {
   return parsePolicy(text, {
     bytesMax: place.bytesMax ?? POLICY_BYTES_MAX,
     principal: 'required',
@@ -59,6 +61,7 @@ export function parseResourcePolicy(text: string, place: PolicyPlace): Policy {
     sid: ANY_SID,
     isAction: (action) => isAction(action, place.service),
     isResource: place.isOwnResource,
+    bound,
   })
 }
 
@@ -74,8 +77,8 @@ export function parseIdentityPolicy(text: string): Policy {
   })
 }
 
-/** Reads the trust policy of a role: who may take it. PolicyMalformed. */
-export function parseTrustPolicy(text: string): Policy {
+/** Reads the trust policy of a role: who may take it; of those that are bound by their ids. PolicyMalformed. */
+export function parseTrustPolicy(text: string, bound?: BoundPrincipals): Policy {
   return parsePolicy(text, {
     bytesMax: IDENTITY_POLICY_BYTES_MAX,
     principal: 'required',
@@ -83,6 +86,7 @@ export function parseTrustPolicy(text: string): Policy {
     sid: PLAIN_SID,
     isAction: (action) => isAction(action, 'sts'),
     isResource: () => false,
+    bound,
   })
 }
 
@@ -127,7 +131,7 @@ function parseStatement(value: unknown, index: number, variables: boolean, rules
   return {
     sid,
     effect,
-    principals: rules.principal === 'required' ? principalsOf(statement) : undefined,
+    principals: rules.principal === 'required' ? principalsOf(statement, rules.bound) : undefined,
     actions: patterns(actions, { wildcards: true, variables: false }, (text) => {
       if (!rules.isAction(text)) throw malformed('Policy has invalid action')
     }),
@@ -178,7 +182,7 @@ function patterns(
   return { not, of: of.map((text) => new Pattern(text, options)) }
 }
 
-function principalsOf(statement: Json): Negatable<PrincipalPattern> {
+function principalsOf(statement: Json, bound: BoundPrincipals = {}): Negatable<PrincipalPattern> {
   const { Principal: plain, NotPrincipal: not } = statement
   if (plain !== undefined && not !== undefined) throw malformed('A statement has Principal and NotPrincipal')
   const value = plain ?? not
@@ -186,7 +190,10 @@ function principalsOf(statement: Json): Negatable<PrincipalPattern> {
   if (value === '*') return { not: not !== undefined, of: [{ kind: 'everybody' }] }
   const kinds = objectIn(value, 'Invalid principal in policy')
   const of = Object.entries(kinds).flatMap(([kind, names]) =>
-    textsOf(names, 'Principal').map((name) => principalOf(kind, name)),
+    textsOf(names, 'Principal').map((name) => {
+      const uniqueId = kind === 'AWS' && Object.hasOwn(bound, name) ? bound[name] : undefined
+      return principalOf(kind, uniqueId ?? name)
+    }),
   )
   if (of.length === 0) throw malformed('Invalid principal in policy')
   return { not: not !== undefined, of }
@@ -195,6 +202,8 @@ function principalsOf(statement: Json): Negatable<PrincipalPattern> {
 const ACCOUNT_ID = /^\d{12}$/
 const ROOT_ARN = /^arn:aws:iam::(\d{12}):root$/
 const PRINCIPAL_ARN = /^arn:aws:(iam|sts)::\d{12}:(user|role|assumed-role|federated-user)\/[\w+=,.@/-]{1,512}$/
+/** IAM User Guide, "Unique identifiers"; of a role's session what `aws:userid` says. */
+const UNIQUE_ID = /^(AIDA|AROA)[A-Z2-7]{17}(:[\w+=,.@-]{2,64})?$/
 const PROVIDER = /^(arn:aws:iam::\d{12}:(oidc-provider|saml-provider)\/[^\s*?]{1,512}|[a-z0-9.-]{1,255}\.[a-z]{2,})$/
 const SERVICE = /^[a-z0-9.-]{1,128}\.amazonaws\.com$/
 const CANONICAL_ID = /^[0-9a-f]{64}$/
@@ -206,6 +215,7 @@ function principalOf(kind: string, name: string): PrincipalPattern {
     const [, accountId] = ROOT_ARN.exec(name) ?? []
     if (accountId !== undefined) return { kind: 'account', accountId }
     if (PRINCIPAL_ARN.test(name)) return { kind: 'arn', arn: name }
+    if (UNIQUE_ID.test(name)) return { kind: 'unique-id', uniqueId: name }
   }
   if (kind === 'Federated' && PROVIDER.test(name)) return { kind: 'federated', provider: name }
   if (kind === 'Service' && SERVICE.test(name)) return { kind: 'service', service: name }

@@ -27,7 +27,10 @@ export type PrincipalPattern =
   | { readonly kind: 'everybody' }
   /** All of an account. */
   | { readonly kind: 'account'; readonly accountId: string }
+  /** A session of GetFederationToken; or a user, role or role's session of a policy that was saved before it was bound to unique ids. */
   | { readonly kind: 'arn'; readonly arn: string }
+  /** A user or role (`AIDA...`, `AROA...`), or one session of a role (`AROA...:<session>`). */
+  | { readonly kind: 'unique-id'; readonly uniqueId: string }
   | { readonly kind: 'canonical'; readonly canonicalId: string }
   /** An identity provider: its ARN, or the domain of a well-known one. */
   | { readonly kind: 'federated'; readonly provider: string }

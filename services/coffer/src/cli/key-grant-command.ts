@@ -1,4 +1,5 @@
 import type { KeyGrant } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
 import { Command } from 'commander'
 import { renderGrants } from './key-tables.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
@@ -20,15 +21,16 @@ function listCommand(): Command {
   const command = new Command('list')
     .description('show the grants of a key')
     .argument('<key>', KEY_ARGUMENT)
-    .option('--grantee <arn>', 'only those to this user, role or account')
+    .option('--grantee <arn>', 'only those to this user, role or account, or to this unique id')
     .option('--json', 'print JSON')
   return withFlags(command).action(async (keyId: string, { json, grantee }: { json?: boolean; grantee?: string }) => {
     await withStore(command, async (mesh) => {
       const grants: KeyGrant[] = []
       let page: readonly KeyGrant[]
+      const grantees = grantee === undefined ? undefined : await namesOf(grantee, mesh)
       do {
         const afterGrantId = grants.at(-1)?.grantId ?? ''
-        const query = { keyId, ...(grantee && { granteePrincipal: grantee }), afterGrantId, limit: PAGE }
+        const query = { keyId, ...(grantees !== undefined && { grantees }), afterGrantId, limit: PAGE }
         page = await mesh.use('kms').listGrants(query)
         grants.push(...page)
       } while (page.length === PAGE)
@@ -36,6 +38,11 @@ function listCommand(): Command {
       else print(renderGrants(grants))
     })
   })
+}
+
+/** Grants are to unique ids; those of before there were any, to ARNs. */
+async function namesOf(name: string, mesh: Mesh): Promise<readonly string[]> {
+  return [name, ...Object.values(await mesh.use('iam').identifyPrincipals([name]))]
 }
 
 function revokeCommand(): Command {

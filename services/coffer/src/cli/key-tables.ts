@@ -22,17 +22,24 @@ export function renderAliases(aliases: readonly KeyAlias[]): string {
 export function renderGrants(grants: readonly KeyGrant[]): string {
   if (grants.length === 0) return 'There are no grants.'
   return grants
-    .map(({ grantId, name, granteePrincipal, retiringPrincipal, operations, constraints = {}, createdAt }) =>
+    .map(({ grantId, name, operations, constraints = {}, createdAt, ...grant }) =>
       [
         `${grantId}${name === undefined ? '' : ` (${name})`}`,
-        `  to:       ${granteePrincipal}`,
+        `  to:       ${namedBy(grant.granteePrincipal, grant.granteeId)}`,
         `  permits:  ${operations.join(', ')}`,
         ...Object.entries(constraints).map(([kind, pairs]) => `  where:    ${kind} ${JSON.stringify(pairs)}`),
-        ...(retiringPrincipal === undefined ? [] : [`  retires:  ${retiringPrincipal}`]),
+        ...(grant.retiringPrincipal === undefined
+          ? []
+          : [`  retires:  ${namedBy(grant.retiringPrincipal, grant.retiringId)}`]),
         `  since:    ${dateOf(createdAt)}`,
       ].join('\n'),
     )
     .join('\n')
+}
+
+/** As it was granted, and who that was. */
+function namedBy(arn: string, uniqueId: string | undefined): string {
+  return uniqueId === undefined ? arn : `${arn} (${uniqueId})`
 }
 
 /** What Coffer keeps of a key beside its KMS: a line for each that there is. */

@@ -1,6 +1,7 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord } from '@coffer/metadata-store'
 import { type BucketRules, openBucketRecord, type SealedBucketFields, sealBucketRecord } from '@coffer/object-record'
+import type { BoundPrincipals } from '@coffer/policy'
 import type {
   BucketLogging,
   CorsRule,
@@ -18,6 +19,8 @@ export interface BucketConfig extends BucketRules {
   readonly tags?: Tags
   /** PutBucketPolicy, as it was given; absent: none. */
   readonly policy?: string
+  /** Unique ids by the names in it. Absent: it was kept before there were any, and its ARNs are of whoever has them. */
+  readonly policyPrincipals?: BoundPrincipals
   /** PutPublicAccessBlock, or what the server gives to new buckets; absent: nothing is refused for being public. */
   readonly publicAccessBlock?: PublicAccessBlock
   /** Whether ACLs count, and whose new objects are; absent: BucketOwnerEnforced; none: the controls were deleted. */

@@ -1,4 +1,10 @@
-import { type Policy, PolicyMalformed, type PolicyPlace, parseResourcePolicy } from '@coffer/policy'
+import {
+  type BoundPrincipals,
+  type Policy,
+  PolicyMalformed,
+  type PolicyPlace,
+  parseResourcePolicy,
+} from '@coffer/policy'
 import { s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from './bucket-cache.ts'
 import type { BucketConfig } from './bucket-config.ts'
@@ -13,15 +19,15 @@ export function policyOf({ record, config }: OpenBucket): Policy | undefined {
   if (config.policy === undefined) return undefined
   const known = parsed.get(config)
   if (known !== undefined) return known
-  const policy = parseBucketPolicy(record.name, config.policy)
+  const policy = parseBucketPolicy(record.name, config.policy, config.policyPrincipals)
   parsed.set(config, policy)
   return policy
 }
 
 /** MalformedPolicy, with what is wrong where. */
-export function parseBucketPolicy(bucket: string, text: string): Policy {
+export function parseBucketPolicy(bucket: string, text: string, bound?: BoundPrincipals): Policy {
   try {
-    return parseResourcePolicy(text, placeOf(bucket))
+    return parseResourcePolicy(text, placeOf(bucket), bound)
   } catch (error) {
     if (error instanceof PolicyMalformed) throw s3Error('MalformedPolicy', { message: error.message })
     throw error

@@ -39,11 +39,11 @@ export async function decideWithGrants(
  * the account that made it, and whom the policies of these accounts let. The key's policy has no word in it.
  */
 export function decideOnRetirement(grant: KeyGrant, keyArn: string, asked: KeyUseAsked): Decision {
-  const { retiringPrincipal, granteePrincipal, operations, issuingAccountId } = grant
+  const { retiringPrincipal, retiringId = retiringPrincipal, operations, issuingAccountId } = grant
   const who = [
     `arn:aws:iam::${issuingAccountId}:root`,
-    ...(retiringPrincipal === undefined ? [] : [retiringPrincipal]),
-    ...(operations.includes('RetireGrant') ? [granteePrincipal] : []),
+    ...(retiringId === undefined ? [] : [retiringId]),
+    ...(operations.includes('RetireGrant') ? [granteeOf(grant)] : []),
   ]
   return decideFor(who, grant, keyArn, asked)
 }
@@ -53,9 +53,14 @@ export function assertGrantPrincipal(arn: string): void {
   policyFor([arn.startsWith('arn:') ? arn : ''], 'kms:Decrypt')
 }
 
-/** The ARNs by which a grant can name a principal. */
-export function granteeArnsOf({ arn, issuerArn, accountId }: KnownPrincipal): readonly string[] {
-  return [arn, ...(issuerArn === undefined ? [] : [issuerArn]), `arn:aws:iam::${accountId}:root`]
+/** All by which a grant can name a principal: unique ids, and ARNs, which count only in grants that have none. */
+export function granteeNamesOf({ arn, userId, issuerArn, issuerId, accountId }: KnownPrincipal): readonly string[] {
+  const all = [userId, issuerId, arn, issuerArn, `arn:aws:iam::${accountId}:root`]
+  return all.filter((name) => name !== undefined)
+}
+
+function granteeOf({ granteePrincipal, granteeId = granteePrincipal }: KeyGrant): string {
+  return granteeId
 }
 
 function isWithin({ operations, constraints }: KeyGrant, asked: KeyUseAsked): boolean {
@@ -93,7 +98,7 @@ function includes(context: Readonly<Record<string, string>>, pairs: Readonly<Rec
 }
 
 function decideByGrant(grant: KeyGrant, { arn }: KeyGuard, asked: KeyUseAsked): Decision {
-  return decideFor([grant.granteePrincipal], grant, arn, asked)
+  return decideFor([granteeOf(grant)], grant, arn, asked)
 }
 
 /**

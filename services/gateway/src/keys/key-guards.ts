@@ -3,7 +3,7 @@ import { keyNameOf, SERVER_KEY_ID } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { KnownPrincipal, NamedPolicy } from '@coffer/policy'
 import { keyArnOf } from '../kms-api/key-names.ts'
-import { granteeArnsOf } from './grant-decision.ts'
+import { granteeNamesOf } from './grant-decision.ts'
 import { defaultPolicyText, keyPolicyOf } from './key-policy.ts'
 import { Leased } from './leased.ts'
 
@@ -48,8 +48,9 @@ export class KeyGuards {
 
   /** Of a key by its name, `connector/key`: those that name who asks, its role or its account. */
   findGrants(name: string, principal: KnownPrincipal): Promise<readonly KeyGrant[]> {
-    const find = () => this.#kms.findGrantsTo(name, granteeArnsOf(principal))
-    return this.#grants.get(`${name} ${principal.arn}`, find)
+    const find = () => this.#kms.findGrantsTo(name, granteeNamesOf(principal))
+    // Both: who has a name now may not be who had it a moment ago.
+    return this.#grants.get(`${name} ${principal.arn} ${principal.userId}`, find)
   }
 
   /** The next who asks is told the newest. */
@@ -69,7 +70,7 @@ export class KeyGuards {
 
   async #find(keyName: string): Promise<KeyGuard> {
     const ownerAccountId = await this.ownerAccountId()
-    const { connector, keyId, defaultConnector, policy } = await this.#kms.findKeyPolicy(keyName)
+    const { connector, keyId, defaultConnector, policy, policyPrincipals } = await this.#kms.findKeyPolicy(keyName)
     const naming = { region: this.#region, accountId: ownerAccountId, defaultConnector }
     const arn = keyArnOf({ connector, keyId }, naming)
     const text = policy ?? defaultPolicyText(ownerAccountId)
@@ -78,7 +79,7 @@ export class KeyGuards {
       arn,
       ownerAccountId,
       isServerKey: connector === defaultConnector && keyId === SERVER_KEY_ID,
-      policy: { id: arn, policy: keyPolicyOf(text) },
+      policy: { id: arn, policy: keyPolicyOf(text, policyPrincipals) },
     }
   }
 

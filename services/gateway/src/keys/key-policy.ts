@@ -1,4 +1,4 @@
-import { type Policy, type PolicyPlace, parseResourcePolicy } from '@coffer/policy'
+import { type BoundPrincipals, type Policy, type PolicyPlace, parseResourcePolicy } from '@coffer/policy'
 
 /** AWS KMS API Reference, PutKeyPolicy. */
 export const KEY_POLICY_BYTES_MAX = 32 * 1024
@@ -13,13 +13,14 @@ const PLACE: PolicyPlace = {
 
 const parsed = new Map<string, Policy>()
 
-/** Read once, whatever the number of requests. PolicyMalformed. */
-export function keyPolicyOf(text: string): Policy {
-  const known = parsed.get(text)
+/** Read once, whatever the number of requests; of those that are bound by their ids. PolicyMalformed. */
+export function keyPolicyOf(text: string, bound: BoundPrincipals = {}): Policy {
+  const name = JSON.stringify([text, bound])
+  const known = parsed.get(name)
   if (known !== undefined) return known
-  const policy = parseResourcePolicy(text, PLACE)
+  const policy = parseResourcePolicy(text, PLACE, bound)
   if (parsed.size >= PARSED_MAX) parsed.clear()
-  parsed.set(text, policy)
+  parsed.set(name, policy)
   return policy
 }
 

@@ -148,6 +148,7 @@ const role: Principal = {
   roleName: 'r',
   sessionName: 's',
   issuerArn: `arn:aws:iam::${OWNER}:role/r`,
+  issuerId: 'AROA1',
   session: { issuedAt: 0, expiresAt: 1 },
 }
 const named = (statement: object) => ({

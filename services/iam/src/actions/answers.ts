@@ -1,6 +1,8 @@
 import type { AnswerTree } from '@coffer/contracts'
+import { withPrincipals } from '@coffer/policy'
 import type { Directory } from '../directory.ts'
 import { arnOf, type Group, type ManagedPolicy, type Role, type Tag, type User } from '../entities.ts'
+import { arnOfIdentified } from '../principal-ids.ts'
 import { usesOfPolicies } from './find-entities.ts'
 
 type Structure = { readonly [name: string]: AnswerTree }
@@ -40,18 +42,30 @@ export function describeGroup(group: Group): Structure {
   }
 }
 
-export function describeRole(role: Role, { withTags }: { readonly withTags: boolean }): Structure {
+export function describeRole(
+  role: Role,
+  directory: Directory,
+  { withTags }: { readonly withTags: boolean },
+): Structure {
   return {
     Path: role.path,
     RoleName: role.name,
     RoleId: role.id,
     Arn: arnOf(role),
     CreateDate: timeOf(role.createdAt),
-    AssumeRolePolicyDocument: encodedDocument(role.trustPolicy),
+    AssumeRolePolicyDocument: encodedDocument(shownTrustPolicy(role, directory)),
     Description: role.description,
     MaxSessionDuration: role.sessionSecondsMax,
     ...(withTags && { PermissionsBoundary: describeBoundary(role), Tags: emptyAsNone(tagList(role.tags)) }),
   }
+}
+
+/** Whom it is bound to by the names that they have now; whoever is gone by the unique id, as AWS. */
+function shownTrustPolicy({ trustPolicy, trustPrincipals = {} }: Role, directory: Directory): string {
+  return withPrincipals(trustPolicy, (written) => {
+    const uniqueId = trustPrincipals[written] ?? written
+    return arnOfIdentified(directory, uniqueId) ?? uniqueId
+  })
 }
 
 export function describePolicy(

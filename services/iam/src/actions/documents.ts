@@ -1,5 +1,14 @@
-import { type Policy, PolicyMalformed, parseIdentityPolicy, parseTrustPolicy } from '@coffer/policy'
+import {
+  type BoundPrincipals,
+  type Policy,
+  PolicyMalformed,
+  parseIdentityPolicy,
+  parseTrustPolicy,
+  principalsNamedIn,
+} from '@coffer/policy'
+import type { Directory } from '../directory.ts'
 import { refusal } from '../errors.ts'
+import { identifyPrincipal } from '../principal-ids.ts'
 import { assertWithin, type QUOTAS, sizeOfPolicy } from './quotas.ts'
 
 /** MalformedPolicyDocument, with what is wrong where; LimitExceeded. */
@@ -8,9 +17,14 @@ export function assertIdentityPolicy(document: string, quota: keyof typeof QUOTA
   assertWithin(quota, sizeOfPolicy(document) + otherCharacters)
 }
 
-export function assertTrustPolicy(document: string): void {
-  readTrust(document)
+/** Whom it names, by their ids. MalformedPolicyDocument also where one of them is nobody; LimitExceeded. */
+export function bindTrustPolicy(document: string, directory: Directory): BoundPrincipals {
+  const named = principalsNamedIn(readTrust(document))
   assertWithin('AssumeRolePolicySize', sizeOfPolicy(document))
+  const ids = named.map((name) => [name, identifyPrincipal(directory, name)] as const)
+  const nobody = ids.find(([, id]) => id === undefined)
+  if (nobody) throw refusal('IAM_MALFORMED_POLICY', `Invalid principal in policy: "AWS":"${nobody[0]}"`)
+  return Object.fromEntries(ids.flatMap(([name, id]) => (id === undefined || id === name ? [] : [[name, id]])))
 }
 
 /** MalformedPolicyDocument. */
@@ -19,8 +33,8 @@ export function readPolicy(document: string): Policy {
 }
 
 /** MalformedPolicyDocument. */
-export function readTrust(document: string): Policy {
-  return readable(() => parseTrustPolicy(document))
+export function readTrust(document: string, bound?: BoundPrincipals): Policy {
+  return readable(() => parseTrustPolicy(document, bound))
 }
 
 export function readable(read: () => Policy): Policy {

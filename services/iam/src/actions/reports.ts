@@ -57,7 +57,7 @@ export const REPORT_ACTIONS: readonly IamAction[] = [
           items
             .filter((one) => one.kind === 'role')
             .map(async (role) => ({
-              ...describeRole(role, { withTags: true }),
+              ...describeRole(role, directory, { withTags: true }),
               InstanceProfileList: [],
               RolePolicyList: inlineOf(role),
               AttachedManagedPolicies: attachedPolicies(role.attached),

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { type KeyUse, roleUseRecord } from '../access-keys.ts'
+import type { Directory } from '../directory.ts'
 import type { Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import { type ActionCall, type IamAction, iamAction } from './action.ts'
 import { describeRole, timeOf } from './answers.ts'
-import { assertTrustPolicy } from './documents.ts'
+import { bindTrustPolicy } from './documents.ts'
 import { newEntityId } from './entity-id.ts'
 import { arn, count, description, document, paging, path, pathPrefix, roleName, tags } from './fields.ts'
 import { holderNamed, policyWithArn, targetHolder } from './find-entities.ts'
@@ -34,7 +35,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
       store.change((directory) => {
         assertFree('role', directory, accountId, input.RoleName)
         assertWithin('Roles', directory.count('role', accountId) + 1)
-        assertTrustPolicy(input.AssumeRolePolicyDocument)
+        const trustPrincipals = bindTrustPolicy(input.AssumeRolePolicyDocument, directory)
         const boundaryArn = input.PermissionsBoundary
         if (boundaryArn !== undefined) policyWithArn(directory, accountId, boundaryArn)
         const role: Role = {
@@ -45,6 +46,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
           path: input.Path,
           createdAt: Date.now(),
           trustPolicy: input.AssumeRolePolicyDocument,
+          trustPrincipals,
           sessionSecondsMax: input.MaxSessionDuration ?? SESSION_SECONDS_DEFAULT,
           tags: tagsFrom(input.Tags),
           attached: [],
@@ -52,7 +54,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
           ...(input.Description !== undefined && { description: input.Description }),
           ...(boundaryArn !== undefined && { boundaryArn }),
         }
-        return { put: [role], result: { Role: describeRole(role, { withTags: true }) } }
+        return { put: [role], result: { Role: describeRole(role, directory, { withTags: true }) } }
       }),
   ),
   iamAction(
@@ -61,7 +63,9 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
     ({ RoleName }, call) => targetHolder('role', call, RoleName),
     async ({ RoleName }, { directory, accountId, records }) => {
       const role = holderNamed('role', directory, accountId, RoleName)
-      return { Role: { ...describeRole(role, { withTags: true }), RoleLastUsed: await lastUseOf(role, records) } }
+      return {
+        Role: { ...describeRole(role, directory, { withTags: true }), RoleLastUsed: await lastUseOf(role, records) },
+      }
     },
   ),
   iamAction(
@@ -71,7 +75,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
     async ({ PathPrefix, ...paged }, { directory, accountId }) => {
       const roles = directory.list('role', accountId).filter((role) => role.path.startsWith(PathPrefix))
       const { items, more } = pageOf(roles, nameOf, paged)
-      return { Roles: items.map((role) => describeRole(role, { withTags: false })), ...more }
+      return { Roles: items.map((role) => describeRole(role, directory, { withTags: false })), ...more }
     },
   ),
   iamAction(
@@ -97,7 +101,7 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
     ({ RoleName }, call) => targetHolder('role', call, RoleName),
     async ({ RoleName, Description }, call) => {
       const role = await changeRole(call, RoleName, (known) => ({ ...known, description: Description }))
-      return { Role: describeRole(role, { withTags: true }) }
+      return { Role: describeRole(role, call.directory, { withTags: true }) }
     },
   ),
   iamAction(
@@ -105,8 +109,11 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
     z.strictObject({ RoleName: roleName, PolicyDocument: document }),
     ({ RoleName }, call) => targetHolder('role', call, RoleName),
     async ({ RoleName, PolicyDocument }, call) => {
-      assertTrustPolicy(PolicyDocument)
-      await changeRole(call, RoleName, (role) => ({ ...role, trustPolicy: PolicyDocument }))
+      await changeRole(call, RoleName, (role, directory) => ({
+        ...role,
+        trustPolicy: PolicyDocument,
+        trustPrincipals: bindTrustPolicy(PolicyDocument, directory),
+      }))
     },
   ),
   iamAction(
@@ -124,9 +131,13 @@ export const ROLE_ACTIONS: readonly IamAction[] = [
   ),
 ]
 
-function changeRole({ store, accountId }: ActionCall, name: string, change: (role: Role) => Role): Promise<Role> {
+function changeRole(
+  { store, accountId }: ActionCall,
+  name: string,
+  change: (role: Role, directory: Directory) => Role,
+): Promise<Role> {
   return store.change((directory) => {
-    const changed = change(holderNamed('role', directory, accountId, name))
+    const changed = change(holderNamed('role', directory, accountId, name), directory)
     return { put: [changed], result: changed }
   })
 }

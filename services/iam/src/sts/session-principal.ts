@@ -29,6 +29,7 @@ export function principalOfSession(directory: Directory, session: Session): Prin
     userId: `${accountId}:${holder.name}`,
     federatedName: holder.name,
     issuerArn: user ? arnOf(user) : rootArnOf(accountId),
+    issuerId: user?.id ?? accountId,
     tags: session.tags,
     ...ofSession,
   }
@@ -79,6 +80,7 @@ function principalOfRole(
     roleName: role.name,
     sessionName,
     issuerArn: arnOf(role),
+    issuerId: role.id,
   }
 }
 

@@ -88,7 +88,7 @@ export function assertTrusted(
   values: Values,
 ): ActionDecision | undefined {
   const { principal, policies, name } = asking
-  const policy = readTrust(role.trustPolicy)
+  const policy = readTrust(role.trustPolicy, role.trustPrincipals)
   let first: ActionDecision | undefined
   for (const action of actions) {
     const { effect, ...decision } = decide({

@@ -38,7 +38,8 @@ export const createGrant = kmsApiOperation(
     assertOnly('Constraints.SourceArn', input.Constraints?.SourceArn, undefined)
     const { GranteePrincipal: granteePrincipal, RetiringPrincipal: retiringPrincipal, Name: name } = input
     if (granteePrincipal === undefined) throw invalid('GranteePrincipal is needed.')
-    for (const arn of [granteePrincipal, retiringPrincipal]) if (arn !== undefined) assertArn(arn)
+    const granteeId = await identified(granteePrincipal, call)
+    const retiringId = retiringPrincipal === undefined ? undefined : await identified(retiringPrincipal, call)
     const key = await describeLiveKey(call, parseKey(input.KeyId, call))
     assertNotServerKey(key, call)
     if (input.DryRun === true) return undefined
@@ -46,7 +47,9 @@ export const createGrant = kmsApiOperation(
     const { grant, token } = await call.kms.createGrant(keyNameOf(key), {
       ...(name !== undefined && { name }),
       granteePrincipal,
+      ...(granteeId !== granteePrincipal && { granteeId }),
       ...(retiringPrincipal !== undefined && { retiringPrincipal }),
+      ...(retiringId !== undefined && retiringId !== retiringPrincipal && { retiringId }),
       issuingAccountId: call.caller.principal.accountId,
       operations: [...new Set(input.Operations)],
       ...(constraints !== undefined && { constraints }),
@@ -70,14 +73,15 @@ export const listGrants = kmsApiOperation(
     assertOnly('GranteeServicePrincipal', input.GranteeServicePrincipal, undefined)
     const keyName = keyNameOf(await describeLiveKey(call, parseKey(input.KeyId, call)))
     const { GrantId, GranteePrincipal } = input
+    const grantees = GranteePrincipal === undefined ? undefined : await namesOf(GranteePrincipal, call)
     if (GrantId !== undefined) {
       const grant = await call.kms.findGrant(keyName, validGrantId(GrantId))
-      const isWanted = GranteePrincipal === undefined || GranteePrincipal === grant.granteePrincipal
-      return { Grants: isWanted ? [entryOf(grant, call)] : [], Truncated: false }
+      const isWanted = grantees === undefined || grantees.includes(grant.granteeId ?? grant.granteePrincipal)
+      return pageOfGrants(isWanted ? [grant] : [], 1, ({ grantId }) => grantId, call)
     }
     const grants = await call.kms.listGrants({
       keyId: keyName,
-      ...(GranteePrincipal !== undefined && { granteePrincipal: GranteePrincipal }),
+      ...(grantees !== undefined && { grantees }),
       afterGrantId: parseMarker(input.Marker),
       limit: input.Limit + 1,
     })
@@ -102,7 +106,8 @@ export const listRetirableGrants = kmsApiOperation(
       throw kmsApiError('AccessDeniedException', { message: 'The retiring principal is not of your account.' })
     }
     const after = parseMarker(input.Marker)
-    const grants = await call.kms.listRetirableGrants({ retiringPrincipal, after, limit: input.Limit + 1 })
+    const retiring = await namesOf(retiringPrincipal, call)
+    const grants = await call.kms.listRetirableGrants({ retiring, after, limit: input.Limit + 1 })
     return pageOfGrants(grants, input.Limit, (grant) => `${keyNameOf(grant)}/${grant.grantId}`, call)
   },
 )
@@ -144,27 +149,33 @@ async function remove(grant: KeyGrant, call: KmsApiCall): Promise<void> {
   call.guards.forget()
 }
 
-function pageOfGrants(
+async function pageOfGrants(
   grants: readonly KeyGrant[],
   limit: number,
   markerOf: (grant: KeyGrant) => string,
   call: KmsApiCall,
-): object {
+): Promise<object> {
   const shown = grants.slice(0, limit)
   const last = grants.length > limit ? shown.at(-1) : undefined
-  return { Grants: shown.map((grant) => entryOf(grant, call)), ...moreOf(last && markerOf(last)) }
+  const ids = shown.flatMap(({ granteeId, retiringId }) => [granteeId, retiringId].filter((id) => id !== undefined))
+  const arns = ids.length === 0 ? {} : await call.mesh.use('iam').findPrincipalArns([...new Set(ids)])
+  return { Grants: shown.map((grant) => entryOf(grant, arns, call)), ...moreOf(last && markerOf(last)) }
 }
 
-/** AWS KMS API Reference, GrantListEntry: the key by its ARN. */
-function entryOf(grant: KeyGrant, call: KmsApiCall): object {
+/** AWS KMS API Reference, GrantListEntry: the key by its ARN; who is gone by their unique id. */
+function entryOf(grant: KeyGrant, arns: Readonly<Record<string, string>>, call: KmsApiCall): object {
+  const { granteePrincipal, granteeId, retiringPrincipal, retiringId } = grant
+  const nameOf = (id: string) => arns[id] ?? id
   const { encryptionContextEquals: equals, encryptionContextSubset: subset } = grant.constraints ?? {}
   return {
     KeyId: keyArnOf(grant, call),
     GrantId: grant.grantId,
     ...(grant.name !== undefined && { Name: grant.name }),
     CreationDate: secondsOf(grant.createdAt),
-    GranteePrincipal: grant.granteePrincipal,
-    ...(grant.retiringPrincipal !== undefined && { RetiringPrincipal: grant.retiringPrincipal }),
+    GranteePrincipal: granteeId === undefined ? granteePrincipal : nameOf(granteeId),
+    ...(retiringPrincipal !== undefined && {
+      RetiringPrincipal: retiringId === undefined ? retiringPrincipal : nameOf(retiringId),
+    }),
     IssuingAccount: `arn:aws:iam::${grant.issuingAccountId}:root`,
     Operations: grant.operations,
     ...(grant.constraints !== undefined && {
@@ -188,6 +199,20 @@ function assertArn(arn: string): void {
     if (!(cause instanceof PolicyMalformed)) throw cause
     throw kmsApiError('InvalidArnException', { message: `${arn} is no ARN of a principal.`, cause })
   }
+}
+
+/** Who an ARN means now; an account, or a federated user, is what the ARN says. InvalidArnException. */
+async function identified(arn: string, call: KmsApiCall): Promise<string> {
+  assertArn(arn)
+  const id = (await call.mesh.use('iam').identifyPrincipals([arn]))[arn]
+  if (id !== undefined) return id
+  throw kmsApiError('InvalidArnException', { message: `ARN does not refer to a valid principal: ${arn}` })
+}
+
+/** All by which grants name whom an ARN, or a unique id, means: grants of before there were ids by the ARN. */
+async function namesOf(name: string, call: KmsApiCall): Promise<readonly string[]> {
+  const id = (await call.mesh.use('iam').identifyPrincipals([name]))[name]
+  return id === undefined || id === name ? [name] : [id, name]
 }
 
 function invalid(message: string) {

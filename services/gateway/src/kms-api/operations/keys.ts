@@ -6,7 +6,7 @@ import { assertNotServerKey, keyMetadata } from '../key-metadata.ts'
 import { describeLiveKey, parseKey, parseKeyOrAlias } from '../key-names.ts'
 import { kmsApiOperation } from '../operation.ts'
 import { assertTags, keyTagsOf, tags } from '../tags.ts'
-import { assertKeyPolicy } from './policies.ts'
+import { bindKeyPolicy } from './policies.ts'
 
 const CreateKey = z.strictObject({
   BypassPolicyLockoutSafetyCheck: z.boolean().optional(),
@@ -33,11 +33,11 @@ export const createKey = kmsApiOperation(
     assertOnly('CustomKeyStoreId', input.CustomKeyStoreId, undefined)
     assertOnly('XksKeyId', input.XksKeyId, undefined)
     const isUnchecked = input.BypassPolicyLockoutSafetyCheck === true
-    if (input.Policy !== undefined) await assertKeyPolicy(input.Policy, isUnchecked, call)
+    const principals = input.Policy === undefined ? {} : await bindKeyPolicy(input.Policy, isUnchecked, call)
     assertTags(input.Tags)
     const key = await call.kms.createKey(randomUUID())
     const name = keyNameOf(key)
-    if (input.Policy !== undefined) await call.kms.setKeyPolicy(name, input.Policy)
+    if (input.Policy !== undefined) await call.kms.setKeyPolicy(name, input.Policy, principals)
     if (input.Description) await call.kms.setDescription(name, input.Description)
     if (input.Tags?.length) await call.kms.tagKey(name, keyTagsOf(input.Tags))
     return { KeyMetadata: keyMetadata(key, input.Description ?? '', call) }

@@ -1,8 +1,9 @@
 import { keyNameOf } from '@coffer/kms'
-import { PolicyMalformed, principalValue } from '@coffer/policy'
+import { type BoundPrincipals, PolicyMalformed, principalValue } from '@coffer/policy'
 import { z } from 'zod'
 import { decideOnKey } from '../../keys/key-decision.ts'
 import { defaultPolicyText, KEY_POLICY_BYTES_MAX, keyPolicyOf } from '../../keys/key-policy.ts'
+import { bindPrincipals, PrincipalUnknown, shownPolicy } from '../../policy-principals.ts'
 import { kmsApiError } from '../errors.ts'
 import { keyId, marker } from '../fields.ts'
 import { assertNotServerKey } from '../key-metadata.ts'
@@ -17,8 +18,10 @@ const PolicyName = z.string().min(1).max(128).default(POLICY_NAME)
 export const getKeyPolicy = kmsApiOperation(z.strictObject({ KeyId: keyId, PolicyName }), async (input, call) => {
   const key = await describeLiveKey(call, parseKey(input.KeyId, call))
   assertPolicyName(input.PolicyName)
-  const { policy } = await call.kms.describeSettings(keyNameOf(key))
-  return { Policy: policy ?? defaultPolicyText(call.accountId), PolicyName: POLICY_NAME }
+  const { policy = defaultPolicyText(call.accountId), policyPrincipals } = await call.kms.describeSettings(
+    keyNameOf(key),
+  )
+  return { Policy: await shownPolicy(policy, policyPrincipals, call.mesh.use('iam')), PolicyName: POLICY_NAME }
 })
 
 /** In force at once in this process, and within a second in every other. */
@@ -33,8 +36,8 @@ export const putKeyPolicy = kmsApiOperation(
     const key = await describeLiveKey(call, parseKey(input.KeyId, call))
     assertPolicyName(input.PolicyName)
     assertNotServerKey(key, call)
-    await assertKeyPolicy(input.Policy, input.BypassPolicyLockoutSafetyCheck === true, call)
-    await call.kms.setKeyPolicy(keyNameOf(key), input.Policy)
+    const principals = await bindKeyPolicy(input.Policy, input.BypassPolicyLockoutSafetyCheck === true, call)
+    await call.kms.setKeyPolicy(keyNameOf(key), input.Policy, principals)
     call.guards.forget()
     return undefined
   },
@@ -51,12 +54,13 @@ export const listKeyPolicies = kmsApiOperation(
 )
 
 /**
- * A policy that can be kept: understood as a whole, and (AWS KMS Developer Guide, "The key policy lockout safety check") one that
- * lets the caller replace it again. LimitExceededException, MalformedPolicyDocumentException.
+ * Whom a policy names, by unique ids, if it can be kept: understood as a whole, of nobody who is not there, and (AWS KMS Developer Guide, "The
+ * key policy lockout safety check") one that lets the caller replace it again. LimitExceededException, MalformedPolicyDocumentException.
  */
-export async function assertKeyPolicy(text: string, bypass: boolean, call: KmsApiCall): Promise<void> {
+export async function bindKeyPolicy(text: string, bypass: boolean, call: KmsApiCall): Promise<BoundPrincipals> {
   if (Buffer.byteLength(text) > KEY_POLICY_BYTES_MAX) throw kmsApiError('LimitExceededException')
-  const policy = parsed(text)
+  const bound = await understood(() => bindPrincipals(keyPolicyOf(text), call.mesh.use('iam')))
+  const policy = keyPolicyOf(text, bound)
   const { principal, policies } = call.caller
   const arn = `arn:aws:kms:${call.region}:${call.accountId}:key/*`
   const guard = { name: '', arn, ownerAccountId: call.accountId, isServerKey: false, policy: { id: arn, policy } }
@@ -70,18 +74,22 @@ export async function assertKeyPolicy(text: string, bypass: boolean, call: KmsAp
       return value === undefined ? undefined : [value]
     },
   })
-  if (bypass || decision.effect === 'allow') return
+  if (bypass || decision.effect === 'allow') return bound
   throw kmsApiError('MalformedPolicyDocumentException', {
     message: 'The new key policy will not allow you to update the key policy in the future.',
   })
 }
 
-function parsed(text: string) {
+async function understood(bind: () => Promise<BoundPrincipals>): Promise<BoundPrincipals> {
   try {
-    return keyPolicyOf(text)
-  } catch (error) {
-    if (!(error instanceof PolicyMalformed)) throw error
-    throw kmsApiError('MalformedPolicyDocumentException', { message: error.message, cause: error })
+    return await bind()
+  } catch (cause) {
+    if (cause instanceof PrincipalUnknown) {
+      const message = 'Policy contains a statement with one or more invalid principals.'
+      throw kmsApiError('MalformedPolicyDocumentException', { message, cause })
+    }
+    if (!(cause instanceof PolicyMalformed)) throw cause
+    throw kmsApiError('MalformedPolicyDocumentException', { message: cause.message, cause })
   }
 }
 
