@@ -94,6 +94,7 @@ export const S3_ERRORS = {
   NoSuchLifecycleConfiguration: [404, 'The lifecycle configuration does not exist'],
   NoSuchPublicAccessBlockConfiguration: [404, 'The public access block configuration was not found'],
   NoSuchObjectLockConfiguration: [404, 'The specified object does not have a ObjectLock configuration'],
+  NoSuchResource: [404, "The specified resource doesn't exist."],
   NoSuchTagSet: [404, 'The TagSet does not exist.'],
   NoSuchUpload: [
     404,

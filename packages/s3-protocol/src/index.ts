@@ -28,6 +28,7 @@ export {
   parseChecksumType,
 } from './checksums.ts'
 export * from './conditions.ts'
+export { isControlRequest } from './control-request.ts'
 export * from './copy-source.ts'
 export * from './cors/cors-documents.ts'
 export * from './cors/cors-rules.ts'
@@ -57,7 +58,7 @@ export {
   type Retention,
   retentionFrom,
 } from './object-lock.ts'
-export { parseTagging, type Tags } from './object-tags.ts'
+export { assertTagCount, parseTagging, type Tags } from './object-tags.ts'
 export { OPERATION_NAMES, type OperationName, PREFLIGHT } from './operations.ts'
 export * from './post/form-data.ts'
 export * from './post/post-form.ts'

@@ -3,8 +3,8 @@ import { s3Error } from './errors.ts'
 /** A route: the sub-resource (query name) or header that tells it from its neighbours; '' for the plain one. */
 interface Route {
   readonly method: string
-  /** `account`: of the S3 Control API. */
-  readonly target: 'service' | 'account' | 'bucket' | 'object'
+  /** `account` and `tags`: of the S3 Control API. */
+  readonly target: 'service' | 'account' | 'tags' | 'bucket' | 'object'
   /** Query names that must all be there. */
   readonly query?: readonly string[]
   /** `name=value` that must be there. */
@@ -81,6 +81,9 @@ const ROUTES: readonly Route[] = [
   { method: 'GET', target: 'account', operation: 'GetAccountPublicAccessBlock' },
   { method: 'PUT', target: 'account', operation: 'PutAccountPublicAccessBlock' },
   { method: 'DELETE', target: 'account', operation: 'DeleteAccountPublicAccessBlock' },
+  { method: 'GET', target: 'tags', operation: 'ListTagsForResource' },
+  { method: 'POST', target: 'tags', operation: 'TagResource' },
+  { method: 'DELETE', target: 'tags', operation: 'UntagResource' },
 
   ...bucketSubresourceRoutes(),
   ...METADATA_TABLE_ROUTES,

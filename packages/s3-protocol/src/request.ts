@@ -1,3 +1,4 @@
+import { controlTargetOf } from './control-request.ts'
 import { s3Error } from './errors.ts'
 import { type OperationName, operationOf } from './operations.ts'
 
@@ -27,11 +28,6 @@ export interface ParsedRequest {
   readonly secure: boolean
 }
 
-/** S3 Control API, GetPublicAccessBlock: the header tells it from an object of a bucket of that name. */
-const ACCOUNT_PATH = '/v20180820/configuration/publicAccessBlock'
-const ACCOUNT_HEADER = 'x-amz-account-id'
-const NOTHING_NAMED = { bucket: '', key: '' }
-
 /** S3 User Guide, "Object key naming": 1,024 bytes of UTF-8. */
 export const KEY_BYTES_MAX = 1024
 /** The longest that S3 ever had; what a new name may be is stricter. */
@@ -45,11 +41,11 @@ export const QUERY_PARAMETERS_MAX = 100
 export function parseRequest(raw: RawRequest, options: { readonly virtualHosts: readonly string[] }): ParsedRequest {
   const { rawPath, rawQuery } = splitTarget(raw.url)
   const headers = singleValues(raw.headers)
-  const isAccounts = isAboutAccount(rawPath, headers)
-  const hostBucket = isAccounts ? undefined : bucketOfHost(headers.host, options.virtualHosts)
-  const { bucket, key } = isAccounts ? NOTHING_NAMED : namesIn(rawPath, hostBucket)
+  const control = controlTargetOf({ rawPath, headers })
+  const hostBucket = control ? undefined : bucketOfHost(headers.host, options.virtualHosts)
+  const { bucket, key } = control ? { bucket: control.bucket, key: '' } : namesIn(rawPath, hostBucket)
   const query = parseQuery(rawQuery)
-  const target = isAccounts ? 'account' : bucket === '' ? 'service' : key === '' ? 'bucket' : 'object'
+  const target = control?.target ?? (bucket === '' ? 'service' : key === '' ? 'bucket' : 'object')
   return {
     operation: operationOf(raw.method, target, query, headers),
     method: raw.method,
@@ -87,11 +83,6 @@ export function bucketOfHost(host: string | undefined, virtualHosts: readonly st
     if (name.length > domain.length + 1 && name.endsWith(`.${domain}`)) return name.slice(0, -domain.length - 1)
   }
   return undefined
-}
-
-/** SDKs put the account into the host's name, so that it may look like a bucket's. */
-function isAboutAccount(rawPath: string, headers: ParsedRequest['headers']): boolean {
-  return rawPath === ACCOUNT_PATH && headers[ACCOUNT_HEADER] !== undefined
 }
 
 function namesIn(rawPath: string, hostBucket: string | undefined): { bucket: string; key: string } {
@@ -133,16 +124,26 @@ function decode(text: string): string {
 
 function parseQuery(rawQuery: string): ReadonlyMap<string, string> {
   const query = new Map<string, string>()
-  if (rawQuery === '') return query
+  for (const [name, value] of queryPairs(rawQuery)) if (!query.has(name)) query.set(name, value)
+  return query
+}
+
+/** All values of a query parameter that may be given more than once. */
+export function queryValues({ rawQuery }: Pick<ParsedRequest, 'rawQuery'>, wanted: string): readonly string[] {
+  return queryPairs(rawQuery).flatMap(([name, value]) => (name === wanted ? [value] : []))
+}
+
+function queryPairs(rawQuery: string): readonly (readonly [name: string, value: string])[] {
+  if (rawQuery === '') return []
   const pairs = rawQuery.split('&')
   if (pairs.length > QUERY_PARAMETERS_MAX) throw s3Error('InvalidURI')
-  for (const pair of pairs) {
-    if (pair === '') continue
-    const equalsAt = pair.indexOf('=')
-    const name = decodeForm(equalsAt === -1 ? pair : pair.slice(0, equalsAt))
-    if (!query.has(name)) query.set(name, equalsAt === -1 ? '' : decodeForm(pair.slice(equalsAt + 1)))
-  }
-  return query
+  return pairs
+    .filter((pair) => pair !== '')
+    .map((pair) => {
+      const equalsAt = pair.indexOf('=')
+      if (equalsAt === -1) return [decodeForm(pair), '']
+      return [decodeForm(pair.slice(0, equalsAt)), decodeForm(pair.slice(equalsAt + 1))]
+    })
 }
 
 /** In a query `+` is a space, as every S3 client that sends one means it. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { TLSSocket } from 'node:tls'
-import { renderError, type S3Error } from '@coffer/s3-protocol'
+import { isControlRequest, renderControlError, renderError, type S3Error } from '@coffer/s3-protocol'
 import { AccessLog } from './access-log/access-log.ts'
 import { beginTrail } from './audit/begin-trail.ts'
 import { KmsKeys } from './audit/kms-keys.ts'
@@ -85,8 +85,14 @@ function fail(exchange: Exchange, error: S3Error): void {
   exchange.errorCode = error.code
   const { request, requestId } = exchange
   const hasBody = request.method !== 'HEAD' && error.status !== 304
-  const resource = (request.url ?? '').split('?', 1)[0] ?? ''
-  const body = hasBody ? renderError(error, { resource, requestId, hostId: 'coffer' }) : ''
+  const body = hasBody ? errorDocument(error, request, requestId) : ''
   const headers = { ...error.headers, ...(hasBody && { ...XML_HEADERS, 'content-length': Buffer.byteLength(body) }) }
   sendFailure(exchange, { status: error.status, headers, body })
+}
+
+function errorDocument(error: S3Error, { url = '', headers }: IncomingMessage, requestId: string): string {
+  const resource = url.split('?', 1)[0] ?? ''
+  const ids = { requestId, hostId: 'coffer' }
+  if (isControlRequest({ rawPath: resource, headers })) return renderControlError(error, ids)
+  return renderError(error, { resource, ...ids })
 }

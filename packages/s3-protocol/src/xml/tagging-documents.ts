@@ -1,7 +1,7 @@
 import { s3Error } from '../errors.ts'
 import { assertTag, assertTagCount, type TaggedKind, type Tags } from '../object-tags.ts'
 import { findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
-import { element, xmlDocument } from './write-xml.ts'
+import { controlDocument, element, xmlDocument } from './write-xml.ts'
 
 /** PutObjectTagging, PutBucketTagging. MalformedXML, InvalidTag, BadRequest. */
 export function parseTaggingDocument(bytes: Uint8Array, kind: TaggedKind): Tags {
@@ -10,6 +10,15 @@ export function parseTaggingDocument(bytes: Uint8Array, kind: TaggedKind): Tags 
   const tagSet = findChild(root, 'TagSet')
   if (tagSet === undefined) throw s3Error('MalformedXML')
   return parseTags(knownChildren(tagSet, ['Tag']), kind)
+}
+
+/** S3 Control API, TagResource. MalformedXML, InvalidTag, BadRequest. */
+export function parseTagResource(bytes: Uint8Array): Tags {
+  const root = parseXml(bytes, 'TagResourceRequest')
+  knownChildren(root, ['Tags'])
+  const tags = findChild(root, 'Tags')
+  if (tags === undefined) throw s3Error('MalformedXML')
+  return parseTags(knownChildren(tags, ['Tag']), 'bucket')
 }
 
 /** Elements of S3's type Tag. MalformedXML; InvalidTag for a key given twice; BadRequest. */
@@ -42,6 +51,11 @@ function parseTag(tag: XmlElement): { key: string; value: string } {
 /** GetObjectTagging, GetBucketTagging. */
 export function renderTagging(tags: Tags): string {
   return xmlDocument('Tagging', `<TagSet>${renderTags(tags)}</TagSet>`)
+}
+
+/** S3 Control API, ListTagsForResource. */
+export function renderTagsOfResource(tags: Tags): string {
+  return controlDocument('ListTagsForResourceResult', `<Tags>${renderTags(tags)}</Tags>`)
 }
 
 /** S3's type Tag, each, by key: S3 promises no order, and so it is one. */

@@ -1,5 +1,6 @@
 const DECLARATION = '<?xml version="1.0" encoding="UTF-8"?>\n'
 const NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+const CONTROL_NAMESPACE = 'http://awss3control.amazonaws.com/doc/2018-08-20/'
 
 /** What must not stand in a document as it is; most names have nothing of it, so one test is all that they cost. */
 const UNSAFE = /[^ !#-%(-;=?-~\u{a0}-\u{2027}\u{202a}-\u{d7ff}\u{e000}-\u{fffd}]/u
@@ -37,6 +38,11 @@ export function element(name: string, value: string | number | boolean | undefin
 /** A whole document in S3's namespace. */
 export function xmlDocument(root: string, content: string): string {
   return `${DECLARATION}<${root} xmlns="${NAMESPACE}">${content}</${root}>`
+}
+
+/** The same in the namespace of the S3 Control API. */
+export function controlDocument(root: string, content: string): string {
+  return `${DECLARATION}<${root} xmlns="${CONTROL_NAMESPACE}">${content}</${root}>`
 }
 
 /** S3's error documents have no namespace. */

@@ -1,6 +1,6 @@
-import { parseTaggingDocument, renderTagging, s3Error, type Tags } from '@coffer/s3-protocol'
+import { parseTaggingDocument, renderTagging, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
-import { updateBucket } from '../bucket/update-bucket.ts'
+import { changeBucketTags } from '../bucket/bucket-tags.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -16,19 +16,12 @@ export const getBucketTagging: Operation = async (request) => {
 /** PutBucketTagging: replaces all tags; an empty set removes them. */
 export const putBucketTagging: Operation = async (request, context) => {
   const tags = parseTaggingDocument(await collectDocument(request, DOCUMENT_BYTES_MAX), 'bucket')
-  await setTags(request, context, tags)
+  await changeBucketTags(context, bucketOf(request), () => tags)
   return emptyReply(204)
 }
 
 /** DeleteBucketTagging. */
 export const deleteBucketTagging: Operation = async (request, context) => {
-  await setTags(request, context, {})
+  await changeBucketTags(context, bucketOf(request), () => ({}))
   return emptyReply(204)
-}
-
-async function setTags(...[request, context, tags]: [...Parameters<Operation>, Tags]): Promise<void> {
-  await updateBucket(context, bucketOf(request), ({ versioning, config }) => {
-    const { tags: _, ...rest } = config
-    return { versioning, config: { ...rest, ...(Object.keys(tags).length > 0 && { tags }) } }
-  })
 }

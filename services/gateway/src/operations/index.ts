@@ -53,6 +53,7 @@ import { deletePublicAccessBlock, getPublicAccessBlock, putPublicAccessBlock } f
 import { putObject } from './put-object.ts'
 import { rekeyCustomerObjects } from './rekey-customer-objects.ts'
 import { renameObject } from './rename-object.ts'
+import { listTagsForResource, tagResource, untagResource } from './resource-tags.ts'
 import { restoreObject } from './restore-object.ts'
 import {
   getListedConfiguration,
@@ -139,6 +140,7 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   ListObjects: listObjects,
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
+  ListTagsForResource: listTagsForResource,
   PostObject: postObject,
   PutBucketAbac: putBucketAbac,
   PutBucketAccelerateConfiguration: putBucketAccelerate,
@@ -166,6 +168,8 @@ export const operations: Readonly<Partial<Record<OperationName, Operation>>> = {
   RekeyCustomerObjects: rekeyCustomerObjects,
   RenameObject: renameObject,
   RestoreObject: restoreObject,
+  TagResource: tagResource,
+  UntagResource: untagResource,
   UpdateObjectEncryption: updateObjectEncryption,
   UploadPart: uploadPart,
   UploadPartCopy: uploadPartCopy,
