@@ -10,10 +10,12 @@
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { GetKeyPolicyCommand, PutKeyPolicyCommand } from '@aws-sdk/client-kms'
 import { cofferJson, run } from '../harness/coffer-command.ts'
 import { OIDC_CLIENT_ID, startOidcProvider } from '../harness/oidc-provider.ts'
 import { type CofferServer, startServer } from '../harness/start-server.ts'
 import { iam, newUser } from '../iam/query-api.ts'
+import { kmsClient } from '../kms-api/kms-client.ts'
 import { asAws } from './s3-tests-as-aws.ts'
 import {
   ACCOUNT_NAMES,
@@ -66,7 +68,7 @@ try {
 /** 0: all passed; 1: some failed; 2: pytest could not run. */
 async function runSuite(target: CofferServer): Promise<number> {
   const accounts = await makeAccounts(target)
-  for (const keyId of KMS_KEY_IDS) await cofferJson(target, ['key', 'create', keyId])
+  await makeKeys(target, accounts)
   const configFile = join(scratch, 's3tests.conf')
   const identities = isOfIdentities ? await makeIdentities(target, accounts) : {}
   const config = renderS3TestsConfig({ port: target.port, kmsKeyIds: KMS_KEY_IDS, ...identities }, accounts)
@@ -110,6 +112,24 @@ async function runSuite(target: CofferServer): Promise<number> {
   }
   console.log(renderReport(report))
   return report.failures.length === 0 ? 0 : 1
+}
+
+/** Master keys are the first account's: their policies have to name the others. */
+async function makeKeys(target: CofferServer, accounts: TestAccounts): Promise<void> {
+  const kms = kmsClient(target)
+  const guests = {
+    Effect: 'Allow',
+    Principal: { AWS: Object.values(accounts).map(({ account }) => `arn:aws:iam::${account.accountId}:root`) },
+    Action: ['kms:Decrypt', 'kms:GenerateDataKey'],
+    Resource: '*',
+  }
+  for (const KeyId of KMS_KEY_IDS) {
+    await cofferJson(target, ['key', 'create', KeyId])
+    const { Policy = '' } = await kms.send(new GetKeyPolicyCommand({ KeyId }))
+    const policy = JSON.parse(Policy)
+    const widened = JSON.stringify({ ...policy, Statement: [...policy.Statement, guests] })
+    await kms.send(new PutKeyPolicyCommand({ KeyId, Policy: widened }))
+  }
 }
 
 /** A user who may make buckets and sessions, as every user of Ceph may, and tokens of a provider. */

@@ -81,6 +81,19 @@ describe('a bucket’s access control list', () => {
     }
   })
 
+  it('is reset when its owner makes the bucket again, as AWS does in us-east-1', async () => {
+    const Bucket = await bucketWith('ObjectWriter', 'public-read')
+    const grants = async () => permissionsOf(await owner.send(new GetBucketAclCommand({ Bucket })))
+    expect(await grants()).toContain('AllUsers READ')
+    await put(owner, Bucket)
+    await owner.send(new CreateBucketCommand({ Bucket }))
+    expect((await grants()).filter((grant) => grant.startsWith('AllUsers'))).toEqual([])
+    await owner.send(new CreateBucketCommand({ Bucket, ACL: 'authenticated-read', ObjectOwnership: 'ObjectWriter' }))
+    expect(await grants()).toContain('AuthenticatedUsers READ')
+    expect(await failureOf(guest.send(new CreateBucketCommand({ Bucket })))).toMatchObject({ status: 409 })
+    expect((await bytesOf(await get(owner, Bucket))).toString()).toBe('x')
+  })
+
   it('of public-read-write lets everybody write, and delete key by key', async () => {
     const Bucket = await bucketWith('ObjectWriter', 'public-read-write')
     await put(guest, Bucket)

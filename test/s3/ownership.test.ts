@@ -32,8 +32,12 @@ describe('without a word of its own everything in a bucket is its owner’s', ()
   it('and nothing that says otherwise is taken and passed over', async () => {
     const Bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ACL: 'bucket-owner-full-control' }))
-    // As rclone uploads.
+    // As older versions of rclone upload.
     await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ACL: 'private' }))
+    const asked = `b-${randomBytes(6).toString('hex')}`
+    await s3.send(new CreateBucketCommand({ Bucket: asked, ObjectOwnership: 'BucketOwnerEnforced' }))
+    const strict = s3.send(new PutObjectCommand({ Bucket: asked, Key: 'k', Body: 'x', ACL: 'private' }))
+    expect(await failureOf(strict)).toEqual({ code: 'AccessControlListNotSupported', status: 400 })
     for (const refused of [
       () => s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ACL: 'public-read' })),
       () => s3.send(new PutBucketAclCommand({ Bucket, ACL: 'private' })),

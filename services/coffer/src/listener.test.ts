@@ -69,6 +69,19 @@ async function sendRaw(port: number, bytes: string): Promise<string> {
   return await text(socket)
 }
 
+test('what comes behind a whole request does not take the answer of that one', async () => {
+  const slow: RequestListener = async (request, response) => {
+    for await (const _ of request);
+    // Long enough for what is behind it to be read.
+    setImmediate(() => setTimeout(() => response.writeHead(409).end('its own answer'), 50))
+  }
+  const { port } = await start({ allowHttp: true, handler: slow })
+  const answer = await sendRaw(port, 'PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nbar')
+  expect(answer).toMatch(/^HTTP\/1.1 409 .*its own answer/s)
+  expect(answer.match(/HTTP\/1.1/g)).toHaveLength(1)
+  expect(await sendRaw(port, 'nonsense\r\n\r\n')).toContain('<Code>BadRequest</Code>')
+})
+
 describe('over TLS only', () => {
   test('answers TLS and nothing else', async () => {
     const { port } = await start({ allowHttp: false })

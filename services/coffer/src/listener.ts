@@ -148,9 +148,14 @@ function isOurTurn(exchange: { request: IncomingMessage; response: ServerRespons
   return request.complete && !response.writableFinished && socket.writableLength === 0
 }
 
-/** What Node's parser refuses never becomes a request: it gets S3's error form without a request id. */
+/**
+ * What Node's parser refuses never becomes a request: it gets S3's error form without a request id. What comes behind a whole request
+ * does not take that one's answer: the connection ends after it.
+ */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Socket): void {
   if (error.code === 'ECONNRESET' || !socket.writable) return void socket.destroy()
+  const exchange = exchanges.get(socket)
+  if (exchange?.request.complete && !exchange.response.writableFinished) return void endAfterAnswer(socket)
   const isTooLong = error.code === 'HPE_HEADER_OVERFLOW'
   const code = isTooLong
     ? 'RequestHeaderSectionTooLarge'

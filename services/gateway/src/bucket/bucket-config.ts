@@ -23,7 +23,7 @@ export interface BucketConfig extends BucketRules {
   readonly policyPrincipals?: BoundPrincipals
   /** PutPublicAccessBlock, or what the server gives to new buckets; absent: nothing is refused for being public. */
   readonly publicAccessBlock?: PublicAccessBlock
-  /** Whether ACLs count, and whose new objects are; absent: BucketOwnerEnforced; none: the controls were deleted. */
+  /** Whether ACLs count, and whose new objects are; absent: BucketOwnerEnforced, which nobody asked for; none: the controls were deleted. */
   readonly ownership?: ObjectOwnership | 'none'
   /** PutBucketAcl; absent: the owner's alone. */
   readonly acl?: readonly Grant[]
@@ -59,14 +59,15 @@ export function newBucketConfig(
   }: {
     readonly blocked: readonly 'SSE-C'[]
     readonly blocksPublicAccess: boolean
-    readonly ownership: ObjectOwnership
+    /** Undefined: BucketOwnerEnforced, without anybody's word. */
+    readonly ownership: ObjectOwnership | undefined
   },
 ): BucketConfig {
   return {
     region,
     ...newBucketEncryption(blocked),
     ...(blocksPublicAccess && { publicAccessBlock: ALL_BLOCKED }),
-    ...(ownership !== 'BucketOwnerEnforced' && { ownership }),
+    ...(ownership && { ownership }),
   }
 }
 

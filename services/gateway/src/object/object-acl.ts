@@ -27,8 +27,9 @@ export async function requestedAcl(
 ): Promise<ObjectAcl | undefined> {
   const { headers } = request.parsed
   if (!hasAcls(bucket)) {
-    // rclone and others say `private` with each upload, which AWS refuses: it gives nobody anything that they do not have.
-    assertAclIsOwners(headers, 'private')
+    // Older rclone and others say `private` with each upload, which AWS refuses: it gives nobody anything that they do not have, so it is
+    // taken where nobody asked for ACLs to be off.
+    assertAclIsOwners(headers, bucket.config.ownership === undefined ? 'private' : undefined)
     return undefined
   }
   const asked = parseAclHeaders(headers)

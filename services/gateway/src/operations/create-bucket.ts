@@ -15,8 +15,9 @@ import {
   s3Error,
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
-import { resolveGrants } from '../bucket/bucket-acl.ts'
+import { assertMayBePublic, hasAcls, resolveGrants } from '../bucket/bucket-acl.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
+import { updateBucket } from '../bucket/update-bucket.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { emptyReply } from '../reply.ts'
 import { type AuthorizedRequest, accountOf } from '../requests.ts'
@@ -61,7 +62,7 @@ export const createBucket: Operation = async (request, context) => {
   )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
-    .catch((error: unknown) => acceptOwn(error, request, region))
+    .catch((error: unknown) => acceptOwn(error, request, context, acl))
   return emptyReply(200, { location: `/${name}` })
 }
 
@@ -98,14 +99,29 @@ async function issueMetadataKey(context: GatewayContext, bucketId: string) {
   }
 }
 
-/** S3 API, CreateBucket, BucketAlreadyOwnedByYou: in us-east-1 making one's own bucket again succeeds and changes nothing. */
-function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): void {
+/**
+ * S3 API, CreateBucket, BucketAlreadyOwnedByYou: in us-east-1 making one's own bucket again succeeds and resets its access control list;
+ * nothing else of it changes.
+ */
+async function acceptOwn(
+  error: unknown,
+  request: AuthorizedRequest,
+  context: GatewayContext,
+  acl: readonly Grant[] | undefined,
+): Promise<void> {
   if (!isCofferError(error, 'META_BUCKET_EXISTS')) throw error
+  const name = request.parsed.bucket
   const ours = error.details.ownerAccountId === accountOf(request).accountId
-  if (ours && region === LEGACY_REGION) return
-  throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', {
-    details: { BucketName: request.parsed.bucket },
-  })
+  if (!ours || context.options.region !== LEGACY_REGION) {
+    throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { details: { BucketName: name } })
+  }
+  const bucket = await context.buckets.find(name)
+  if (bucket === undefined || !hasAcls(bucket)) return
+  assertMayBePublic(bucket, acl ?? [])
+  await updateBucket(context, bucket, ({ versioning, config: { acl: _, ...config } }) => ({
+    versioning,
+    config: { ...config, ...(acl && { acl }) },
+  }))
 }
 
 /**
@@ -115,14 +131,17 @@ function acceptOwn(error: unknown, request: AuthorizedRequest, region: string): 
 async function aclOf(
   request: AuthorizedRequest,
   context: GatewayContext,
-): Promise<{ readonly ownership: ObjectOwnership; readonly acl?: readonly Grant[] }> {
+): Promise<{ readonly ownership: ObjectOwnership | undefined; readonly acl?: readonly Grant[] }> {
   const { headers } = request.parsed
   const said = headers['x-amz-object-ownership']
-  const ownership = said === undefined ? context.options.objectOwnership : parseObjectOwnership(said)
+  const { objectOwnership: byDefault } = context.options
+  const unsaid = byDefault === 'BucketOwnerEnforced' ? undefined : byDefault
+  const ownership = said === undefined ? unsaid : parseObjectOwnership(said)
   const asked = parseAclHeaders(headers)
   const changesNothing = asked === undefined || ('canned' in asked && asked.canned === 'private')
   if (changesNothing) return { ownership }
-  if (ownership === 'BucketOwnerEnforced') throw s3Error('InvalidBucketAclWithObjectOwnership')
+  if (ownership === undefined || ownership === 'BucketOwnerEnforced')
+    throw s3Error('InvalidBucketAclWithObjectOwnership')
   const { accountId, canonicalId, accountName } = accountOf(request)
   const owner = { id: canonicalId, displayName: accountName }
   const acl =
