@@ -220,7 +220,18 @@ describe('several stores', () => {
     expect((await get('here')).equals(large)).toBe(true)
     // Commands that need no object data need no endpoint.
     expect(await coffer(['key', 'list'], server.env)).toMatchObject({ code: 0 })
+    const scrubbed = await coffer(['scrub', '--json'], server.env)
+    const report = JSON.parse(scrubbed.stdout) as ScrubReport
+    expect(scrubbed.code).toBe(1)
+    expect(report).toMatchObject({ damaged: [], incomplete: [{ store: 'cloud', code: 'BLOB_UNAVAILABLE' }] })
+    expect(report.blobsSeen).toBeGreaterThan(0)
+    // A start needs the stores that there are as little.
+    await server.killGroup('SIGTERM')
+    await server.restart()
+    expect((await get('here')).equals(large)).toBe(true)
+    expect(await failureOf(get('away'))).toMatchObject({ status: 503 })
     stores.proxy.isAway = false
     expect((await get('away')).equals(large)).toBe(true)
+    expect(await cofferJson<ScrubReport>(server, ['scrub'])).toMatchObject({ damaged: [], incomplete: [] })
   })
 })

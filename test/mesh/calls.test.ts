@@ -173,7 +173,7 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
     })
     await expect(caller.use('rotation').removeGarbage()).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
     expect(withdrawn).toBe(false)
-    ended.resolve({ blobsSeen: 7, orphansRemoved: 0, garbageRemoved: 0, damaged: [] })
+    ended.resolve({ blobsSeen: 7, orphansRemoved: 0, garbageRemoved: 0, damaged: [], incomplete: [] })
     await withdrawal
     await leaving.stop()
     expect(await answer).toMatchObject({ blobsSeen: 7 })

@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { JobQueue } from '@coffer/job-queue'
 import { createRotationService, provideRotation } from '@coffer/service-rotation'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
@@ -15,7 +15,7 @@ describe('keys whose deletion is due', () => {
     vi.useFakeTimers({ toFake: ['Date'] })
     directory = await temporaryDirectory()
     services = await startServices(directory.path)
-    const blobs = {} as BlobStore
+    const blobs = {} as PlacedBlobStore
     await provideRotation(services.mesh, createRotationService({ mesh: services.mesh, blobs, queue: {} as JobQueue }))
   })
   afterEach(async () => {

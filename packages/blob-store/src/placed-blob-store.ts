@@ -7,6 +7,14 @@ export interface BlobPlaces {
   readonly stores: ReadonlyMap<StoreNumber, BlobStore>
   readonly numbers: ReadonlyMap<string, StoreNumber>
   readonly classes: ReadonlyMap<string, StoreNumber>
+  /** That the store answers and is the one that it should be. Rejects with the code of what is wrong; BLOB_UNAVAILABLE. */
+  check(number: StoreNumber): Promise<void>
+}
+
+/** The name of a store in the configuration. */
+export function nameOfStore({ numbers }: Pick<BlobPlaces, 'numbers'>, number: StoreNumber): string {
+  for (const [name, known] of numbers) if (known === number) return name
+  return `number ${number}`
 }
 
 /** The class of whatever names no other, and the store of whatever no other class is given. */
@@ -29,7 +37,12 @@ export class PlacedBlobStore implements BlobStore {
 
   /** Of one store alone. */
   static of(store: BlobStore): PlacedBlobStore {
-    const places = { stores: new Map([[0, store]]), numbers: new Map([[FIRST_STORE, 0]]), classes: new Map() }
+    const places = {
+      stores: new Map([[0, store]]),
+      numbers: new Map([[FIRST_STORE, 0]]),
+      classes: new Map(),
+      check: async () => {},
+    }
     return new PlacedBlobStore(
       async () => places,
       () => store.close(),

@@ -1,6 +1,11 @@
 import type { Job, JobSubmission, Schedule } from '@coffer/job-queue'
 import type { LifecycleRequest, LifecycleStep } from './lifecycle.ts'
 
+/** Of all stores, or of these: the names of the blobs file. */
+export interface ScrubRequest {
+  readonly stores?: readonly string[]
+}
+
 export interface ScrubReport {
   readonly blobsSeen: number
   /** Unreferenced blobs of retired writers, removed. */
@@ -9,6 +14,8 @@ export interface ScrubReport {
   readonly garbageRemoved: number
   /** Referenced blobs that are missing, can't be opened, or have another size than the record says. */
   readonly damaged: readonly { readonly blobId: string; readonly problem: 'missing' | 'unreadable' | 'size' }[]
+  /** Stores that are away, or could not be gone through to the end, and the code of why: they have to be scrubbed again. */
+  readonly incomplete: readonly { readonly store: string; readonly code: string }[]
 }
 
 /** What one version of a master key still opens. */
@@ -94,7 +101,8 @@ export interface RotationService {
   listSchedules(): Promise<readonly Schedule[]>
   /** JOB_SCHEDULE_NOT_FOUND. */
   removeSchedule(name: string): Promise<void>
-  scrub(): Promise<ScrubReport>
+  /** A store that is away holds up none of the others. */
+  scrub(request?: ScrubRequest): Promise<ScrubReport>
   /** The part of a scrub that is due all the time: deletes what commits have dropped; returns how many blobs. */
   removeGarbage(): Promise<number>
   /** What needs which version of a master key. KMS_KEY_NOT_FOUND. */

@@ -291,8 +291,8 @@ export interface MetadataStore {
   listWriters(): Promise<readonly WriterId[]>
   /** Whether a version or a part refers to it. */
   isReferenced(blobId: BlobId): Promise<boolean>
-  /** Blobs that commits have dropped and nobody has yet reported deleted. */
-  listGarbage(limit: number): Promise<readonly BlobId[]>
+  /** Blobs that commits have dropped and nobody has yet reported deleted, in blob id order; strictly after `afterBlobId`, if given. */
+  listGarbage(limit: number, afterBlobId?: BlobId): Promise<readonly BlobId[]>
   forgetGarbage(blobIds: readonly BlobId[]): Promise<void>
   /** Every blob that a version or part refers to, in blob id order, strictly after `afterBlobId`: for the scrubber. */
   listReferencedBlobs(afterBlobId: string, limit: number): Promise<readonly BlobRef[]>

@@ -2,14 +2,17 @@ import { randomUUID } from 'node:crypto'
 import {
   type BlobPlaces,
   type BlobStore,
+  blobError,
   FIRST_STORE,
   type OwnedBlobStore,
   PlacedBlobStore,
   STORE_NUMBER_MAX,
   type StoreNumber,
 } from '@coffer/blob-store'
+import { isCofferError } from '@coffer/errors'
 import type { ConfiguredBlobs } from './blob-location.ts'
 import { type BlobRecords, recordTable, refersTo } from './blob-records.ts'
+import { checkOwner, UncheckedBlobStore } from './checked-blob-store.ts'
 import { blobsElsewhere } from './errors.ts'
 
 /** Claimed: the place may not have been told yet, since a first start was cut short. */
@@ -44,42 +47,70 @@ export function placedBlobs(configured: ConfiguredBlobs, metadata: () => BlobRec
   )
 }
 
+/** A store in its place, and the mark that the place has to have. */
+interface Placed {
+  readonly store: OwnedBlobStore
+  readonly owner: string | undefined
+}
+
 /**
  * Makes sure that metadata and blob stores belong together before anything is read or removed: with another store's metadata
- * every blob would look like garbage, and every object lost. The first start binds them. COFFER_BLOBS_ELSEWHERE, BLOB_UNAVAILABLE.
+ * every blob would look like garbage, and every object lost. The first start binds them. A store that was bound before and is
+ * away now is looked at before its first use. COFFER_BLOBS_ELSEWHERE, BLOB_UNAVAILABLE.
  */
 async function bindBlobs(metadata: BlobRecords, configured: ConfiguredBlobs): Promise<BlobPlaces> {
-  await bindFirst(metadata, configured.first)
-  const bound = await bindNamed(metadata, configured.named)
-  const stores = new Map<StoreNumber, BlobStore>([[0, configured.first.store]])
+  const away = new Set<OwnedBlobStore>()
+  const firstOwner = await bindFirst(metadata, configured.first, away)
+  const bound = await bindNamed(metadata, configured.named, away)
+  const placed = new Map<StoreNumber, Placed>([[0, { store: configured.first.store, owner: firstOwner }]])
   const numbers = new Map<string, StoreNumber>([[FIRST_STORE, 0]])
   for (const [name, store] of configured.named) {
-    const number = bound.find((binding) => binding.name === name)?.number
-    if (number === undefined) continue
-    stores.set(number, store)
-    numbers.set(name, number)
+    const binding = bound.find((one) => one.name === name)
+    if (binding === undefined) continue
+    placed.set(binding.number, { store, owner: binding.owner })
+    numbers.set(name, binding.number)
+  }
+  const stores = new Map<StoreNumber, BlobStore>()
+  for (const [number, { store, owner }] of placed) {
+    stores.set(number, owner !== undefined && away.has(store) ? new UncheckedBlobStore(store, owner) : store)
+  }
+  const check = async (number: StoreNumber) => {
+    const found = placed.get(number)
+    if (found === undefined) throw blobError('BLOB_UNAVAILABLE', { reason: `store ${number} is not configured` })
+    await checkOwner(found.store, found.owner)
   }
   const classes = new Map<string, StoreNumber>()
   for (const [storageClass, name] of configured.classes) classes.set(storageClass, numbers.get(name) ?? 0)
-  return { stores, numbers, classes }
+  return { stores, numbers, classes, check }
 }
 
-async function bindFirst(metadata: BlobRecords, first: ConfiguredBlobs['first']): Promise<void> {
+/** The mark of the first store; undefined: it is in the data directory. */
+async function bindFirst(
+  metadata: BlobRecords,
+  first: ConfiguredBlobs['first'],
+  away: Set<OwnedBlobStore>,
+): Promise<string | undefined> {
   const found = await FIRST.find(metadata)
   if (first.kind === 'data-directory') {
-    if (found === undefined) return
+    if (found === undefined) return undefined
     if (await refersTo(metadata, 0)) {
       throw blobsElsewhere('it is where a blobs file says: give --blobs-file <path> or COFFER_BLOBS_FILE')
     }
-    return await metadata.deleteRecord(FIRST.table, FIRST.id)
+    await metadata.deleteRecord(FIRST.table, FIRST.id)
+    return undefined
   }
   if (found === undefined) return await claimFirst(metadata, first.store, first.kind)
   const { owner, state } = found.value
-  await assertOwner(first.store, owner, state, 'this place')
+  await assertOwner(first.store, owner, state, 'this place', away)
   if (state === 'claimed') await FIRST.put(metadata, { ...found.value, state: 'bound' }, found.revision)
+  return owner
 }
 
-async function claimFirst(metadata: BlobRecords, store: OwnedBlobStore, kind: FirstBinding['kind']): Promise<void> {
+async function claimFirst(
+  metadata: BlobRecords,
+  store: OwnedBlobStore,
+  kind: FirstBinding['kind'],
+): Promise<string | undefined> {
   if (await refersTo(metadata, 0)) {
     throw blobsElsewhere(
       'the data directory holds objects of this store: move them first (docs/storage-classes.md), or start without a blobs file',
@@ -87,17 +118,21 @@ async function claimFirst(metadata: BlobRecords, store: OwnedBlobStore, kind: Fi
   }
   if ((await store.readOwner()) !== undefined) throw blobsElsewhere(`this place ${OTHERS}`)
   await FIRST.put(metadata, { kind, owner: randomUUID(), state: 'claimed' }, 0)
-  await bindFirst(metadata, { store, kind })
+  return await bindFirst(metadata, { store, kind }, new Set())
 }
 
 /** One record for all: two processes that start at once give no number twice. */
-async function bindNamed(metadata: BlobRecords, named: ConfiguredBlobs['named']): Promise<readonly NamedBinding[]> {
+async function bindNamed(
+  metadata: BlobRecords,
+  named: ConfiguredBlobs['named'],
+  away: Set<OwnedBlobStore>,
+): Promise<readonly NamedBinding[]> {
   for (;;) {
     const found = await NAMED.find(metadata)
     const before = found?.value ?? []
     if (before.length === 0 && named.size === 0) return before
     const claimed = await withNew(metadata, before, named)
-    const after = claimed.length > before.length ? claimed : await boundOf(claimed, named)
+    const after = claimed.length > before.length ? claimed : await boundOf(claimed, named, away)
     if (JSON.stringify(after) === JSON.stringify(before)) return after
     await NAMED.put(metadata, after, found?.revision ?? 0)
   }
@@ -133,22 +168,30 @@ async function withNew(
 async function boundOf(
   bindings: readonly NamedBinding[],
   named: ConfiguredBlobs['named'],
+  away: Set<OwnedBlobStore>,
 ): Promise<readonly NamedBinding[]> {
   const bound: NamedBinding[] = []
   for (const binding of bindings) {
     const store = named.get(binding.name)
-    if (store !== undefined) await assertOwner(store, binding.owner, binding.state, `the store ${binding.name}`)
+    if (store !== undefined) await assertOwner(store, binding.owner, binding.state, `the store ${binding.name}`, away)
     bound.push(store === undefined ? binding : { ...binding, state: 'bound' })
   }
   return bound
 }
 
+/** Of a bound store that cannot be asked it is noted that it is away. */
 async function assertOwner(
   store: OwnedBlobStore,
   owner: string,
   state: NamedBinding['state'],
   place: string,
+  away: Set<OwnedBlobStore>,
 ): Promise<void> {
-  const actual = state === 'claimed' ? await store.claim(owner) : await store.readOwner()
+  const asking = state === 'claimed' ? store.claim(owner) : store.readOwner()
+  const actual = await asking.catch((error: unknown) => {
+    if (state !== 'bound' || !isCofferError(error, 'BLOB_UNAVAILABLE')) throw error
+    away.add(store)
+    return owner
+  })
   if (actual !== owner) throw blobsElsewhere(`${place} ${actual === undefined ? NOBODYS : OTHERS}`)
 }

@@ -14,8 +14,6 @@ interface Found<Value> {
 
 const TABLE = 'store'
 const PAGE = 1000
-/** What is to be deleted is deleted within minutes: there is no more of it than this unless a store is away. */
-const GARBAGE_MAX = 10_000
 
 /** One record of the metadata's own table, as JSON. */
 export function recordTable<Value>(id: string) {
@@ -40,7 +38,13 @@ export function recordTable<Value>(id: string) {
 
 /** Whether a blob of this store is needed, or is still to be deleted. Walks what is referred to, until it finds one. */
 export async function refersTo(metadata: BlobRecords, store: StoreNumber): Promise<boolean> {
-  if ((await metadata.listGarbage(GARBAGE_MAX)).some((blobId) => storeOf(blobId) === store)) return true
+  for (let afterBlobId = ''; ; ) {
+    const page = await metadata.listGarbage(PAGE, afterBlobId)
+    if (page.some((blobId) => storeOf(blobId) === store)) return true
+    const last = page.at(-1)
+    if (page.length < PAGE || last === undefined || last <= afterBlobId) break
+    afterBlobId = last
+  }
   for (let afterBlobId = ''; ; ) {
     const page = await metadata.listReferencedBlobs(afterBlobId, PAGE)
     if (page.some(({ blobId }) => storeOf(blobId) === store)) return true

@@ -24,13 +24,19 @@ export function startHousekeeping(mesh: Mesh, logger: Logger, onScrub?: OnScrub)
   const lifecycle = new LifecyclePasses(mesh, logger)
   let running: Promise<void> = Promise.resolve()
   let isScrubWanted = false
+  let lastScrub: ScrubReport | undefined
   let isStopped = false
   const runNext = () => {
     running = running.then(async () => {
       if (isStopped) return
       const wasWanted = isScrubWanted
       isScrubWanted = false
-      await (wasWanted ? scrub(mesh, logger, onScrub) : removeGarbage(mesh, logger))
+      const isUnfinished = lastScrub !== undefined && lastScrub.incomplete.length > 0
+      if (wasWanted || isUnfinished) {
+        lastScrub = (await scrub(mesh, logger, wasWanted ? undefined : lastScrub)) ?? lastScrub
+        if (lastScrub) onScrub?.(lastScrub)
+      }
+      if (!wasWanted) await removeGarbage(mesh, logger)
       await destroyDueKeys(mesh, logger)
       await rotateDueKeys(mesh, logger)
       await lifecycle.turn(() => isStopped)
@@ -55,16 +61,23 @@ export function startHousekeeping(mesh: Mesh, logger: Logger, onScrub?: OnScrub)
   }
 }
 
-async function scrub(mesh: Mesh, logger: Logger, onScrub?: OnScrub): Promise<void> {
+/** All stores; or only those that an earlier pass had to leave out, and what both have found. */
+async function scrub(mesh: Mesh, logger: Logger, earlier: ScrubReport | undefined): Promise<ScrubReport | undefined> {
   try {
-    const report = await mesh.use('rotation').scrub()
-    onScrub?.(report)
-    const { orphansRemoved, garbageRemoved, damaged } = report
+    const stores = earlier?.incomplete.map(({ store }) => store)
+    const report = await mesh.use('rotation').scrub(stores && { stores })
+    const { orphansRemoved, garbageRemoved, damaged, incomplete } = report
     if (orphansRemoved + garbageRemoved > 0)
       logger.info({ orphansRemoved, garbageRemoved }, 'unreferenced data removed')
     for (const { blobId, problem } of damaged) logger.error({ blobId, problem }, 'object data is damaged')
+    for (const { store, code } of incomplete) {
+      const isKnown = earlier?.incomplete.some((one) => one.store === store && one.code === code)
+      if (!isKnown) logger.warn({ store, code }, 'a blob store could not be scrubbed; it is tried again each minute')
+    }
+    return { ...report, damaged: [...(earlier?.damaged ?? []), ...damaged] }
   } catch (error) {
     logger.error({ err: error }, 'the scrub failed; the next is at the next start or death of a worker')
+    return undefined
   }
 }
 

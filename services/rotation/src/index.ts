@@ -1,4 +1,4 @@
-import type { BlobStore } from '@coffer/blob-store'
+import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { RotationService } from '@coffer/contracts'
 import type { JobQueue } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
@@ -15,7 +15,7 @@ export { type RewrapBatchWorker, rewrapBatchWorker } from './rewrap-batch.ts'
 
 export interface RotationServiceOptions {
   readonly mesh: Mesh
-  readonly blobs: BlobStore
+  readonly blobs: PlacedBlobStore
   /** Where jobs are put; who runs them is another matter. */
   readonly queue: JobQueue
   readonly now?: () => number
@@ -35,7 +35,7 @@ export function createRotationService({
   return {
     applyLifecycle: (request) => lifecycle.step(request),
     ...queuedJobs(queue),
-    scrub: () => scrub(mesh.use('metadata'), blobs),
+    scrub: (request) => scrub(mesh.use('metadata'), blobs, request),
     removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
     keyUse: (keyName) => keyUse(mesh, keyName),
     rewrap: (request) => rewrap(mesh, request, { worker: rewrapBatch }),

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, rm, truncate, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type BlobId, type BlobStore, blobError, newBlobId } from '@coffer/blob-store'
+import { type BlobId, type BlobStore, blobError, newBlobId, PlacedBlobStore } from '@coffer/blob-store'
 import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import type { BucketRecord, MetadataStore, VersionId } from '@coffer/metadata-store'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
@@ -118,7 +118,13 @@ describe('a scrub', () => {
   it('of a store in order changes nothing and reports nothing', async () => {
     const kept = [await committed('a'), await committed('b')]
     await metadata.retireWriter(writer)
-    expect(await scrub(metadata, blobs)).toEqual({ blobsSeen: 2, orphansRemoved: 0, garbageRemoved: 0, damaged: [] })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toEqual({
+      blobsSeen: 2,
+      orphansRemoved: 0,
+      garbageRemoved: 0,
+      damaged: [],
+      incomplete: [],
+    })
     expect(await stored()).toEqual(kept.sort())
   })
 
@@ -127,14 +133,18 @@ describe('a scrub', () => {
     const kept = [await committed('a', dead), await committed('b'), await written()]
     for (let index = 0; index < 5; index++) await written(dead)
     await metadata.retireWriter(dead)
-    expect(await scrub(metadata, blobs)).toMatchObject({ blobsSeen: 8, orphansRemoved: 5, damaged: [] })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({
+      blobsSeen: 8,
+      orphansRemoved: 5,
+      damaged: [],
+    })
     expect(await stored()).toEqual(kept.sort())
-    expect(await scrub(metadata, blobs)).toMatchObject({ blobsSeen: 3, orphansRemoved: 0 })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ blobsSeen: 3, orphansRemoved: 0 })
   })
 
   it('removes what a writer left half-written that nobody has ever registered', async () => {
     await written('ffffffffffffffff')
-    expect(await scrub(metadata, blobs)).toMatchObject({ orphansRemoved: 1 })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 1 })
     expect(await stored()).toEqual([])
   })
 
@@ -153,10 +163,10 @@ describe('a scrub', () => {
     const part = { partNumber: 1, lastModifiedAt: 1, sizeBytes: BLOB_BYTES, blob, sealed: NONE }
     await metadata.putPart(bucket.id, 'k', upload.uploadId, part)
     await metadata.retireWriter(writer)
-    expect(await scrub(metadata, blobs)).toMatchObject({ orphansRemoved: 0, damaged: [] })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 0, damaged: [] })
     expect(await stored()).toEqual([blobId])
     await metadata.abortUpload(bucket.id, 'k', upload.uploadId)
-    expect(await scrub(metadata, blobs)).toMatchObject({ garbageRemoved: 1, orphansRemoved: 0 })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ garbageRemoved: 1, orphansRemoved: 0 })
     expect(await stored()).toEqual([])
   })
 
@@ -165,10 +175,14 @@ describe('a scrub', () => {
     await commit('k', [old], true)
     const current = await written()
     await commit('k', [current], true)
-    expect(await scrub(metadata, blobs)).toMatchObject({ garbageRemoved: 1, orphansRemoved: 0, damaged: [] })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({
+      garbageRemoved: 1,
+      orphansRemoved: 0,
+      damaged: [],
+    })
     expect(await stored()).toEqual([current])
     expect(await metadata.listGarbage(10)).toEqual([])
-    expect(await removeGarbage(metadata, blobs)).toBe(0)
+    expect(await removeGarbage(metadata, PlacedBlobStore.of(blobs))).toBe(0)
   })
 
   it('walks past its page and batch sizes', async () => {
@@ -178,11 +192,12 @@ describe('a scrub', () => {
     await commit('dropped', dropped, true)
     await commit('dropped', [await written()], true)
     await metadata.retireWriter(dead)
-    expect(await scrub(metadata, blobs)).toEqual({
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toEqual({
       blobsSeen: kept.length + orphans.length + 1,
       orphansRemoved: orphans.length,
       garbageRemoved: dropped.length,
       damaged: [],
+      incomplete: [],
     })
     expect(await stored()).toHaveLength(kept.length + 1)
   })
@@ -209,7 +224,7 @@ describe('a scrub', () => {
         }
       },
     })
-    const { damaged } = await scrub(metadata, failing)
+    const { damaged } = await scrub(metadata, PlacedBlobStore.of(failing))
     const byId = (a: { blobId: string }, b: { blobId: string }) => (a.blobId < b.blobId ? -1 : 1)
     expect(damaged.toSorted(byId)).toEqual(
       [
@@ -232,7 +247,7 @@ describe('a scrub', () => {
       isOver = true
     })
     do {
-      expect(await scrub(metadata, blobs)).toMatchObject({ orphansRemoved: 0, damaged: [] })
+      expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 0, damaged: [] })
     } while (!isOver)
     await writing
     expect(await stored()).toEqual(kept.sort())
@@ -244,16 +259,16 @@ describe('a scrub', () => {
       await commit('k', [blobId])
       await metadata.retireWriter(writer)
     })
-    expect(await scrub(racing, blobs)).toMatchObject({ orphansRemoved: 0, damaged: [] })
+    expect(await scrub(racing, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 0, damaged: [] })
     expect(await stored()).toEqual([blobId])
   })
 
   it('keeps a blob whose writer dies after it asked who is alive', async () => {
     const blobId = await written()
     const racing = interposed('listWriters', 1, () => metadata.retireWriter(writer))
-    expect(await scrub(racing, blobs)).toMatchObject({ orphansRemoved: 0 })
+    expect(await scrub(racing, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 0 })
     expect(await stored()).toEqual([blobId])
-    expect(await scrub(metadata, blobs)).toMatchObject({ orphansRemoved: 1 })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ orphansRemoved: 1 })
   })
 
   it('calls nothing damaged that is deleted while it looks', async () => {
@@ -271,19 +286,127 @@ describe('a scrub', () => {
         }
       },
     })
-    expect((await scrub(metadata, vanishing)).damaged).toEqual([])
+    expect((await scrub(metadata, PlacedBlobStore.of(vanishing))).damaged).toEqual([])
   })
 
-  it('forgets no garbage that it could not delete', async () => {
-    const old = await written()
+  it('forgets no garbage that it could not delete, and goes on with the rest', async () => {
+    const [old, other] = [await written(), await written()]
     await commit('k', [old], true)
+    await commit('other', [other], true)
     await commit('k', [await written()], true)
+    await commit('other', [await written()], true)
     await blobs.delete(old)
     // A folder in its place: it can't be unlinked.
     await mkdir(pathOf(old))
-    await expect(scrub(metadata, blobs)).rejects.toMatchObject({ code: 'BLOB_IO_FAILED' })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({
+      garbageRemoved: 1,
+      incomplete: [{ store: 'default', code: 'BLOB_IO_FAILED' }],
+    })
     expect(await metadata.listGarbage(10)).toEqual([old])
     await rm(pathOf(old), { recursive: true })
-    expect(await scrub(metadata, blobs)).toMatchObject({ garbageRemoved: 1 })
+    expect(await scrub(metadata, PlacedBlobStore.of(blobs))).toMatchObject({ garbageRemoved: 1, incomplete: [] })
+  })
+})
+
+describe('with a store that is away a scrub', () => {
+  let slow: BlobStore
+  let isAway: boolean
+  let both: PlacedBlobStore
+
+  beforeEach(async () => {
+    slow = await openFsBlobStore({ directory: join(directory, 'slow') })
+    isAway = false
+    const refusing: BlobStore = new Proxy(slow, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (isAway) throw blobError('BLOB_UNAVAILABLE')
+          return Reflect.apply(value, target, args) as unknown
+        }
+      },
+    })
+    const stores = new Map([
+      [0, blobs],
+      [1, refusing],
+    ])
+    const numbers = new Map([
+      ['default', 0],
+      ['slow', 1],
+    ])
+    const check = async (number: number) => {
+      if (number === 1 && isAway) throw blobError('BLOB_UNAVAILABLE')
+    }
+    both = new PlacedBlobStore(
+      async () => ({ stores, numbers, classes: new Map(), check }),
+      async () => {},
+    )
+  })
+  afterEach(() => slow.close())
+
+  async function writtenTo(store: number, writerId = writer): Promise<BlobId> {
+    const blobId = newBlobId(writerId, store)
+    await both.write(blobId, [Buffer.alloc(BLOB_BYTES, 1)])
+    return blobId
+  }
+
+  it('goes through the others, says which it was, and finds the rest once that is back', async () => {
+    const dead = await newWriter()
+    for (const store of [0, 1]) {
+      const [dropped, damaged] = [await writtenTo(store), await writtenTo(store)]
+      await commit(`k${store}`, [dropped], true)
+      await commit(`k${store}`, [damaged], true)
+      await both.delete(damaged)
+      await writtenTo(store, dead)
+    }
+    await metadata.retireWriter(dead)
+    const ofOne = { blobsSeen: 1, orphansRemoved: 1, garbageRemoved: 1, damaged: [{ problem: 'missing' }] }
+    isAway = true
+    const report = await scrub(metadata, both)
+    expect(report).toMatchObject({ ...ofOne, incomplete: [{ store: 'slow', code: 'BLOB_UNAVAILABLE' }] })
+    expect(report.damaged[0]?.blobId).not.toMatch(/-01$/)
+    isAway = false
+    // Only what was left: the first is not gone through again.
+    const stores = report.incomplete.map(({ store }) => store)
+    const later = await scrub(metadata, both, { stores })
+    expect(later).toMatchObject({ ...ofOne, incomplete: [] })
+    expect(later.damaged[0]?.blobId).toMatch(/-01$/)
+  })
+
+  it('leaves it out also where it goes away in the middle, and calls nothing of it damaged', async () => {
+    await commit('k', [await writtenTo(1)], true)
+    const vanishing = new PlacedBlobStore(
+      async () => {
+        const places = await both.places()
+        const list = async function* () {
+          isAway = true
+          yield* []
+        }
+        const first = new Proxy(blobs, {
+          get: (target, name) => (name === 'list' ? list : Reflect.get(target, name).bind(target)),
+        })
+        return { ...places, stores: new Map([...places.stores, [0, first]]) }
+      },
+      async () => {},
+    )
+    expect(await scrub(metadata, vanishing)).toMatchObject({ damaged: [], incomplete: [{ store: 'slow' }] })
+  })
+
+  it('removes what the others have for deletion, however much waits for it', async () => {
+    const dropped = Array.from({ length: 1_100 }, () => newBlobId(writer, 1))
+    await commit('k', dropped, true)
+    const here = await Promise.all(Array.from({ length: 3 }, () => writtenTo(0)))
+    await commit('k', here, true)
+    await commit('k', [await writtenTo(0)], true)
+    isAway = true
+    expect(await removeGarbage(metadata, both)).toBe(3)
+    expect((await metadata.listGarbage(2_000)).toSorted()).toEqual(dropped.sort())
+    isAway = false
+    expect(await removeGarbage(metadata, both)).toBe(1_100)
+  })
+
+  it('does not take a name that it does not know for one that is done', async () => {
+    const report = await scrub(metadata, both, { stores: ['gone'] })
+    expect(report).toMatchObject({ blobsSeen: 0, incomplete: [{ store: 'gone', code: 'BLOB_UNAVAILABLE' }] })
   })
 })

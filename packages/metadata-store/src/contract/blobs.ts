@@ -66,6 +66,8 @@ export function blobsContract(under: StoreUnderTest): void {
       expect((await under.store.removeVersion(removal)).garbage).toEqual([second])
       expect(await under.store.listGarbage(10)).toEqual([first, second])
       expect(await under.store.listGarbage(1)).toEqual([first])
+      expect(await under.store.listGarbage(10, first)).toEqual([second])
+      expect(await under.store.listGarbage(10, second)).toEqual([])
       await under.store.forgetGarbage([first])
       await under.store.forgetGarbage([first])
       expect(await under.store.listGarbage(10)).toEqual([second])

@@ -222,8 +222,8 @@ class LmdbStore implements MetadataStore {
     return this.#read((databases) => isReferenced(databases, blobId))
   }
 
-  async listGarbage(limit: number) {
-    return this.#read((databases) => listGarbage(databases, limit))
+  async listGarbage(limit: number, afterBlobId?: BlobId) {
+    return this.#read((databases) => listGarbage(databases, limit, afterBlobId))
   }
 
   async forgetGarbage(blobIds: readonly BlobId[]) {

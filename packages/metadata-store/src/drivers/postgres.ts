@@ -323,8 +323,8 @@ class PostgresStore implements MetadataStore {
     return this.#reader.read((databases) => isReferenced(databases, blobId))
   }
 
-  async listGarbage(limit: number) {
-    return this.#reader.read((databases) => listGarbage(databases, limit), { portionRows: limit })
+  async listGarbage(limit: number, afterBlobId?: BlobId) {
+    return this.#reader.read((databases) => listGarbage(databases, limit, afterBlobId), { portionRows: limit })
   }
 
   async forgetGarbage(blobIds: readonly BlobId[]) {

@@ -12,18 +12,19 @@ export function scrubCommand(): Command {
     await withStore(command, async (mesh) => {
       const report = await mesh.use('rotation').scrub()
       process.stdout.write(json ? `${JSON.stringify(report, undefined, 2)}\n` : renderReport(report))
-      if (report.damaged.length > 0) process.exitCode = 1
+      if (report.damaged.length + report.incomplete.length > 0) process.exitCode = 1
     })
   })
 }
 
-function renderReport({ blobsSeen, orphansRemoved, garbageRemoved, damaged }: ScrubReport): string {
+function renderReport({ blobsSeen, orphansRemoved, garbageRemoved, damaged, incomplete }: ScrubReport): string {
   const lines = [
     `${blobsSeen} blobs seen`,
     `${garbageRemoved} removed that a commit had dropped`,
     `${orphansRemoved} removed that an unfinished write had left`,
     `${damaged.length} damaged`,
-    ...damaged.map(({ blobId, problem }) => `  ${blobId}: ${problem === 'missing' ? 'missing' : 'of the wrong size'}`),
+    ...damaged.map(({ blobId, problem }) => `  ${blobId}: ${problem === 'size' ? 'of the wrong size' : problem}`),
+    ...incomplete.map(({ store, code }) => `the store ${store} has to be scrubbed again: ${code}`),
   ]
   return `${lines.join('\n')}\n`
 }

@@ -45,7 +45,7 @@ export function isReferenced(databases: Databases, blobId: BlobId): boolean {
 }
 
 export function listReferencedBlobs(databases: Databases, afterBlobId: string, limit: number): readonly BlobRef[] {
-  const start = afterBlobId === '' ? FIRST_KEY : justAfter(blobKey(afterBlobId))
+  const start = startAfter(afterBlobId)
   const blobs: BlobRef[] = []
   for (const { key, value } of scan(databases['blob-refs'], { start, limit })) {
     const reader = new RowReader('blob', value, key)
@@ -55,8 +55,8 @@ export function listReferencedBlobs(databases: Databases, afterBlobId: string, l
   return blobs
 }
 
-export function listGarbage(databases: Databases, limit: number): readonly BlobId[] {
-  return keysOf(databases.garbage, limit).map(blobIdOf)
+export function listGarbage(databases: Databases, limit: number, afterBlobId = ''): readonly BlobId[] {
+  return keysOf(databases.garbage, limit, startAfter(afterBlobId)).map(blobIdOf)
 }
 
 export function forgetGarbage(batch: WriteBatch, blobIds: readonly BlobId[]): void {
@@ -75,6 +75,10 @@ export function listWriters(databases: Databases): readonly WriterId[] {
   return keysOf(databases.writers, Number.MAX_SAFE_INTEGER).map((key) => key.toString('hex'))
 }
 
-function keysOf(table: Table, limit: number): Buffer[] {
-  return Array.from(scan(table, { start: FIRST_KEY, limit }), ({ key }) => key)
+function startAfter(blobId: BlobId): Buffer {
+  return blobId === '' ? FIRST_KEY : justAfter(blobKey(blobId))
+}
+
+function keysOf(table: Table, limit: number, start: Buffer = FIRST_KEY): Buffer[] {
+  return Array.from(scan(table, { start, limit }), ({ key }) => key)
 }
