@@ -37,4 +37,7 @@ describeWithPythonClients('Python', (python) => {
   it('boto3 moves bytes in parts, ranges, URLs and forms', passes('boto3_transfers.py', 'boto3'), TIMEOUT_MS)
   it('boto3 keeps versions, tags, locks and conditions', passes('boto3_buckets.py', 'boto3'), TIMEOUT_MS)
   it('boto3 encrypts, and manages keys, users and roles', passes('boto3_keys.py', 'boto3'), TIMEOUT_MS)
+  it('pyarrow keeps Parquet files and datasets', passes('parquet.py', 'pyarrow'), TIMEOUT_MS)
+  it('s3fs of fsspec is a file system', passes('fsspec_files.py', 's3fs for Python'), TIMEOUT_MS)
+  it('the MinIO SDK does what it can', passes('minio_sdk.py', 'MinIO SDK for Python'), TIMEOUT_MS)
 })

@@ -73,6 +73,8 @@ export function objectHeaders(
     ...objectLockHeaders(object.attributes.lock),
     ...(object.isLatest && expirationHeaders(bucket, object.version, object.attributes)),
     ...(whole && wantsChecksum(request) && checksumHeaders(object.attributes.checksum)),
-    ...(object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
+    // S3 API, HeadObject: only for a request that names a part.
+    ...(request.query.has('partNumber') &&
+      object.attributes.partCount && { 'x-amz-mp-parts-count': object.attributes.partCount }),
   }
 }
