@@ -1,5 +1,6 @@
 import { BACK_END_OPTIONS } from './back-end-options.ts'
 import type { Optional, OptionDeclaration, WithDefault } from './declaration.ts'
+import { TRACE_OPTIONS } from './trace-options.ts'
 import {
   commandLine,
   domainNames,
@@ -322,6 +323,7 @@ export const OPTIONS = {
     flagValue: 'host:port',
     text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready) and its numbers for Prometheus (GET /metrics), over plain HTTP. Absent: nowhere, and nothing is counted.',
   } satisfies Optional<HostPort>,
+  ...TRACE_OPTIONS,
   ...BACK_END_OPTIONS,
 } as const
 

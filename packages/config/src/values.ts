@@ -39,6 +39,15 @@ export function integer(limits: { min: number; max: number }): ValueKind<number>
   return { schema, allowed: `a whole number from ${limits.min} to ${limits.max}` }
 }
 
+/** Of a whole: 0 to 1. */
+export function fraction(): ValueKind<number> {
+  const fromText = z
+    .string()
+    .regex(/^(0|1|0?\.\d{1,9}|1\.0+)$/)
+    .transform(Number)
+  return { schema: z.union([z.number(), fromText]).pipe(z.number().min(0).max(1)), allowed: 'a number from 0 to 1' }
+}
+
 const TRUE_WORDS = ['1', 'true', 'yes', 'on']
 const FALSE_WORDS = ['0', 'false', 'no', 'off']
 

@@ -1,3 +1,4 @@
+import type { Tracer } from '@coffer/tracing'
 import { type Logger, pino } from 'pino'
 
 export type { Logger } from 'pino'
@@ -10,10 +11,24 @@ export function createLogger(options: {
   readonly level: string
   readonly name: string
   readonly json: boolean
+  /** Lines that belong to a trace say to which. */
+  readonly tracer?: Pick<Tracer, 'current'> | undefined
 }): Logger {
   const redact = REDACTED.flatMap((name) => [name, `*.${name}`])
-  const settings = { level: options.level, name: options.name, redact }
+  const { tracer } = options
+  const settings = {
+    level: options.level,
+    name: options.name,
+    redact,
+    ...(tracer && { mixin: () => traceFields(tracer) }),
+  }
   return options.json ? pino(settings, pino.destination(2)) : pino(settings, plainDestination())
+}
+
+/** Names: OpenTelemetry, "Trace Context in non-OTLP Log Formats". */
+function traceFields(tracer: Pick<Tracer, 'current'>): object {
+  const span = tracer.current()
+  return span === undefined ? {} : { trace_id: span.traceId, span_id: span.spanId }
 }
 
 /** `12:00:00 level message {fields}`: enough for a terminal, without a formatter process. */

@@ -1,4 +1,5 @@
 import type { Secret } from '@coffer/crypto-core'
+import type { Tracer } from '@coffer/tracing'
 import type { Logger } from './logger.ts'
 
 export interface NatsOptions {
@@ -26,4 +27,6 @@ export interface MeshOptions {
   readonly requestTimeoutMs?: number
   /** Who is told how calls to other processes end, by action; `unavailable`: no answer came. */
   readonly observerOf?: ((action: string) => CallObserver) | undefined
+  /** Absent: nothing is traced. */
+  readonly tracer?: Tracer | undefined
 }

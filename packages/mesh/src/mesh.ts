@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { KeyParcel, KeyRecipient, ServiceName, Services } from '@coffer/contracts'
 import { KeyCourier, Secret } from '@coffer/crypto-core'
 import { CofferError } from '@coffer/errors'
+import type { Tracer } from '@coffer/tracing'
 import { type ActionHandler, type Service, ServiceBroker } from 'moleculer'
 import { failureOfCall, wasNotDelivered } from './call-failures.ts'
+import { type CallParams, traceAnswer, traceCall, traceLocally } from './call-tracing.ts'
 import { meshError } from './errors.ts'
 import type { Logger } from './logger.ts'
 import type { MeshOptions, NatsOptions } from './mesh-options.ts'
@@ -54,6 +56,8 @@ export type KeyPurpose = readonly [kind: string, ...what: (string | object)[]]
  */
 export class Mesh {
   readonly processId: string
+  /** For spans of work that no request waits for, and of parts of one. */
+  readonly tracer: Tracer | undefined
   readonly #broker: ServiceBroker
   readonly #courier: KeyCourier
   readonly #logger: Logger
@@ -67,6 +71,7 @@ export class Mesh {
 
   private constructor(options: MeshOptions, processId: string, transporter: NatsTransporter | undefined) {
     this.processId = processId
+    this.tracer = options.tracer
     this.#logger = options.logger
     this.#observerOf = options.observerOf
     this.#courier = new KeyCourier(options.meshKey ?? Secret.random(MESH_KEY_BYTES))
@@ -104,7 +109,8 @@ export class Mesh {
     const actions: Record<string, { handler: ActionHandler }> = {}
     for (const methodName of methods) {
       const method = (service[methodName] as Method).bind(service)
-      actions[methodName] = { handler: (context) => this.#track(method, context.params as { args: Uint8Array }) }
+      const action = `${name}.${methodName}`
+      actions[methodName] = { handler: (context) => this.#track(action, method, context.params as CallParams) }
     }
     this.#offered.set(name, { service: service as unknown as Offered['service'], bound: new Map() })
     this.#registered.push(this.#broker.createService({ name, actions }))
@@ -190,18 +196,23 @@ export class Mesh {
     if (known !== undefined) return known
     const method = offered.service[methodName]
     if (typeof method !== 'function') return undefined
-    const bound: Method = method.bind(offered.service)
+    const action = `${name}.${methodName}`
+    const plain: Method = method.bind(offered.service)
+    const bound = this.tracer === undefined ? plain : traceLocally(this.tracer, action, plain)
     offered.bound.set(methodName, bound)
     return bound
   }
 
   async #call(action: string, args: readonly unknown[], processId?: string): Promise<unknown> {
-    const outcome = await this.#outcomeOf(action, { args: encodeWire(args) }, processId)
-    if ('error' in outcome) throw new CofferError(outcome.error)
-    return outcome.value
+    const encoded = encodeWire(args)
+    return await traceCall(this.tracer, action, async (context) => {
+      const outcome = await this.#outcomeOf(action, { args: encoded, ...context }, processId)
+      if ('error' in outcome) throw new CofferError(outcome.error)
+      return outcome.value
+    })
   }
 
-  async #outcomeOf(action: string, params: { args: Uint8Array }, processId?: string): Promise<Outcome> {
+  async #outcomeOf(action: string, params: CallParams, processId?: string): Promise<Outcome> {
     const observer = this.#observerOf?.(action)
     if (observer === undefined) return decodeWire(await this.#send(action, params, processId)) as Outcome
     const startedAt = performance.now()
@@ -215,10 +226,10 @@ export class Mesh {
     }
   }
 
-  async #send(action: string, params: { args: Uint8Array }, processId?: string): Promise<Uint8Array> {
+  async #send(action: string, params: CallParams, processId?: string): Promise<Uint8Array> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#broker.call<Uint8Array, { args: Uint8Array }>(
+        return await this.#broker.call<Uint8Array, CallParams>(
           action,
           params,
           processId === undefined ? {} : { nodeID: processId },
@@ -232,15 +243,16 @@ export class Mesh {
     }
   }
 
-  #track(method: Method, params: { args: Uint8Array }): Promise<Uint8Array> {
-    const answer = this.#answer(method, params)
+  #track(action: string, method: Method, params: CallParams): Promise<Uint8Array> {
+    const answer = this.#answer(action, method, params)
     this.#answering.add(answer)
     return answer.finally(() => this.#answering.delete(answer))
   }
 
-  async #answer(method: Method, { args }: { args: Uint8Array }): Promise<Uint8Array> {
+  async #answer(action: string, method: Method, params: CallParams): Promise<Uint8Array> {
     try {
-      return encodeWire({ value: await method(...(decodeWire(args) as unknown[])) })
+      const answer = () => method(...(decodeWire(params.args) as unknown[]))
+      return encodeWire({ value: await traceAnswer(this.tracer, action, params, answer) })
     } catch (error) {
       if (!(error instanceof CofferError)) this.#logger.error({ err: error }, 'a service failed unexpectedly')
       return encodeWire({ error: errorShapeOf(error) })

@@ -2,12 +2,14 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { FIRST_STORE, type OwnedBlobStore } from '@coffer/blob-store'
 import { readConfigFile } from '@coffer/config'
+import type { Tracer } from '@coffer/tracing'
 import {
   type BlobsConfiguration,
   blobsFileError,
   parseBlobsConfiguration,
   type StoreConfiguration,
 } from './blobs-configuration.ts'
+import { traceBlobs } from './tracing/trace-stores.ts'
 
 /** Where object bytes are: where the file says, else in the directory. */
 export interface BlobLocation {
@@ -30,7 +32,10 @@ export interface ConfiguredBlobs {
 const MINUTE_MS = 60_000
 
 /** Reads nothing from an endpoint yet. COFFER_BLOBS_CONFIGURATION_INVALID, BLOB_... */
-export async function openBlobStores({ blobsDirectory, blobsFile }: BlobLocation): Promise<ConfiguredBlobs> {
+export async function openBlobStores(
+  { blobsDirectory, blobsFile }: BlobLocation,
+  tracer?: Tracer,
+): Promise<ConfiguredBlobs> {
   const configuration: BlobsConfiguration =
     blobsFile === undefined
       ? { stores: new Map(), classes: new Map() }
@@ -40,8 +45,10 @@ export async function openBlobStores({ blobsDirectory, blobsFile }: BlobLocation
     for (const store of opened.values()) await store.close()
   }
   try {
-    for (const [name, store] of configuration.stores) opened.set(name, await openStore(blobsFile ?? '', name, store))
-    if (!opened.has(FIRST_STORE)) opened.set(FIRST_STORE, await openDirectory(blobsDirectory))
+    for (const [name, store] of configuration.stores) {
+      opened.set(name, traceBlobs(await openStore(blobsFile ?? '', name, store), tracer))
+    }
+    if (!opened.has(FIRST_STORE)) opened.set(FIRST_STORE, traceBlobs(await openDirectory(blobsDirectory), tracer))
   } catch (error) {
     await close()
     throw error

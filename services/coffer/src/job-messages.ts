@@ -1,4 +1,5 @@
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
+import type { TraceSettings } from '@coffer/tracing/open-telemetry'
 import type { AdoptionSettings } from './adopt-source.ts'
 import type { MetricsRequest } from './metrics/child-metrics.ts'
 import type { StoreDirectories } from './store-services.ts'
@@ -18,6 +19,7 @@ export type JobProcessMessage =
       readonly kind: 'start'
       /** Whether it may be asked for its numbers. */
       readonly metrics: boolean
+      readonly traces: TraceSettings | undefined
       readonly adoption: AdoptionSettings
     } & JobStart)
   | MetricsRequest

@@ -1,14 +1,15 @@
 import { constants, setPriority } from 'node:os'
 import type { KmsRecords } from '@coffer/kms'
 import { DomainKey } from '@coffer/kms/connectors/local'
-import { createLogger } from '@coffer/mesh'
 import { createJobHandler, rewrapBatchWorker } from '@coffer/service-rotation'
+import type { OpenTelemetryTracer } from '@coffer/tracing/open-telemetry'
 import { adoptionOptions } from './adopt-source.ts'
 import type { JobProcessMessage } from './job-messages.ts'
 import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { SharedRewraps } from './shared-rewraps.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
+import { openTracing, TRACED_AS } from './tracing/open-tracing.ts'
 
 /** Without a job for this long, the process ends and gives its memory back; the supervisor forks another when there is one. */
 const IDLE_MS = 30_000
@@ -19,6 +20,7 @@ type StartMessage = Extract<JobProcessMessage, { kind: 'start' }>
 interface RunningWorker {
   readonly services: StoreServices
   readonly metrics: ProcessMetrics | undefined
+  readonly tracer: OpenTelemetryTracer | undefined
 }
 
 /** Follows the supervisor's messages, and ends with it. */
@@ -29,8 +31,9 @@ export function workOnJobs(): void {
   const stop = () => {
     // What was counted outlives the process.
     const closed =
-      running?.then(async ({ services, metrics }) => {
+      running?.then(async ({ services, metrics, tracer }) => {
         await services.close()
+        await tracer?.close()
         await tellMetrics(metrics)
       }) ?? Promise.resolve()
     closed.catch(() => undefined).finally(() => process.exit(0))
@@ -54,11 +57,11 @@ async function start(
   { directories, domainKey, kmsFile, writerId, log, ...start }: StartMessage,
   onIdle: () => void,
 ): Promise<RunningWorker> {
-  const logger = createLogger({ ...log, name: 'jobs' })
+  const { logger, tracer } = await openTracing(start.traces, TRACED_AS, { ...log, name: 'jobs' })
   try {
     const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
     const metrics = await openMetrics(start.metrics)
-    const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger)
+    const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics, tracer }, logger)
     const { mesh, blobs } = services
     const rewraps = new SharedRewraps({
       logger,
@@ -89,7 +92,7 @@ async function start(
       clearInterval(timer)
       onIdle()
     }, IDLE_POLL_MS)
-    return { services, metrics }
+    return { services, metrics, tracer }
   } catch (error) {
     logger.error({ err: error }, 'jobs could not be worked on')
     throw error

@@ -4,10 +4,12 @@ import type { KmsConnector, KmsConnectorPlugin, KmsRecords, RemovableRecords } f
 import { type DomainKey, openLocalConnector, sealedRecords } from '@coffer/kms/connectors/local'
 import { resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
+import type { Tracer } from '@coffer/tracing'
 import { z } from 'zod'
 import { cofferError } from './errors.ts'
 import { loadPlugin } from './load-plugin.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
+import { traceKms } from './tracing/trace-stores.ts'
 
 /** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
 const LOCAL_CONNECTOR = 'local'
@@ -37,6 +39,7 @@ export interface KmsConnectorsOptions {
   readonly openDomainKey: (records: KmsRecords) => Promise<DomainKey>
   readonly kmsFile?: string | undefined
   readonly metrics?: ProcessMetrics | undefined
+  readonly tracer?: Tracer | undefined
 }
 
 export interface KmsConnectors {
@@ -61,9 +64,12 @@ export async function openKmsConnectors(
 ): Promise<KmsConnectors> {
   const { defaultConnector, configured } = configurationOf(options.kmsFile)
   const domainKey = await options.openDomainKey(records)
-  const { metrics } = options
-  const metered = (connector: KmsConnector) => metrics?.calls.metered(connector) ?? connector
-  const local = metered(openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records }))
+  const { metrics, tracer } = options
+  const watched = (connector: KmsConnector) => {
+    const metered = metrics?.calls.metered(connector) ?? connector
+    return traceKms(metered, tracer, connector.name === LOCAL_CONNECTOR)
+  }
+  const local = watched(openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records }))
   const connectors = [local]
   const close = async () => {
     for (const connector of connectors) await connector.close()
@@ -72,7 +78,7 @@ export async function openKmsConnectors(
     await local.selfTest()
     for (const { name, settings, kmsFile } of configured) {
       const opened = await open(kmsFile, name, settings, records)
-      const connector = metered(resilient(opened, { ...limitsOf(settings), onBreaker: metrics?.calls.breakerOf(name) }))
+      const connector = watched(resilient(opened, { ...limitsOf(settings), onBreaker: metrics?.calls.breakerOf(name) }))
       connectors.push(connector)
       connector.selfTest().catch((error: unknown) => warn(logger, name, error))
     }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises'
 import type { Configuration } from '@coffer/config'
 import { Secret } from '@coffer/crypto-core'
 import { type Logger, Mesh } from '@coffer/mesh'
+import type { Tracer } from '@coffer/tracing'
 import { cofferError } from './errors.ts'
 import type { MeshRole } from './local-mesh/roles.ts'
 import { readMeshKeyFile } from './mesh-key.ts'
@@ -12,7 +13,7 @@ export async function connectMesh(
   configuration: Configuration,
   role: MeshRole,
   logger: Logger,
-  metrics?: ProcessMetrics,
+  { metrics, tracer }: { readonly metrics?: ProcessMetrics | undefined; readonly tracer?: Tracer | undefined } = {},
 ): Promise<Mesh> {
   const { natsUrl, natsUser, natsPasswordFile, natsCredentialsFile, meshKeyFile } = configuration
   if (natsUrl === undefined) throw cofferError('COFFER_NATS_NEEDED', 'give --nats <url> or COFFER_NATS_URL')
@@ -23,6 +24,7 @@ export async function connectMesh(
   return await Mesh.start({
     logger,
     role,
+    tracer,
     observerOf: metrics && ((action) => metrics.calls.meshObserver(action)),
     meshKey: await readMeshKeyFile(meshKeyFile),
     nats: {

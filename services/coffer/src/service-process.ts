@@ -5,7 +5,7 @@ import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
-import { createLogger, type Logger, type Mesh } from '@coffer/mesh'
+import type { Logger, Mesh } from '@coffer/mesh'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createEventsService, provideEvents, runRelay } from '@coffer/service-events'
 import { createIamService, provideIam } from '@coffer/service-iam'
@@ -41,6 +41,8 @@ import { resolveRootKey } from './root-key.ts'
 import { openSealedStore } from './sealed-store.ts'
 import { stopSignal } from './stop-signal.ts'
 import { DRAIN_MS } from './supervisor.ts'
+import { openTracing, traceSettingsOf } from './tracing/open-tracing.ts'
+import { watchedStore } from './watched-store.ts'
 import { newWriterId } from './worker-pool.ts'
 
 /** How long a service waits at its start for those that it needs. */
@@ -82,8 +84,10 @@ export async function runService(name: RunnableService, configuration: Configura
   if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   endWithStarter()
-  const logger = createLogger({ level: configuration.logLevel, name, json: configuration.logFormat === 'json' })
+  const log = { level: configuration.logLevel, name, json: configuration.logFormat === 'json' }
+  const { logger, tracer } = await openTracing(traceSettingsOf(configuration), `coffer-${name}`, log)
   await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(async () => await tracer?.close())
   const health = new Health()
   const metrics = await openMetrics(configuration.healthAddress !== undefined)
   const page = metrics && (await import('./metrics/metrics-page.ts')).metricsPages(metrics)
@@ -92,7 +96,7 @@ export async function runService(name: RunnableService, configuration: Configura
     cleanup.defer(() => listener.stop())
   }
   await trustCertificatesIn(join(configuration.dataDir, 'certs'))
-  const mesh = await connectMesh(configuration, name, logger, metrics)
+  const mesh = await connectMesh(configuration, name, logger, { metrics, tracer })
   cleanup.defer(() => mesh.stop())
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
@@ -129,14 +133,14 @@ async function startMetadata({ configuration, mesh, cleanup, metrics }: ServiceP
     // It keeps nothing of its own: any number of these services share the database.
     const shared = await openMetadataStore({ metadataDirectory: '', metadataServer })
     cleanup.defer(() => shared.close())
-    await provideMetadata(mesh, metrics?.calls.countingCommits(shared) ?? shared)
+    await provideMetadata(mesh, watchedStore(shared, metadataServer, { metrics, tracer: mesh.tracer }))
     return metadataServer.url
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
   const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
-  await provideMetadata(mesh, metrics?.calls.countingCommits(store) ?? store)
+  await provideMetadata(mesh, watchedStore(store, metadataServer, { metrics, tracer: mesh.tracer }))
   await showDisks(metrics, { metadata: directory.metadataDirectory })
   return directory.path
 }
@@ -150,7 +154,12 @@ async function startKms({ configuration, mesh, logger, cleanup, metrics }: Servi
   if (rootKey.warning) logger.warn(rootKey.warning)
   const records = kmsRecordsIn(metadata)
   const kms = await openKmsConnectors(
-    { openDomainKey: () => openSealedStore(rootKey, records), kmsFile: configuration.kmsFile, metrics },
+    {
+      openDomainKey: () => openSealedStore(rootKey, records),
+      kmsFile: configuration.kmsFile,
+      metrics,
+      tracer: mesh.tracer,
+    },
     records,
     logger,
   )
@@ -275,7 +284,7 @@ async function openOwnBlobs(
   { blobsDirectory }: DataDirectory,
   { configuration, mesh, cleanup }: Pick<ServiceParts, 'configuration' | 'mesh' | 'cleanup'>,
 ): Promise<PlacedBlobStore> {
-  const configured = await openBlobStores({ blobsDirectory, blobsFile: configuration.blobsFile })
+  const configured = await openBlobStores({ blobsDirectory, blobsFile: configuration.blobsFile }, mesh.tracer)
   const blobs = placedBlobs(configured, () => mesh.use('metadata'))
   cleanup.defer(() => blobs.close())
   await blobs.places()

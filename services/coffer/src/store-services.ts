@@ -15,6 +15,7 @@ import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
 import { type MetadataLocation, openMetadataStore } from './metadata-location.ts'
+import { watchedStore } from './watched-store.ts'
 
 /** Each request asks whether identities have changed: the metadata store is in this process, and the answer is never old. */
 const LOCAL_STALE_MS_MAX = 0
@@ -52,11 +53,11 @@ export async function openStoreServices(
   const store = await openMetadataStore(directories)
   try {
     const { domainKey, ...kms } = await openKmsConnectors(keys, kmsRecordsIn(store), logger)
-    const configured = await openBlobStores(directories)
-    const mesh = await Mesh.start({ logger })
+    const configured = await openBlobStores(directories, keys.tracer)
+    const mesh = await Mesh.start({ logger, tracer: keys.tracer })
     const blobs = placedBlobs(configured, () => mesh.use('metadata'))
     const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
-    await provideMetadata(mesh, keys.metrics?.calls.countingCommits(store) ?? store)
+    await provideMetadata(mesh, watchedStore(store, directories.metadataServer, keys))
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))
     const isLocal = directories.metadataServer === undefined

@@ -5,7 +5,7 @@ import { dirname } from 'node:path'
 import type { Configuration, HostPort } from '@coffer/config'
 import type { MetadataService } from '@coffer/contracts'
 import type { KmsRecords } from '@coffer/kms'
-import { createLogger, type Logger } from '@coffer/mesh'
+import type { Logger } from '@coffer/mesh'
 import { startRelay } from '@coffer/service-events'
 import { renderBanner } from './banner.ts'
 import {
@@ -37,6 +37,7 @@ import { resolveRootKey } from './root-key.ts'
 import { openSealedStore } from './sealed-store.ts'
 import { stopSignal } from './stop-signal.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
+import { openTracing, TRACED_AS, traceSettingsOf } from './tracing/open-tracing.ts'
 import { LOCAL_BUCKET_LEASE_MS } from './worker.ts'
 import { newWriterId, WorkerPool } from './worker-pool.ts'
 
@@ -51,14 +52,13 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   const configuredCredentials = configuredRootCredentials(configuration)
-  const logger = createLogger({
-    level: configuration.logLevel,
-    name: 'coffer',
-    json: configuration.logFormat === 'json',
-  })
+  const log = { level: configuration.logLevel, name: 'coffer', json: configuration.logFormat === 'json' }
+  const traces = traceSettingsOf(configuration)
+  const { logger, tracer } = await openTracing(traces, TRACED_AS, log)
   const workerCount = configuration.workers ?? availableParallelism()
 
   await using cleanup = new AsyncDisposableStack()
+  cleanup.defer(async () => await tracer?.close())
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
   const metadataServer = metadataServerOf(configuration)
@@ -72,7 +72,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
   const services = await openStoreServices(
     { ...directory, metadataServer, blobsFile: configuration.blobsFile },
-    { openDomainKey, kmsFile: configuration.kmsFile, metrics },
+    { openDomainKey, kmsFile: configuration.kmsFile, metrics, tracer },
     logger,
     { identities: identityOptionsOf(configuration) },
   )
@@ -153,6 +153,7 @@ function startJobProcess({
         kmsFile,
         writerId,
         metrics: monitoring !== undefined,
+        traces: traceSettingsOf(configuration),
         adoption: { dataAlgorithm, inlineSizeBytesMax },
         log: { level: logLevel, json: logFormat === 'json' },
       }
@@ -222,6 +223,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
         identities: identityOptionsOf(configuration),
         writerId,
         metrics: parts.monitoring !== undefined,
+        traces: traceSettingsOf(configuration),
       }
     },
     onGone: async (writerId, hasDied) => {

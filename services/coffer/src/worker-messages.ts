@@ -1,5 +1,6 @@
 import type { CofferErrorShape } from '@coffer/errors'
 import type { DomainKeyExport } from '@coffer/kms/connectors/local'
+import type { TraceSettings } from '@coffer/tracing/open-telemetry'
 import type { GatewaySettings } from './gateway-process.ts'
 import type { IdentityOptions } from './identities.ts'
 import type { MetricsAnswer, MetricsRequest } from './metrics/child-metrics.ts'
@@ -18,6 +19,7 @@ export type SupervisorMessage =
       readonly writerId: string
       /** Whether it may be asked for its numbers. */
       readonly metrics: boolean
+      readonly traces: TraceSettings | undefined
     }
   | MetricsRequest
   | { readonly kind: 'reload' }

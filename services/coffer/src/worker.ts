@@ -1,13 +1,13 @@
 import { CofferError } from '@coffer/errors'
 import type { KmsRecords } from '@coffer/kms'
 import { DomainKey } from '@coffer/kms/connectors/local'
-import { createLogger } from '@coffer/mesh'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { assertFips } from './fips-mode.ts'
 import { startGateway } from './gateway-process.ts'
 import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { openStoreServices } from './store-services.ts'
+import { openTracing, TRACED_AS } from './tracing/open-tracing.ts'
 import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
 
 /** Asks the metadata store for the bucket at each request: it is in this process, and the answer is never old. */
@@ -33,11 +33,14 @@ async function start({
 }: StartMessage): Promise<RunningWorker> {
   // The supervisor's word is no proof for this process.
   if (settings.fips) assertFips()
-  const logger = createLogger({ level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' })
+  const log = { level: settings.logLevel, name: 'worker', json: settings.logFormat === 'json' }
+  const { logger, tracer } = await openTracing(start.traces, TRACED_AS, log)
   await trustCertificatesIn(directories.certsDirectory)
   const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
   const metrics = await openMetrics(start.metrics)
-  const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics }, logger, { identities })
+  const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics, tracer }, logger, {
+    identities,
+  })
   const gateway = await startGateway(settings, {
     mesh: services.mesh,
     blobs: services.blobs,
@@ -55,6 +58,7 @@ async function start({
     async stop(drainMs) {
       await gateway.stop(drainMs)
       await services.close()
+      await tracer?.close()
     },
   }
 }

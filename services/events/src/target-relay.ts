@@ -4,6 +4,7 @@ import { isCofferError } from '@coffer/errors'
 import { type EventTarget, failureOf } from '@coffer/event-targets'
 import type { Logger, Mesh } from '@coffer/mesh'
 import type { OutboxEntry } from '@coffer/metadata-store'
+import { inTraceOfItsOwn, type SpanStart } from '@coffer/tracing'
 import type { MessageOpener, OpenedMessage } from './message-opener.ts'
 import { queueOf } from './queues.ts'
 import { retryPauseMs } from './retry-pauses.ts'
@@ -120,7 +121,7 @@ export class TargetRelay {
         blocked.add(key)
       }
       if (wave.length === 0) return settled
-      const { count, isAway } = await this.#sendWave(wave)
+      const { count, isAway } = await this.#traceWave(wave)
       settled += count
       if (isAway) return settled
       // What follows on the key of a refused message waits for the next turn.
@@ -128,6 +129,16 @@ export class TargetRelay {
       waiting = rest
     }
     return settled
+  }
+
+  #traceWave(wave: readonly Opened[]): Promise<{ count: number; isAway: boolean }> {
+    const attributes = {
+      'messaging.operation.name': 'deliver',
+      'messaging.destination.name': this.#options.name,
+      'messaging.batch.message_count': wave.length,
+    }
+    const start: SpanStart = { name: 'deliver events', kind: 'producer', isCarried: true, attributes }
+    return inTraceOfItsOwn(this.#options.mesh.tracer, start, () => this.#sendWave(wave))
   }
 
   async #sendWave(wave: readonly Opened[]): Promise<{ count: number; isAway: boolean }> {
@@ -146,6 +157,7 @@ export class TargetRelay {
     for (const [index, { entry }] of wave.entries()) {
       const outcome = outcomes[index]
       if (outcome?.status !== 'rejected') continue
+      mesh.tracer?.current()?.failed(failureOf(outcome.reason)?.code ?? 'unexpected')
       if (failureOf(outcome.reason)?.code === 'EVENT_TARGET_REFUSED') count += await this.#refuse(entry, outcome.reason)
       else away = outcome.reason
     }

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Span } from '@coffer/tracing'
 import type { Trail } from './audit/trail.ts'
 import type { ObservedRequest } from './gateway-options.ts'
 
@@ -14,6 +15,8 @@ export interface Exchange {
   errorCode?: string
   /** Once it is known which of the APIs' operations it is. */
   operation?: Pick<ObservedRequest, 'api' | 'operation'>
+  /** Where its trace is kept. */
+  span?: Span
   /** What the audit trail will tell of it. */
   readonly trail: Trail
 }

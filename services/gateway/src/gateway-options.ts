@@ -19,6 +19,8 @@ export interface ObservedRequest {
   readonly operation: string
   readonly status: number
   readonly errorCode: string | undefined
+  /** Where its trace is kept. */
+  readonly traceId: string | undefined
   readonly seconds: number
   readonly bytesIn: number
   readonly bytesOut: number

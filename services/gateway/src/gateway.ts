@@ -20,6 +20,7 @@ import { isQueryApiRequest, serveQueryApi } from './query-api/serve.ts'
 import { sendReply, XML_HEADERS } from './reply.ts'
 import { newRequestId } from './request-id.ts'
 import { SigningKeys } from './signing-keys.ts'
+import { traceRequest } from './trace-request.ts'
 
 /**
  * The S3 gateway as a request handler, with the AWS KMS API on the same port; the listener that owns ports and certificates is
@@ -71,6 +72,11 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   if (context.options.observer !== undefined) observeRequest(exchange, context.options.observer)
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('server', 'Coffer')
+  await traceRequest(exchange, context, () => answer(exchange, context))
+}
+
+async function answer(exchange: Exchange, context: GatewayContext): Promise<void> {
+  const { request, response } = exchange
   if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)
   if (isQueryApiRequest(request)) return serveQueryApi(exchange, context)
   try {

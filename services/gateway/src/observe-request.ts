@@ -18,6 +18,7 @@ export function observeRequest(exchange: Exchange, observer: RequestObserver): v
       operation,
       status: response.statusCode,
       errorCode: exchange.errorCode,
+      traceId: exchange.span?.traceId,
       seconds: (performance.now() - startedAt) / 1000,
       bytesIn: request.complete ? Number(request.headers['content-length'] ?? 0) : 0,
       bytesOut: Math.max(0, socket.bytesWritten - bytesWrittenBefore),

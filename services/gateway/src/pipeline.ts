@@ -25,7 +25,9 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   if (admitted !== undefined) await admitted
   context.limits.admitAddress(exchange.request)
   const understood = parse(exchange, context)
-  if (context.options.observer !== undefined) exchange.operation = { api: 's3', operation: understood.parsed.operation }
+  if (context.options.observer !== undefined || exchange.span !== undefined) {
+    exchange.operation = { api: 's3', operation: understood.parsed.operation }
+  }
   const taken = trail.understood(factsOf(understood.parsed))
   if (taken !== undefined) await taken
   const crossOrigin = await applyCors(understood, context)
@@ -36,6 +38,7 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
   try {
     if (authenticated.principal !== 'anonymous') context.limits.admitAccessKey(authenticated.principal.accessKeyId)
     const located = await findBucket(authenticated, context)
+    if (located.bucket !== undefined) exchange.span?.set({ 'aws.s3.bucket': located.bucket.record.name })
     if (located.bucket?.config.logging) context.accessLog.follow(located, exchange, () => exchange.errorCode)
     const authorized = await authorize(located, context)
     const operation = operations[authorized.parsed.operation]

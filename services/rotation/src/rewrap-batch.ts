@@ -1,6 +1,7 @@
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
 import type { KeyUseEntry } from '@coffer/metadata-store'
+import { inTraceOfItsOwn, type SpanStart } from '@coffer/tracing'
 import { type HeldKey, HeldKeys } from './held-keys.ts'
 
 /** Of changes by others of the same object at the same time. */
@@ -28,7 +29,7 @@ const REWRAPPED: ObjectOutcome = { kind: 'rewrapped' }
  */
 export function rewrapBatchWorker(mesh: Mesh): RewrapBatchWorker {
   const heldKeys = new HeldKeys(mesh)
-  return async ({ keyRef, toKeyName, entries }) => {
+  const rewrap: RewrapBatchWorker = async ({ keyRef, toKeyName, entries }) => {
     const outcomes: ObjectOutcome[] = entries.map(() => MOOT)
     let left = [...entries.keys()]
     for (let attempt = 1; left.length > 0 && attempt <= ATTEMPTS_MAX; attempt++) {
@@ -43,6 +44,12 @@ export function rewrapBatchWorker(mesh: Mesh): RewrapBatchWorker {
     }
     return outcomes
   }
+  return (batch) => inTraceOfItsOwn(mesh.tracer, spanOf(batch), () => rewrap(batch))
+}
+
+function spanOf({ entries }: RewrapBatch): SpanStart {
+  const attributes = { 'coffer.job.kind': 'rewrap', 'coffer.job.objects': entries.length }
+  return { name: 'job rewrap', kind: 'internal', attributes }
 }
 
 /** The indexes of those that somebody else has changed between the look-up and the write. */

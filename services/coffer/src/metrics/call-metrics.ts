@@ -1,29 +1,9 @@
 import type { KmsConnector } from '@coffer/kms'
-import type { MetadataStore } from '@coffer/metadata-store'
 import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { COMMITS } from '../metadata-commits.ts'
 import { type CallObserver, observeCalls } from './observe-calls.ts'
 
 const SECONDS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
-
-const COMMITS: ReadonlySet<string> = new Set<keyof MetadataStore>([
-  'abortUpload',
-  'appendEvents',
-  'changeRecords',
-  'commitVersion',
-  'createBucket',
-  'createUpload',
-  'deleteBucket',
-  'deleteRecord',
-  'moveEvents',
-  'putPart',
-  'putRecord',
-  'removeVersion',
-  'replaceBody',
-  'replaceObjectKey',
-  'replaceObjectKeys',
-  'replaceWrappedMetadataKey',
-  'updateBucket',
-])
 
 /** Calls of one kind: how many ended how, and how long they took, by who is called and for what. */
 class Calls<Labels extends string> {

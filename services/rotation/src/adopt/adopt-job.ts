@@ -2,6 +2,7 @@ import type { JobProgress, Tally } from '@coffer/contracts'
 import { type CofferError, isCofferError } from '@coffer/errors'
 import type { JobRun } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
+import { inTraceOfItsOwn } from '@coffer/tracing'
 import { rotationError } from '../errors.ts'
 import type { JobRequest } from '../jobs/job-requests.ts'
 import { JobTally } from '../jobs/job-tally.ts'
@@ -33,6 +34,8 @@ const PASSING_FAILURES: ReadonlySet<string> = new Set([
   'ROTATION_SOURCE_CHANGED',
   'META_PRECONDITION_FAILED',
 ])
+
+const KEY_ADOPTED = { name: 'job adopt', kind: 'internal', attributes: { 'coffer.job.kind': 'adopt' } } as const
 
 type AdoptRequest = JobRequest<'adopt'>
 
@@ -80,7 +83,7 @@ class Adoption {
       await walkConcurrently(
         sourceKeys(this.#listed(query)),
         LIMITS,
-        (found) => this.#visit(found),
+        (found) => inTraceOfItsOwn(this.#means.mesh.tracer, KEY_ADOPTED, () => this.#visit(found)),
         ({ key }) => this.#tally.reached({ afterKey: key }),
       )
       counting.abort()

@@ -3,6 +3,7 @@ import { isCofferError } from '@coffer/errors'
 import type { JobRun } from '@coffer/job-queue'
 import type { Mesh } from '@coffer/mesh'
 import { openAttributes } from '@coffer/object-record'
+import { inTraceOfItsOwn, type SpanStart } from '@coffer/tracing'
 import { MetadataKeys } from '../metadata-keys.ts'
 import type { ObjectsRequest } from './job-requests.ts'
 import { JobTally } from './job-tally.ts'
@@ -87,7 +88,7 @@ export class ObjectsJob {
       if (this.#request.dryRun) return 'changed'
       await this.#rate.take(1, this.#run.signal)
       try {
-        await this.#change.apply(found, this.#run.signal)
+        await this.#apply(found)
         return 'changed'
       } catch (error) {
         // Overwritten, deleted or changed by somebody else meanwhile.
@@ -95,6 +96,12 @@ export class ObjectsJob {
         if (!isPassing || attempt === ATTEMPTS_MAX) throw error
       }
     }
+  }
+
+  #apply(found: FoundVersion): Promise<void> {
+    const { kind } = this.#run.job
+    const start: SpanStart = { name: `job ${kind}`, kind: 'internal', attributes: { 'coffer.job.kind': kind } }
+    return inTraceOfItsOwn(this.#mesh.tracer, start, () => this.#change.apply(found, this.#run.signal))
   }
 
   /** The version as it is now; undefined where it is gone. */
