@@ -15,6 +15,7 @@ import { ENGINE_ERRORS } from '@coffer/service-crypto'
 import { KMS_API_ERRORS, QUERY_API_ERRORS } from '@coffer/service-gateway'
 import { IAM_ERRORS } from '@coffer/service-iam'
 import { ROTATION_ERRORS } from '@coffer/service-rotation'
+import { TRACING_ERRORS } from '@coffer/tracing'
 import { WEB_IDENTITY_ERRORS } from '@coffer/web-identity'
 
 export const ERRORS_PAGE = new URL('../../docs/errors.md', import.meta.url)
@@ -31,6 +32,7 @@ const INTERNAL: readonly (readonly [title: string, table: Readonly<Record<string
   ['Metadata store', METADATA_ERRORS],
   ['Blob store', BLOB_ERRORS],
   ['Mesh', MESH_ERRORS],
+  ['Traces', TRACING_ERRORS],
 ]
 
 /** docs/errors.md, out of the tables that the code throws from. `node test/docs/write-errors-page.ts` writes it. */

@@ -6,6 +6,8 @@ export interface ReceivedHook {
   readonly id: string
   readonly body: string
   readonly isGenuine: boolean
+  /** W3C Trace Context of the delivery. */
+  readonly traceparent: string | undefined
 }
 
 /** A receiver of webhooks that checks the signature as Standard Webhooks has it. */
@@ -53,6 +55,7 @@ export class WebhookReceiver {
   #read(headers: IncomingHttpHeaders, body: string): ReceivedHook {
     const [id, timestamp] = [String(headers['webhook-id']), String(headers['webhook-timestamp'])]
     const expected = createHmac('sha256', this.#secret).update(`${id}.${timestamp}.${body}`).digest('base64')
-    return { id, body, isGenuine: headers['webhook-signature'] === `v1,${expected}` }
+    const traceparent = headers.traceparent === undefined ? undefined : String(headers.traceparent)
+    return { id, body, isGenuine: headers['webhook-signature'] === `v1,${expected}`, traceparent }
   }
 }

@@ -22,7 +22,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   'packages/contracts': ['audit', 'crypto-core', 'job-queue', 'kms', 'metadata-store'],
   'packages/identity-directory': ['errors'],
   'packages/web-identity': ['errors'],
-  'packages/mesh': ['contracts', 'crypto-core', 'errors'],
+  'packages/tracing': ['errors'],
+  'packages/mesh': ['contracts', 'crypto-core', 'errors', 'tracing'],
 }
 
 const files = repositoryFiles().filter((name) => /\.(ts|js)$/.test(name) && textOf(name) !== '')

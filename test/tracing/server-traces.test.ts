@@ -1,16 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { GetObjectCommand, PutBucketNotificationConfigurationCommand, PutObjectCommand } from '@aws-sdk/client-s3'
+import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { WebhookReceiver } from '../events/webhook-receiver.ts'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { send, sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { type CofferServer, startServer, temporaryDirectory } from '../harness/start-server.ts'
 import { CertificateAuthority } from '../kms/certificate-authority.ts'
+import { callKms } from '../kms-api/kms-client.ts'
 import { OtlpCollector, type ReceivedSpan } from './otlp-collector.ts'
 
+const PATIENCE = { timeout: 60_000 }
+const ARN = 'arn:aws:sqs:us-east-1:000000000000'
 const LARGE_BYTES = 300_000
 const CLIENT_TRACE = '0af7651916cd43dd8448eb211c80319c'
 const CLIENT_SPAN = 'b7ad6b7169203331'
@@ -22,12 +27,19 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
   const token = `Bearer ${randomBytes(24).toString('hex')}`
   const headersFile = join(directory, 'headers')
   const collector = new OtlpCollector(authority.issue('collector', 'serverAuth'))
+  const hookSecret = randomBytes(24).toString('hex')
+  const receiver = new WebhookReceiver(hookSecret)
   let server: CofferServer
   let s3: ReturnType<typeof s3Client>
   let bucket: string
 
   beforeAll(async () => {
-    await collector.start()
+    await Promise.all([collector.start(), receiver.start()])
+    const secretFile = join(directory, 'hook-secret')
+    writeFileSync(secretFile, hookSecret, { mode: 0o600 })
+    const eventsFile = join(directory, 'events.json')
+    const hook = { type: 'webhook', url: receiver.url, secretFile }
+    writeFileSync(eventsFile, JSON.stringify({ targets: { hook } }))
     writeFileSync(headersFile, `# what the collector asks for\nauthorization: ${token}\n`, { mode: 0o600 })
     server = await startServer({
       workers: 2,
@@ -36,6 +48,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
         COFFER_TRACES_SAMPLE_RATIO: '1',
         COFFER_TRACES_CA_FILE: authority.caFile,
         COFFER_TRACES_HEADERS_FILE: headersFile,
+        COFFER_EVENTS_FILE: eventsFile,
         COFFER_LOG_LEVEL: 'trace',
         COFFER_LOG_FORMAT: 'json',
       },
@@ -47,7 +60,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
   afterAll(async () => {
     s3?.destroy()
     await server?.dispose()
-    await collector.stop()
+    await Promise.all([collector.stop(), receiver.stop()])
   })
 
   it('show a put and a get from the request to the commit and the key, and whose they are', async () => {
@@ -113,19 +126,22 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     const span = await collector.ofRequest(String(missing.headers['x-amz-request-id']))
     expect(span).toMatchObject({ hasFailed: false, statusText: '', eventCount: 0 })
     expect(span.attributes).toMatchObject({ 'error.type': 'NoSuchKey', 'http.response.status_code': 404 })
-    const strange = await send(server, { method: 'FOOBAR', path: '/' })
-    expect(strange.status).toBeGreaterThanOrEqual(400)
-    expect(collector.spans.some(({ attributes }) => attributes['http.request.method'] === 'FOOBAR')).toBe(false)
+    const strange = await send(server, { method: 'PROPFIND', path: '/private-name?secret=private-name' })
+    const other = await collector.ofRequest(String(strange.headers['x-amz-request-id']))
+    expect(other.attributes['http.request.method']).toBe('_OTHER')
+    expect(JSON.stringify([span, other])).not.toContain('private-name')
   })
 
   it('point to the trace of a client and are not part of it, whatever it wants', async () => {
     const headers = { traceparent: SAMPLED }
+    const refused = ['00-nonsense', `ff${SAMPLED.slice(2)}`, `00-${'0'.repeat(32)}-${CLIENT_SPAN}-01`].map(
+      (traceparent) => send(server, { method: 'GET', path: '/', headers: { traceparent } }),
+    )
     const linked = await sendSigned(server, { method: 'GET', path: '/', headers }, { unsignedHeaders: ['traceparent'] })
     const span = await collector.ofRequest(String(linked.headers['x-amz-request-id']))
     expect(span.traceId).not.toBe(CLIENT_TRACE)
     expect(span).toMatchObject({ parentId: '', links: [{ traceId: CLIENT_TRACE, spanId: CLIENT_SPAN }] })
-    for (const traceparent of ['00-nonsense', `ff${SAMPLED.slice(2)}`, `00-${'0'.repeat(32)}-${CLIENT_SPAN}-01`]) {
-      const answer = await send(server, { method: 'GET', path: '/', headers: { traceparent } })
+    for (const answer of await Promise.all(refused)) {
       const begun = await collector.ofRequest(String(answer.headers['x-amz-request-id']))
       expect(begun).toMatchObject({ parentId: '', links: [] })
     }
@@ -161,4 +177,77 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
       expect(collector.descends(await collector.inTrace(unit, 'commit replaceBody'), unit)).toBe(true)
     }
   }, 90_000)
+
+  it('tell who is told of an event which delivery it belongs to', async () => {
+    const told = await newBucket(s3)
+    const QueueConfigurations = [{ QueueArn: `${ARN}:hook`, Events: ['s3:ObjectCreated:*' as const] }]
+    const NotificationConfiguration = { QueueConfigurations }
+    await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: told, NotificationConfiguration }))
+    await s3.send(new PutObjectCommand({ Bucket: told, Key: 'k', Body: 'x' }))
+    await expect.poll(() => receiver.received.some(({ body }) => body.includes('ObjectCreated')), PATIENCE).toBe(true)
+    const hook = receiver.received.find(({ body }) => body.includes('ObjectCreated'))
+    const [, traceId, spanId] = /^00-(\w{32})-(\w{16})-01$/.exec(hook?.traceparent ?? '') ?? []
+    const span = await collector.spanWhere((one) => one.spanId === spanId)
+    expect(span).toMatchObject({ traceId, parentId: '', name: 'deliver events', kind: 'producer', service: 'coffer' })
+    expect(span.attributes).toMatchObject({ 'messaging.destination.name': 'hook' })
+    expect((await collector.inTrace(span, 'commit moveEvents')).attributes['db.system.name']).toBe('lmdb')
+  })
+
+  it('hold no secret, no name of an object, no query and no metadata that a request used', async () => {
+    const secrets: string[] = [server.secretAccessKey, token.slice('Bearer '.length), hookSecret]
+    const customerKey = randomBytes(32)
+    secrets.push(customerKey.toString('base64'), customerKey.toString('hex'), customerKey.toString('latin1'))
+    const sse = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: customerKey.toString('base64') }
+    const name = `name-${randomBytes(12).toString('hex')}`
+    const [tag, note, type, agent] = ['tag', 'note', 'type', 'agent'].map(
+      (what) => `${what}-${randomBytes(9).toString('hex')}`,
+    )
+    secrets.push(name, ...[tag, note, type, agent].map(String))
+    const object = { Bucket: bucket, Key: name }
+    const described = { Metadata: { note: String(note) }, Tagging: `t=${tag}`, ContentType: `text/${type}` }
+    const put = await s3.send(new PutObjectCommand({ ...object, ...described, Body: `body ${note}`, ...sse }))
+    const get = await s3.send(new GetObjectCommand({ ...object, ...sse }))
+    await bytesOf(get)
+    const url = new URL(await getSignedUrl(s3, new GetObjectCommand({ Bucket: bucket, Key: `${name}-presigned` })))
+    secrets.push(...['X-Amz-Signature', 'X-Amz-Credential'].map((part) => url.searchParams.get(part) ?? ''))
+    const query = { ...Object.fromEntries(url.searchParams), [`q-${note}`]: String(note) }
+    const withAgent = { 'user-agent': String(agent) }
+    const answers = [await send(server, { method: 'GET', path: url.pathname, query, headers: withAgent })]
+    const session = `token-${randomBytes(16).toString('hex')}`
+    secrets.push(session)
+    const tamper = (headers: Record<string, string>) => {
+      secrets.push(/Signature=([0-9a-f]+)/.exec(headers.authorization ?? '')?.[1] ?? '')
+    }
+    const headers = { 'x-amz-security-token': session, tracestate: `vendor=${note}`, baggage: `b=${note}` }
+    answers.push(
+      await sendSigned(server, { method: 'PUT', path: `/${bucket}/${name}`, body: 'x', headers }, { tamper }),
+    )
+    const wrong = { ...server, secretAccessKey: `wrong-${randomBytes(12).toString('hex')}` }
+    secrets.push(wrong.secretAccessKey)
+    answers.push(await sendSigned(wrong, { method: 'DELETE', path: `/${bucket}/${name}` }, { tamper }))
+    const absent = `absent-${randomBytes(9).toString('hex')}`
+    secrets.push(absent)
+    answers.push(await send(server, { method: 'GET', path: `/${absent}/${name}` }))
+    const Plaintext = randomBytes(24).toString('base64')
+    secrets.push(Plaintext)
+    const encrypted = await callKms(server, 'Encrypt', { KeyId: name, Plaintext, EncryptionContext: { note } })
+    const unknown = await callKms(server, `Operation${name}`, {})
+    const action = new URLSearchParams({ Action: `Do${name}`, Version: '2011-06-15', WebIdentityToken: session })
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    answers.push(await send(server, { method: 'POST', path: '/', headers: form, body: action.toString() }))
+    const requestIds = [
+      ...[put, get].map(({ $metadata }) => $metadata.requestId),
+      ...[...answers, unknown, encrypted].map(({ headers: given }) => String(given['x-amz-request-id'])),
+    ]
+    const spans = await Promise.all(requestIds.map((requestId) => collector.ofRequest(requestId)))
+    expect(spans.at(-1)?.name).toBe('KMS/Encrypt')
+    expect(spans.at(-2)?.name).toBe('KMS/unknown')
+    expect(spans.at(-3)?.name).toBe('STS/STS')
+    const bytes = collector.received.toString('latin1')
+    expect(bytes).toContain(bucket)
+    expect(secrets.filter((secret) => secret.length < 8)).toEqual([])
+    expect(secrets.filter((secret) => bytes.includes(secret))).toEqual([])
+    expect(secrets.filter((secret) => secret !== name && server.logs().includes(secret))).toEqual([])
+    expect(collector.spans.filter(({ statusText, eventCount }) => statusText !== '' || eventCount > 0)).toEqual([])
+  })
 })
