@@ -360,6 +360,8 @@ describe('grants', () => {
     expect(await outcomeOf(neighbour.send(theirs))).toBe('AccessDeniedException')
     const shown = await cofferJson<{ grantId: string }[]>(server, ['key', 'grant', 'list', listed.KeyId ?? ''])
     expect(shown.map(({ grantId }) => grantId).sort()).toEqual([...made].sort())
+    const toBob = ['key', 'grant', 'list', listed.KeyId ?? '', '--grantee', userArn('bob')]
+    expect(await cofferJson(server, toBob)).toMatchObject([{ grantId: made[2] }])
     const command = ['key', 'grant', 'revoke', listed.KeyId ?? '', made[0] ?? '']
     await runOrThrow(process.execPath, [COFFER, ...command], { env: server.env })
     expect((await kms.send(new ListGrantsCommand({ KeyId: listed.KeyId }))).Grants).toHaveLength(2)
