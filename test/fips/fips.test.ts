@@ -21,6 +21,7 @@ import {
   startServer,
   temporaryDirectory,
 } from '../harness/start-server.ts'
+import { callIam, iam, newKey } from '../iam/query-api.ts'
 import { findFipsProvider, fipsEnvironment, PROVIDER_COMMAND } from './fips-provider.ts'
 
 describe('FIPS mode without a provider', () => {
@@ -116,6 +117,21 @@ function withProvider(module: string, program: string): void {
       expect(await coffer(['key', 'create', 'payments'], server.env)).toMatchObject({ code: 0 })
     })
 
+    it('keeps passwords for the console, by PBKDF2, and compares them', async () => {
+      await iam(server, 'CreateUser', { UserName: 'ann' })
+      const keys = await newKey(server, 'ann')
+      await iam(server, 'UpdateAccountPasswordPolicy', {
+        AllowUsersToChangePassword: 'true',
+        PasswordReusePrevention: '2',
+      })
+      await iam(server, 'CreateLoginProfile', { UserName: 'ann', Password: 'Right-Password-1' })
+      const change = async (OldPassword: string, NewPassword: string) =>
+        (await callIam(server, 'ChangePassword', { OldPassword, NewPassword }, { keys })).code
+      expect(await change('Wrong-Password-1', 'Other-Password-1')).toBe('AccessDenied')
+      expect(await change('Right-Password-1', 'Right-Password-1')).toBe('PasswordPolicyViolation')
+      expect(await change('Right-Password-1', 'Other-Password-1')).toBe('')
+    })
+
     it('agrees on no cipher that is not approved', async () => {
       const attempt = (ciphers: string, version: 'TLSv1.2' | 'TLSv1.3') =>
         new Promise<string>((resolve) => {
@@ -144,7 +160,12 @@ function withProvider(module: string, program: string): void {
 
     it('passes the tests of the crypto core and of bodies and signatures', { timeout: 120_000 }, async () => {
       const vitest = join(REPOSITORY, 'node_modules/vitest/vitest.mjs')
-      const suites = ['packages/crypto-core/src', 'packages/s3-protocol/src/body', 'packages/s3-protocol/src/sigv4']
+      const suites = [
+        'packages/crypto-core/src',
+        'packages/s3-protocol/src/body',
+        'packages/s3-protocol/src/sigv4',
+        'services/iam/src/password-hash.test.ts',
+      ]
       const env = cleanEnvironment({ ...environment, CI: 'false' })
       const { code, stdout } = await run(process.execPath, [vitest, 'run', ...suites], { env, timeoutMs: 110_000 })
       expect(stdout).toMatch(/Tests .* passed/)

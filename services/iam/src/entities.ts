@@ -1,5 +1,6 @@
 import type { Account, PublicAccessBlock } from '@coffer/contracts'
 import type { BoundPrincipals } from '@coffer/policy'
+import type { PasswordHash } from './password-hash.ts'
 
 /*
  * What is kept of identities: one sealed record each, found by its kind, account and unique id, so that a rename changes one
@@ -34,17 +35,13 @@ export interface UserAccessKey {
   readonly createdAt: number
 }
 
-/** A password, for the console: only what scrypt (RFC 7914) makes of it. */
-export interface LoginProfile {
+/** A password, for the console: only a hash of it. */
+export interface LoginProfile extends PasswordHash {
   readonly createdAt: number
   readonly changedAt: number
   readonly mustReset: boolean
-  /** Base64. */
-  readonly salt: string
-  readonly hash: string
-  readonly cost: number
   /** What it may not be again. */
-  readonly earlier: readonly { readonly salt: string; readonly hash: string; readonly cost: number }[]
+  readonly earlier: readonly PasswordHash[]
 }
 
 export interface User extends Named, Attachable {

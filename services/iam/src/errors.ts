@@ -26,6 +26,7 @@ export const IAM_ERRORS = {
   IAM_MALFORMED_POLICY: 'a policy document cannot be meant',
   IAM_NO_SUCH_ENTITY: 'there is none of this name',
   IAM_PASSWORD_POLICY: 'the password does not comply with the password policy',
+  IAM_TEMPORARILY_UNMODIFIABLE: 'it is not to be changed for a while',
   IAM_UNMODIFIABLE_ENTITY: 'it is not to be changed here',
   IAM_VALIDATION_ERROR: 'a parameter is not valid',
   IAM_RECORD_DAMAGED: 'a stored identity record cannot be opened',

@@ -1,37 +1,13 @@
-import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
-import { promisify } from 'node:util'
 import type { LoginProfile, PasswordPolicy } from './entities.ts'
 import { refusal } from './errors.ts'
+import { hashPassword, isComparable, isPassword, type PasswordHash } from './password-hash.ts'
 
-/** RFC 7914; cost as OWASP, "Password Storage Cheat Sheet": 32 MiB and about 80 ms for each guess. */
-const COST = 2 ** 15
-const BLOCK_SIZE = 8
-const PARALLEL = 3
-const SALT_BYTES = 16
-const HASH_BYTES = 32
-const MEMORY_BYTES_MAX = 256 * 1024 * 1024
 const REMEMBERED_MAX = 24
 
 /** IAM User Guide, "Setting an account password policy": what holds without one. */
 const DEFAULT_LENGTH_MIN = 8
 const KINDS_MIN = 3
 const SYMBOLS = /[!@#$%^&*()_+\-=[\]{}|']/
-
-type Hash = Pick<LoginProfile, 'salt' | 'hash' | 'cost'>
-
-const scryptOf = promisify<string, Buffer, number, object, Buffer>(scrypt)
-
-export async function hashPassword(password: string): Promise<Hash> {
-  const salt = randomBytes(SALT_BYTES)
-  const hash = await derive(password, salt, COST)
-  return { salt: salt.toString('base64'), hash: hash.toString('base64'), cost: COST }
-}
-
-/** In constant time once the hash is made. */
-export async function isPassword(password: string, { salt, hash, cost }: Hash): Promise<boolean> {
-  const made = await derive(password, Buffer.from(salt, 'base64'), cost)
-  return timingSafeEqual(made, Buffer.from(hash, 'base64'))
-}
 
 /** A new password in the place of a user's login profile, if it has one. PasswordPolicyViolation. */
 export async function loginWith(
@@ -44,8 +20,8 @@ export async function loginWith(
 ): Promise<LoginProfile> {
   assertComplies(password, policy)
   const remembered = Math.min(policy?.reusePrevention ?? 0, REMEMBERED_MAX)
-  const earlier = kept === undefined ? [] : [{ salt: kept.salt, hash: kept.hash, cost: kept.cost }, ...kept.earlier]
-  for (const one of earlier.slice(0, remembered)) {
+  const earlier = kept === undefined ? [] : [hashOf(kept), ...kept.earlier]
+  for (const one of earlier.slice(0, remembered).filter(isComparable)) {
     if (await isPassword(password, one)) throw violation('The password was used before.')
   }
   const now = Date.now()
@@ -82,7 +58,6 @@ function violation(message: string) {
   return refusal('IAM_PASSWORD_POLICY', message)
 }
 
-function derive(password: string, salt: Buffer, cost: number): Promise<Buffer> {
-  const options = { N: cost, r: BLOCK_SIZE, p: PARALLEL, maxmem: MEMORY_BYTES_MAX }
-  return scryptOf(password.normalize('NFC'), salt, HASH_BYTES, options)
+function hashOf({ salt, hash, cost, algorithm }: LoginProfile): PasswordHash {
+  return { salt, hash, cost, ...(algorithm && { algorithm }) }
 }

@@ -22,6 +22,7 @@ const CODES: Readonly<Record<string, QueryApiErrorCode>> = {
   IAM_PASSWORD_POLICY: 'PasswordPolicyViolation',
   IAM_SESSION_EXPIRED: 'ExpiredToken',
   IAM_SESSION_TOKEN_INVALID: 'InvalidClientTokenId',
+  IAM_TEMPORARILY_UNMODIFIABLE: 'EntityTemporarilyUnmodifiable',
   IAM_UNMODIFIABLE_ENTITY: 'UnmodifiableEntity',
   IAM_VALIDATION_ERROR: 'ValidationError',
   KMS_UNAVAILABLE: 'ServiceUnavailable',

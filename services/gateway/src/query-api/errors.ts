@@ -6,6 +6,7 @@ export const QUERY_API_ERRORS = {
   AccessDenied: [403, 'You do not have sufficient access to perform this action.'],
   DeleteConflict: [409, 'Something still depends on it.'],
   EntityAlreadyExists: [409, 'There is one of this name.'],
+  EntityTemporarilyUnmodifiable: [409, 'It is not to be changed for a while.'],
   ExpiredToken: [403, 'The security token included in the request is expired'],
   ExpiredTokenException: [400, 'The identity token has expired.'],
   IDPCommunicationError: [400, 'The identity provider could not be reached.'],

@@ -94,11 +94,23 @@ function assertAllowed(action: string, target: Target, input: object, call: Acti
     values: (key) => values[key] ?? asList(principalValue(principal, key)) ?? requestValueOf(key, input, target),
   })
   if (effect === 'allow') return { action, resource: arn, reason, ...(statement && { statement }) }
+  if (reason !== 'explicit-deny' && isLetByPasswordPolicy(action, arn, call)) {
+    return { action, resource: arn, reason: 'password-policy' }
+  }
   throw refusal(
     'IAM_ACCESS_DENIED',
     `User: ${principal.arn} is not authorized to perform: ${action} on resource: ${arn}`,
     { action, resource: arn, reason },
   )
+}
+
+/**
+ * IAM User Guide, "Setting an account password policy", "Allow users to change their own password": for every user, without a policy that
+ * says so.
+ */
+function isLetByPasswordPolicy(action: string, arn: string, { principal, directory, accountId }: ActionCall): boolean {
+  if (principal.kind !== 'iam-user' || !directory.settings(accountId).passwordPolicy?.allowUsersToChange) return false
+  return action === 'iam:GetAccountPasswordPolicy' || (action === 'iam:ChangePassword' && arn === principal.arn)
 }
 
 const TAG_OF_RESOURCE = /^(?:aws|iam):resourcetag\//

@@ -1,7 +1,9 @@
 import { z } from 'zod'
 import type { LoginProfile, User } from '../entities.ts'
 import { refusal } from '../errors.ts'
-import { isPassword, loginWith } from '../passwords.ts'
+import { guessesRecord, tryPassword } from '../password-guesses.ts'
+import { isComparable, isPassword } from '../password-hash.ts'
+import { loginWith } from '../passwords.ts'
 import { type ActionCall, type IamAction, iamAction } from './action.ts'
 import { timeOf } from './answers.ts'
 import { truth, userName } from './fields.ts'
@@ -9,7 +11,7 @@ import { holderNamed, targetHolder, targetUser, userMeant } from './find-entitie
 
 const password = z.string().min(1).max(128)
 
-/** Passwords for the console. Only what scrypt makes of them is kept, and hashing is done before the directory is changed. */
+/** Passwords for the console. Only hashes of them are kept, and hashing is done before the directory is changed. */
 export const LOGIN_PROFILE_ACTIONS: readonly IamAction[] = [
   iamAction(
     'CreateLoginProfile',
@@ -47,7 +49,8 @@ export const LOGIN_PROFILE_ACTIONS: readonly IamAction[] = [
         Password === undefined
           ? { ...kept, mustReset }
           : await loginWith(Password, { policy: policyOf(call), kept, mustReset })
-      await changeUser(call, UserName, (user) => replaced(user, kept, login))
+      const user = await changeUser(call, UserName, (known) => replaced(known, kept, login))
+      if (Password !== undefined) await call.records.commit([{ id: guessesRecord(user) }])
     },
   ),
   iamAction(
@@ -55,11 +58,12 @@ export const LOGIN_PROFILE_ACTIONS: readonly IamAction[] = [
     z.strictObject({ UserName: userName }),
     ({ UserName }, call) => targetHolder('user', call, UserName),
     async ({ UserName }, call) => {
-      await changeUser(call, UserName, (user) => {
-        loginOf(user)
-        const { login: _, ...without } = user
+      const user = await changeUser(call, UserName, (known) => {
+        loginOf(known)
+        const { login: _, ...without } = known
         return without
       })
+      await call.records.commit([{ id: guessesRecord(user) }])
     },
   ),
   iamAction(
@@ -69,7 +73,14 @@ export const LOGIN_PROFILE_ACTIONS: readonly IamAction[] = [
     async ({ OldPassword, NewPassword }, call) => {
       const user = userMeant(call.directory, call, undefined)
       const kept = loginOf(user)
-      if (!(await isPassword(OldPassword, kept))) throw refusal('IAM_ACCESS_DENIED', 'The old password was incorrect.')
+      if (!isComparable(kept)) {
+        throw refusal(
+          'IAM_ACCESS_DENIED',
+          'The old password was set outside of FIPS mode: an administrator has to set it.',
+        )
+      }
+      const isRight = await tryPassword(call.records, user, () => isPassword(OldPassword, kept))
+      if (!isRight) throw refusal('IAM_ACCESS_DENIED', 'The old password was incorrect.')
       const login = await loginWith(NewPassword, { policy: policyOf(call), kept, mustReset: false })
       await changeUser(call, user.name, (known) => replaced(known, kept, login))
     },

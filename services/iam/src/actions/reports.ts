@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { type KeyUse, keyUseRecord } from '../access-keys.ts'
 import { awsManagedPolicies } from '../aws-managed/index.ts'
-import { arnOf, type PolicyHolder, type User, type UserAccessKey } from '../entities.ts'
+import { arnOf, type PasswordPolicy, type PolicyHolder, type User, type UserAccessKey } from '../entities.ts'
 import { groupsOf, rootArnOf } from '../principals.ts'
 import { type ActionCall, ANYTHING, type IamAction, iamAction } from './action.ts'
 import {
@@ -119,13 +119,15 @@ async function credentialReport(call: ActionCall): Promise<string> {
       ...(await keyCells(call, rootKeys)),
     ],
   ]
+  const { passwordPolicy } = directory.settings(accountId)
   for (const user of directory.list('user', accountId)) {
-    const facts = [user.name, arnOf(user), timeOf(user.createdAt), ...passwordCells(user)]
+    const facts = [user.name, arnOf(user), timeOf(user.createdAt), ...passwordCells(user, passwordPolicy)]
     lines.push([...facts, ...(await keyCells(call, user.accessKeys))])
   }
   return lines.map((cells) => cells.join(',')).join('\n')
 }
 
+const DAY_MS = 24 * 60 * 60 * 1000
 const KEYS_SHOWN = 2
 const COLUMNS = [
   'user',
@@ -144,8 +146,11 @@ const COLUMNS = [
 ]
 const NO_PASSWORD = ['false', 'N/A', 'N/A', 'N/A', 'false']
 
-function passwordCells({ login }: User): string[] {
-  return login === undefined ? NO_PASSWORD : ['true', 'no_information', timeOf(login.changedAt), 'N/A', 'false']
+function passwordCells({ login }: User, policy: PasswordPolicy | undefined): string[] {
+  if (login === undefined) return NO_PASSWORD
+  const ageDaysMax = policy?.ageDaysMax
+  const next = ageDaysMax === undefined ? 'N/A' : timeOf(login.changedAt + ageDaysMax * DAY_MS)
+  return ['true', 'no_information', timeOf(login.changedAt), next, 'false']
 }
 
 async function keyCells({ records }: ActionCall, keys: readonly UserAccessKey[]): Promise<string[]> {

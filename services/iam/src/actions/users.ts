@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { accessKeyRecord, keyUseRecord } from '../access-keys.ts'
 import type { User } from '../entities.ts'
 import { refusal } from '../errors.ts'
+import { guessesRecord } from '../password-guesses.ts'
 import { rootArnOf } from '../principals.ts'
 import { type IamAction, iamAction } from './action.ts'
 import { describeUser, timeOf } from './answers.ts'
@@ -92,7 +93,7 @@ export const USER_ACTIONS: readonly IamAction[] = [
           { id: accessKeyRecord(accessKeyId) },
           { id: keyUseRecord(accessKeyId) },
         ])
-        return { remove: [user], others, result: undefined }
+        return { remove: [user], others: [...others, { id: guessesRecord(user) }], result: undefined }
       }),
   ),
 ]
