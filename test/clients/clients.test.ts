@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto'
-import { createReadStream, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { cpSync, createReadStream, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
+import { CreateBucketCommand, GetObjectCommand, ListObjectsV2Command, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { cleanEnvironment, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { documented, documentedVariables } from './documented.ts'
 import { copyLargeFile, digests, gatherRealFiles } from './real-files.ts'
 
 const MANY = { filesMax: 450, bytesMax: 60_000_000 }
@@ -14,9 +15,11 @@ const MANY = { filesMax: 450, bytesMax: 60_000_000 }
 const FEW = { filesMax: 60, bytesMax: 10_000_000 }
 const LARGE_FILE_BYTES_MAX = 40_000_000
 const READS_AT_ONCE = 16
+const ODD_NAME = 'a name with ü, spaces & +plus.txt'
 const TIMEOUT_MS = 120_000
 
 const server = await serverForSuite()
+const s3 = s3Client(server)
 const directory = temporaryDirectory('clients')
 const many = join(directory, 'many')
 const few = join(directory, 'few')
@@ -27,7 +30,7 @@ beforeAll(() => {
   gatherRealFiles(many, MANY)
   copyLargeFile(many, LARGE_FILE_BYTES_MAX)
   gatherRealFiles(few, FEW)
-  writeFileSync(join(few, 'a name with ü, spaces & +plus.txt'), 'odd name')
+  writeFileSync(join(few, ODD_NAME), 'odd name')
   manyDigests = digests(many)
   fewDigests = digests(few)
   expect(manyDigests.size).toBeGreaterThan(100)
@@ -35,14 +38,10 @@ beforeAll(() => {
 
 afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
-const host = new URL(server.endpoint).host
 const env = cleanEnvironment({
+  ...documentedVariables('AWS CLI and SDKs', server),
   HOME: directory,
   LANG: 'C.UTF-8',
-  AWS_ACCESS_KEY_ID: server.accessKeyId,
-  AWS_SECRET_ACCESS_KEY: server.secretAccessKey,
-  AWS_DEFAULT_REGION: 'us-east-1',
-  AWS_CA_BUNDLE: server.caFile,
   AWS_EC2_METADATA_DISABLED: 'true',
 })
 
@@ -83,7 +82,6 @@ async function expectSame(Bucket: string, expected: ReadonlyMap<string, string>)
 it(
   'the AWS SDK for JavaScript brings real files in and back',
   async () => {
-    const s3 = s3Client(server)
     const bucket = await newBucket(s3)
     const names = [...manyDigests.keys()]
     const writer = async (): Promise<void> => {
@@ -101,18 +99,14 @@ it(
 
 describeWithPrograms('rclone', ['rclone'], ({ rclone }) => {
   it(
-    'copies real files in, checks them and copies them back',
+    'copies real files in, checks them and copies them back; keeps a folder in step, with names and contents hidden',
     async () => {
-      // Older versions of rclone can't take the CA from the AWS variable; it has a setting of its own.
-      const { AWS_CA_BUNDLE: _caBundle, ...withoutBundle } = env
+      const { AWS_CA_BUNDLE: _notRead, ...withoutBundle } = env
+      const RCLONE_CONFIG = join(directory, 'rclone.conf')
+      writeFileSync(RCLONE_CONFIG, documented('rclone', 'ini', server), { mode: 0o600 })
       const settings = {
-        RCLONE_CONFIG: join(directory, 'no-rclone.conf'),
-        RCLONE_CONFIG_COFFER_TYPE: 's3',
-        RCLONE_CONFIG_COFFER_PROVIDER: 'Other',
-        RCLONE_CONFIG_COFFER_ENV_AUTH: 'true',
-        RCLONE_CONFIG_COFFER_ENDPOINT: server.endpoint,
-        RCLONE_CONFIG_COFFER_REGION: 'us-east-1',
-        RCLONE_CA_CERT: server.caFile,
+        ...documentedVariables('rclone', server),
+        RCLONE_CONFIG,
         RCLONE_S3_UPLOAD_CUTOFF: '6M',
         RCLONE_S3_CHUNK_SIZE: '5M',
         RCLONE_TRANSFERS: '8',
@@ -128,6 +122,18 @@ describeWithPrograms('rclone', ['rclone'], ({ rclone }) => {
       await run('copy', 'coffer:by-rclone', back)
       expect(sorted(digests(back))).toEqual(sorted(manyDigests))
       await run('purge', 'coffer:by-rclone')
+
+      await run('config', 'password', 'sealed', 'password', 'only for this test')
+      const synced = join(directory, 'synced-by-rclone')
+      cpSync(few, synced, { recursive: true })
+      await run('sync', synced, 'sealed:')
+      rmSync(join(synced, ODD_NAME))
+      writeFileSync(join(synced, 'new.txt'), 'new')
+      await run('sync', synced, 'sealed:')
+      await run('cryptcheck', synced, 'sealed:')
+      const stored = await digestsOfBucket('by-crypt')
+      expect(stored.size).toBe(fewDigests.size)
+      expect([...stored.keys()].some((key) => key.includes('new'))).toBe(false)
     },
     TIMEOUT_MS,
   )
@@ -156,21 +162,9 @@ describeWithPrograms('s3cmd', ['s3cmd'], ({ s3cmd }) => {
     'copies real files in and back',
     async () => {
       const config = join(directory, 's3cfg')
-      writeFileSync(
-        config,
-        [
-          '[default]',
-          `access_key = ${server.accessKeyId}`,
-          `secret_key = ${server.secretAccessKey}`,
-          `host_base = ${host}`,
-          `host_bucket = ${host}`,
-          `ca_certs_file = ${server.caFile}`,
-          'multipart_chunk_size_mb = 5',
-          'progress_meter = False',
-        ].join('\n'),
-        { mode: 0o600 },
-      )
-      const run = async (...args: string[]): Promise<string> => await exec(s3cmd, '-c', config, ...args)
+      const inParts = ['--multipart-chunk-size-mb=5', '--no-progress']
+      writeFileSync(config, documented('s3cmd', 'ini', server), { mode: 0o600 })
+      const run = async (...args: string[]): Promise<string> => await exec(s3cmd, '-c', config, ...inParts, ...args)
       await run('mb', 's3://by-s3cmd')
       await run('put', '--recursive', `${few}/`, 's3://by-s3cmd/')
       await expectSame('by-s3cmd', fewDigests)
@@ -188,7 +182,10 @@ describeWithPrograms('restic', ['restic'], ({ restic }) => {
   it(
     'backs real files up, checks every byte of the backup and restores it',
     async () => {
-      const repository = ['-r', `s3:${server.endpoint}/by-restic/backup`, '--cacert', server.caFile, '--no-cache']
+      const [, ...repository] = documented('restic', 'sh', server)
+        .trim()
+        .replace(/ init$/, ' --no-cache')
+        .split(' ')
       const settings = { ...env, RESTIC_PASSWORD: 'only for this test' }
       const run = async (...args: string[]): Promise<void> => {
         await runOrThrow(restic, [...repository, ...args], { env: settings, timeoutMs: TIMEOUT_MS })
@@ -203,6 +200,60 @@ describeWithPrograms('restic', ['restic'], ({ restic }) => {
       expect(sorted(digests(join(back, many)))).toEqual(sorted(digests(many)))
       await run('forget', '--keep-last', '1', '--prune')
       await run('check')
+    },
+    TIMEOUT_MS,
+  )
+})
+
+describeWithPrograms('duplicity', ['duplicity'], ({ duplicity }) => {
+  /** Of the first: its names hold it, as 20260131T235959Z. */
+  const timeOfFullBackup = async (): Promise<string> => {
+    const { Contents = [] } = await s3.send(new ListObjectsV2Command({ Bucket: 'by-duplicity' }))
+    const names = Contents.map(({ Key = '' }) => /full\.(\w+)\.manifest/.exec(Key)?.[1] ?? '').filter(
+      (name) => name !== '',
+    )
+    const time = /^(\d{4})(\d\d)(\d\dT\d\d)(\d\d)(\d\dZ)$/.exec(names.sort()[0] ?? '')?.slice(1)
+    if (!time) throw new Error('there is no full backup')
+    return `${time[0]}-${time[1]}-${time[2]}:${time[3]}:${time[4]}`
+  }
+
+  it(
+    'backs real files up in full and what has changed, verifies, and restores both times',
+    async () => {
+      const source = join(directory, 'for-duplicity')
+      cpSync(few, source, { recursive: true })
+      const [, ...words] = documented('duplicity', 'sh', server).trim().split(' ')
+      const url = words.at(-1) ?? ''
+      const settings = [...words.slice(0, -2), '--archive-dir', join(directory, 'duplicity'), '--tempdir', directory]
+      const run = async (...args: string[]): Promise<void> => {
+        const PASSPHRASE = 'only for this test'
+        const [command = '', ...rest] = args
+        await runOrThrow(duplicity, [command, ...settings, ...rest], {
+          env: { ...env, PASSPHRASE },
+          timeoutMs: TIMEOUT_MS,
+        })
+      }
+      try {
+        await s3.send(new CreateBucketCommand({ Bucket: 'by-duplicity' }))
+        await run('full', source, url)
+        const time = await timeOfFullBackup()
+        const before = digests(source)
+        writeFileSync(join(source, ODD_NAME), 'changed')
+        await run('incremental', source, url)
+        await run('verify', '--compare-data', url, source)
+        // Not what it keeps here of its own about the backups: what a new machine would find.
+        rmSync(join(directory, 'duplicity'), { recursive: true })
+        const [now, then] = [join(directory, 'now-by-duplicity'), join(directory, 'then-by-duplicity')]
+        await run('restore', url, now)
+        expect(sorted(digests(now))).toEqual(sorted(digests(source)))
+        await run('restore', '--time', time, url, then)
+        expect(sorted(digests(then))).toEqual(sorted(before))
+        await run('full', source, url)
+        await run('remove-all-but-n-full', '1', '--force', url)
+        expect(await timeOfFullBackup()).not.toBe(time)
+      } finally {
+        await runOrThrow('gpgconf', ['--kill', 'gpg-agent'], { env })
+      }
     },
     TIMEOUT_MS,
   )
