@@ -1,5 +1,5 @@
 import type { KmsConnector } from '@coffer/kms'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Misbehaviour } from './cloud-double.ts'
 
 /** All that an error says, its causes and details included. */
@@ -48,4 +48,18 @@ export function misbehavingService(open: () => Promise<{ connector: KmsConnector
       }
     })
   })
+}
+
+/** A key `k1` of two versions is destroyed once its days are over, and not before; what it has wrapped opens no more. */
+export async function destroyedInTime(connector: KmsConnector): Promise<void> {
+  await connector.createKey('k1')
+  await connector.rotateKey('k1')
+  const { wrapped } = await connector.generateDataKey('k1', {})
+  await connector.scheduleKeyDeletion('k1', 7)
+  const early = connector.destroyKey?.('k1')
+  await expect(early).rejects.toMatchObject({ code: 'KMS_KEY_NOT_PENDING_DELETION' })
+  const clock = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 8 * 24 * 3600 * 1000)
+  expect(await connector.destroyKey?.('k1')).toMatchObject({ state: 'destroyed' })
+  clock.mockRestore()
+  await expect(connector.decrypt(wrapped, {})).rejects.toMatchObject({ code: 'KMS_KEY_NOT_FOUND' })
 }

@@ -1,12 +1,4 @@
-import {
-  commitOf,
-  newBlobId,
-  newBucket,
-  newWriter,
-  partOf,
-  put,
-  uploadOf,
-} from '@coffer/metadata-store/contract/fixtures'
+import { commitOf, countedStore, newBucket, put } from '@coffer/metadata-store/contract/fixtures'
 import { openPostgresStore } from '@coffer/metadata-store/drivers/postgres'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { describeWithPostgres } from '../harness/describe-with-postgres.ts'
@@ -21,28 +13,15 @@ describeWithPostgres('counters on PostgreSQL', () => {
 
   test('of a store of before are made once: accounts, and the parts of uploads in progress', async () => {
     let store = await openPostgresStore(server.options('counted'))
-    const writer = await newWriter(store)
-    const [one, two] = [await newBucket(store, 'one'), await newBucket(store, 'two')]
-    await put(store, one, 'a', { sizeBytes: 10 })
-    await put(store, two, 'a', { sizeBytes: 7 })
-    await put(store, two, 'a', { isDeleteMarker: true })
-    const upload = uploadOf('b')
-    await store.createUpload(two.id, 1, upload)
-    await store.putPart(two.id, 'b', upload.uploadId, partOf(1, newBlobId(writer), 70_000))
-    const usage = async () => [
-      await store.getUsage({ bucketId: one.id }),
-      await store.getUsage({ bucketId: two.id }),
-      await store.getUsage({ accountId: one.ownerAccountId }),
-    ]
-    const before = await usage()
-    expect(before[2]).toEqual({ versionCount: 2, deleteMarkerCount: 1, sizeBytes: 17, partSizeBytes: 70_000 })
+    const { one, usage, before } = await countedStore(store)
+    expect(before[2]).toEqual({ versionCount: 2, deleteMarkerCount: 1, sizeBytes: 17, partSizeBytes: 100 })
     await store.close()
     await server.run(`
       CREATE TABLE counted.bucket_usage AS SELECT bucket_id, shard, revision, version_count, delete_marker_count, size_bytes FROM counted.bucket_counters;
       DROP TABLE counted.bucket_counters, counted.account_counters;
       DELETE FROM counted.migrations WHERE number = 2`)
     store = await openPostgresStore(server.options('counted'))
-    expect(await usage()).toEqual(before)
+    expect(await usage(store)).toEqual(before)
     await put(store, one, 'b', { sizeBytes: 3 })
     expect(await store.getUsage({ accountId: one.ownerAccountId })).toMatchObject({ sizeBytes: 20 })
     await store.close()

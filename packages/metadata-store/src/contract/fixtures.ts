@@ -172,3 +172,22 @@ export function plain<Value>(value: Value): unknown {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, plain(item)]))
 }
+
+/** Two buckets of one account with versions, a delete marker and an upload in progress. Returns what asks for their usage, and the account's. */
+export async function countedStore(store: MetadataStore) {
+  const writer = await newWriter(store)
+  const [one, two] = [await newBucket(store, 'one'), await newBucket(store, 'two')]
+  await put(store, one, 'a', { sizeBytes: 10 })
+  await put(store, two, 'a', { sizeBytes: 7 })
+  await put(store, two, 'a', { isDeleteMarker: true })
+  const upload = uploadOf('b')
+  await store.createUpload(two.id, 1, upload)
+  await store.putPart(two.id, 'b', upload.uploadId, partOf(1, newBlobId(writer), 100))
+  const usage = async (of: MetadataStore) => [
+    await of.getUsage({ bucketId: one.id }),
+    await of.getUsage({ bucketId: two.id }),
+    await of.getUsage({ accountId: one.ownerAccountId }),
+  ]
+  const before = await usage(store)
+  return { one, usage, before }
+}

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { newBlobId, newBucket, newWriter, partOf, put, uploadOf } from '../../contract/fixtures.ts'
+import { countedStore } from '../../contract/fixtures.ts'
 import { openLmdbStore } from '../lmdb.ts'
 import { RowWriter } from '../rows/row.ts'
 import { readUsage, usageKey, usageScopeOf } from './counters.ts'
@@ -36,26 +36,13 @@ async function takeBackToFormat1(): Promise<void> {
 
 test('a store of format 1 is counted once: accounts, and the parts of uploads in progress', async () => {
   let store = await openLmdbStore({ directory })
-  const writer = await newWriter(store)
-  const [one, two] = [await newBucket(store, 'one'), await newBucket(store, 'two')]
-  await put(store, one, 'a', { sizeBytes: 10 })
-  await put(store, two, 'a', { sizeBytes: 7 })
-  await put(store, two, 'a', { isDeleteMarker: true })
-  const upload = uploadOf('b')
-  await store.createUpload(two.id, 1, upload)
-  await store.putPart(two.id, 'b', upload.uploadId, partOf(1, newBlobId(writer), 100))
-  const usage = async () => [
-    await store.getUsage({ bucketId: one.id }),
-    await store.getUsage({ bucketId: two.id }),
-    await store.getUsage({ accountId: one.ownerAccountId }),
-  ]
-  const before = await usage()
+  const { usage, before } = await countedStore(store)
   expect(before[2]).toEqual({ versionCount: 2, deleteMarkerCount: 1, sizeBytes: 17, partSizeBytes: 100 })
   await store.close()
   await takeBackToFormat1()
   for (let opened = 1; opened <= 2; opened += 1) {
     store = await openLmdbStore({ directory })
-    expect(await usage()).toEqual(before)
+    expect(await usage(store)).toEqual(before)
     await store.close()
   }
 })
