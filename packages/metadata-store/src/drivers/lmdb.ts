@@ -20,6 +20,7 @@ import type {
   PartRecord,
   Quota,
   TableName,
+  TableRecord,
   UploadRecord,
   UsageScope,
   VersioningState,
@@ -38,16 +39,17 @@ import {
   registerWriter,
   retireWriter,
 } from './rows/blobs.ts'
-import { readBucket } from './rows/bucket-row.ts'
+import { readKnownBucket } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
+import { KnownRows } from './rows/known-rows.ts'
 import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './rows/outbox.ts'
 import { type Addition, assertFits, findQuota, removeQuota, scopesOf, setQuota } from './rows/quotas.ts'
-import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './rows/records.ts'
+import { changeRecords, deleteRecord, findKnownRecord, listRecords, putRecord } from './rows/records.ts'
 import { listUploads } from './rows/upload-listing.ts'
 import { abortUpload, createUpload, findUpload, listParts, putPart } from './rows/uploads.ts'
 import { listCurrent, listVersions } from './rows/version-listing.ts'
-import { findVersion, findVersions } from './rows/version-reads.ts'
+import { findVersion, findVersions, KnownHeads } from './rows/version-reads.ts'
 import { replaceBody, replacementSizeBytes, replaceObjectKey, replaceObjectKeys } from './rows/version-replacements.ts'
 import { commitSizeBytes, commitVersion, removeVersion } from './rows/version-writes.ts'
 
@@ -77,6 +79,10 @@ class LmdbStore implements MetadataStore {
   readonly #environment: Environment
   readonly #commits: GroupCommit
   readonly #readOnly: boolean
+  /** What each request asks for, decoded already. */
+  readonly #buckets = new KnownRows<BucketRecord>()
+  readonly #records = new KnownRows<TableRecord>()
+  readonly #heads = new KnownHeads()
 
   constructor(environment: Environment, readOnly: boolean) {
     this.#environment = environment
@@ -89,7 +95,7 @@ class LmdbStore implements MetadataStore {
   }
 
   async findBucket(name: string) {
-    return this.#read((databases) => readBucket(databases, name))
+    return this.#read((databases) => readKnownBucket(this.#buckets, databases, name))
   }
 
   async updateBucket(
@@ -163,7 +169,7 @@ class LmdbStore implements MetadataStore {
   }
 
   async findVersion(bucketId: BucketId, key: string, which: VersionSelector, options: { withBody: boolean }) {
-    return this.#read((databases) => findVersion(databases, bucketId, key, which, options.withBody))
+    return this.#read((databases) => findVersion(databases, bucketId, key, which, { ...options, known: this.#heads }))
   }
 
   async findVersions(places: readonly VersionPlace[]) {
@@ -255,7 +261,7 @@ class LmdbStore implements MetadataStore {
   }
 
   async findRecord(table: TableName, id: string) {
-    return this.#read((databases) => findRecord(databases, table, id))
+    return this.#read((databases) => findKnownRecord(this.#records, databases, table, id))
   }
 
   async putRecord(table: TableName, id: string, value: Uint8Array, expectedRevision?: number) {

@@ -260,7 +260,7 @@ class PostgresStore implements MetadataStore {
   async findVersion(bucketId: BucketId, key: string, which: VersionSelector, options: { withBody: boolean }) {
     const { withBody } = options
     const needs = needsOfFind(bucketId, key, which, withBody)
-    return this.#reader.read((databases) => findVersion(databases, bucketId, key, which, withBody), { needs })
+    return this.#reader.read((databases) => findVersion(databases, bucketId, key, which, { withBody }), { needs })
   }
 
   async findVersions(places: readonly VersionPlace[]) {

@@ -2,6 +2,7 @@ import { metadataError } from '../../errors.ts'
 import type { BucketId, BucketRecord, VersioningState } from '../../records.ts'
 import type { Databases } from './databases.ts'
 import { ID_BYTES, idBytes, nameKey } from './keys.ts'
+import type { KnownRows } from './known-rows.ts'
 import { RowReader, type RowWriter } from './row.ts'
 import { readRow } from './table.ts'
 
@@ -27,7 +28,24 @@ export function encodeBucket(writer: RowWriter, bucket: BucketRecord): Buffer {
 export function readBucket(databases: Databases, name: string): BucketRecord | undefined {
   const key = nameKey(name)
   const row = readRow(databases.buckets, key)
-  if (!row) return undefined
+  return row && decodeBucket(row, name, key)
+}
+
+/** The same, decoded once as long as it does not change. */
+export function readKnownBucket(
+  known: KnownRows<BucketRecord>,
+  databases: Databases,
+  name: string,
+): BucketRecord | undefined {
+  return known.find(
+    databases.buckets,
+    name,
+    () => nameKey(name),
+    (row, key) => decodeBucket(row, name, key),
+  )
+}
+
+function decodeBucket(row: Buffer, name: string, key: Buffer): BucketRecord {
   const reader = new RowReader('bucket', row, key)
   const id = reader.hex(ID_BYTES)
   const revision = reader.uint32()

@@ -4,6 +4,7 @@ import type { RecordChange } from '../../metadata-store.ts'
 import type { TableName, TableRecord } from '../../records.ts'
 import type { Databases } from './databases.ts'
 import { justAfter, nameKey } from './keys.ts'
+import type { KnownRows } from './known-rows.ts'
 import { RowReader } from './row.ts'
 import { readRow, scan } from './table.ts'
 import type { WriteBatch } from './write-batch.ts'
@@ -23,6 +24,16 @@ export function findRecord(databases: Databases, table: TableName, id: string): 
   const key = recordKey(table, id)
   const row = readRow(databases.records, key)
   return row && decodeRecord(row, key)
+}
+
+/** The same, decoded once as long as it does not change. */
+export function findKnownRecord(
+  known: KnownRows<TableRecord>,
+  databases: Databases,
+  table: TableName,
+  id: string,
+): TableRecord | undefined {
+  return known.find(databases.records, `${table}/${id}`, () => recordKey(table, id), decodeRecord)
 }
 
 export function putRecord(

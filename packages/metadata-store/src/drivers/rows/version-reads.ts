@@ -1,8 +1,9 @@
 import type { VersionPlace, VersionSelector } from '../../metadata-store.ts'
-import type { BucketId, VersionBody, VersionRecord } from '../../records.ts'
+import type { BucketId, ListedVersion, VersionBody, VersionRecord } from '../../records.ts'
 import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
 import type { Databases } from './databases.ts'
 import { headKey, idBytes, objectName, olderVersionKey } from './keys.ts'
+import { KnownRows } from './known-rows.ts'
 import { damaged } from './row.ts'
 import { readRow } from './table.ts'
 import { agrees, decodeCurrent, decodeVersion, type StoredVersion } from './version-row.ts'
@@ -46,21 +47,36 @@ export function selectVersion(
   return selected
 }
 
-/**
- * The newest version, checked against `current`: two trees would have to be damaged alike for an older version to be shown
- * as the current one, or for an object to vanish.
- */
-function readCheckedHead(databases: Databases, name: Buffer, key: string): PlacedVersion | undefined {
-  const head = readHead(databases, name, key)
-  const currentRow = readRow(databases.current, name)
-  if (!head && !currentRow) return undefined
-  if (!head) throw damaged('current', 'of a key without versions')
-  if (!currentRow) {
-    if (!head.record.isDeleteMarker) throw damaged('current', 'missing')
+/** Newest versions that this process has looked up, decoded once as long as they do not change. */
+export class KnownHeads {
+  readonly #heads = new KnownRows<PlacedVersion>()
+  readonly #current = new KnownRows<ListedVersion>()
+
+  /**
+   * The newest version, checked against `current`: two trees would have to be damaged alike for an older version to be shown
+   * as the current one, or for an object to vanish.
+   */
+  read(databases: Databases, bucketId: BucketId, key: string): PlacedVersion | undefined {
+    const name = bucketId + key
+    const rowName = () => objectName(bucketId, key)
+    const head = this.#heads.find(
+      databases.versions,
+      name,
+      () => headKey(rowName()),
+      (row, rowKey) => ({ ...decodeVersion(row, key, rowName()), rowKey }),
+    )
+    const current = this.#current.find(databases.current, name, rowName, (row, rowKey) =>
+      decodeCurrent(row, key, rowKey),
+    )
+    if (!head && !current) return undefined
+    if (!head) throw damaged('current', 'of a key without versions')
+    if (!current) {
+      if (!head.record.isDeleteMarker) throw damaged('current', 'missing')
+      return head
+    }
+    if (!agrees(current, head.record)) throw damaged('current', 'not the newest version')
     return head
   }
-  if (!agrees(decodeCurrent(currentRow, key, name), head.record)) throw damaged('current', 'not the newest version')
-  return head
 }
 
 export function findVersion(
@@ -68,11 +84,10 @@ export function findVersion(
   bucketId: BucketId,
   key: string,
   which: VersionSelector,
-  withBody: boolean,
+  { withBody, known = new KnownHeads() }: { readonly withBody: boolean; readonly known?: KnownHeads },
 ): { version: VersionRecord; isLatest: boolean; body?: VersionBody } | undefined {
-  const name = objectName(bucketId, key)
-  const head = readCheckedHead(databases, name, key)
-  const selected = head && selectVersion(databases, name, head, which)
+  const head = known.read(databases, bucketId, key)
+  const selected = which === 'current' ? head : head && selectVersion(databases, objectName(bucketId, key), head, which)
   if (!selected) return undefined
   const found = { version: selected.record, isLatest: selected === head }
   return withBody ? { ...found, body: readBody(databases, selected) } : found
@@ -83,7 +98,7 @@ export function findVersions(
   places: readonly VersionPlace[],
 ): readonly (VersionRecord | undefined)[] {
   return places.map(({ bucketId, key, versionId }) => {
-    return findVersion(databases, bucketId, key, { versionId }, false)?.version
+    return findVersion(databases, bucketId, key, { versionId }, { withBody: false })?.version
   })
 }
 
