@@ -112,7 +112,22 @@ export function sealAttributes(
   return Buffer.concat([prefix, sealedObjectKey, record])
 }
 
+/** By the very record in memory: a store that gives one again has found its row unchanged. */
+const knownVersions = new WeakMap<
+  VersionRecord,
+  { readonly metadataKey: MetadataKey; readonly bucketId: string; readonly opened: OpenedVersion }
+>()
+
+/** CRYPTO_RECORD_DAMAGED. A record that was opened before costs no cipher. */
 export function openAttributes(metadataKey: MetadataKey, bucketId: string, version: VersionRecord): OpenedVersion {
+  const known = knownVersions.get(version)
+  if (known?.metadataKey === metadataKey && known.bucketId === bucketId) return known.opened
+  const opened = openRecord(metadataKey, bucketId, version)
+  knownVersions.set(version, { metadataKey, bucketId, opened })
+  return opened
+}
+
+function openRecord(metadataKey: MetadataKey, bucketId: string, version: VersionRecord): OpenedVersion {
   const sealed = version.sealed
   const keyEnd = PREFIX_BYTES + ((sealed[1] ?? 0) << 8) + (sealed[2] ?? 0)
   const formatKnown = sealed[0] === RECORD_FORMAT && keyEnd <= sealed.length

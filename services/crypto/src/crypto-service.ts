@@ -20,6 +20,7 @@ import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
 import { decodeLayers, encodeLayers } from './dual-layer-key.ts'
 import { engineError } from './errors.ts'
 import { MasterKeys } from './master-keys.ts'
+import { OpenedKeys } from './opened-keys.ts'
 import { rewrapObjectKeys } from './rewrap-object-keys.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
@@ -38,6 +39,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
   const metadata = mesh.use('metadata')
   const now = options.now ?? Date.now
   const masterKeys = new MasterKeys(kms, now)
+  const openedKeys = new OpenedKeys()
   const bucketKeys = new BucketKeys({ mesh, kms, metadata, masterKeys, now })
 
   const sealUnderBucketKey = async (objectKey: Secret, context: SealContext, keyName: string) => {
@@ -103,7 +105,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
   const open = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
     if (context.algorithm === DUAL_LAYER_ALGORITHM) return openLayers(stored, context)
     if (isDirectKeyRef(stored.keyRef)) return openDirect(stored, context)
-    return openObjectKey(stored.sealed, await bucketKeyNamed(stored.keyRef), context)
+    return openedKeys.open(stored, await bucketKeyNamed(stored.keyRef), context)
   }
 
   return {
