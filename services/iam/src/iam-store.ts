@@ -113,9 +113,7 @@ export class IamStore {
   /** One at a time; whoever comes while one is on its way waits for the next, which all who wait share. */
   #refresh(): Promise<void> {
     if (this.#refreshing === undefined) {
-      this.#refreshing = this.#follow().finally(() => {
-        this.#refreshing = undefined
-      })
+      this.#refreshing = this.#follow()
       return this.#refreshing
     }
     this.#refreshingNext ??= this.#refreshing
@@ -129,14 +127,20 @@ export class IamStore {
 
   async #follow(): Promise<void> {
     const askedAtMs = performance.now()
-    const number = await this.#records.revisionOf(NUMBER_RECORD)
-    if (number !== this.#number) {
-      const recordIds = this.#number < 0 ? undefined : await this.#changedSince(this.#number, number)
-      if (recordIds === undefined) await this.#loadAll()
-      else await this.#load(recordIds)
-      this.#number = number
+    try {
+      const number = await this.#records.revisionOf(NUMBER_RECORD)
+      if (number !== this.#number) await this.#catchUp(number)
+      this.#checkedAtMs = askedAtMs
+    } finally {
+      this.#refreshing = undefined
     }
-    this.#checkedAtMs = askedAtMs
+  }
+
+  async #catchUp(number: number): Promise<void> {
+    const recordIds = this.#number < 0 ? undefined : await this.#changedSince(this.#number, number)
+    if (recordIds === undefined) await this.#loadAll()
+    else await this.#load(recordIds)
+    this.#number = number
   }
 
   /** Undefined: too long ago to tell. */

@@ -2,9 +2,11 @@ import type { CryptoService, MetadataService } from '@coffer/contracts'
 import { MetadataKey } from '@coffer/crypto-core'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord } from '@coffer/metadata-store'
+import { isPublicPolicy } from '@coffer/policy'
 import type { PublicAccessBlock } from '@coffer/s3-protocol'
 import { hasAcls } from './bucket-acl.ts'
 import { type BucketConfig, openBucketConfig } from './bucket-config.ts'
+import { policyOf } from './bucket-policy.ts'
 import { AccountBlocks } from './public-access.ts'
 
 /** A bucket whose record has been authenticated and whose metadata key is open. */
@@ -46,8 +48,7 @@ export class BucketCache {
 
   async find(name: string): Promise<OpenBucket | undefined> {
     const bucket = await this.#find(name)
-    // Without a policy or ACLs nothing is public: no need to ask.
-    if (bucket === undefined || (bucket.config.policy === undefined && !hasAcls(bucket))) return bucket
+    if (bucket === undefined || !mayBePublic(bucket)) return bucket
     const accountBlock = await this.accountBlocks.find(bucket.record.ownerAccountId)
     return accountBlock === undefined ? bucket : { ...bucket, accountBlock }
   }
@@ -96,6 +97,13 @@ export class BucketCache {
     const oldest = this.#leases.keys().next()
     if (!oldest.done) this.#leases.delete(oldest.value)
   }
+}
+
+/** Without ACLs or a public policy there is nothing that its account could refuse: no need to ask. */
+function mayBePublic(bucket: OpenBucket): boolean {
+  if (hasAcls(bucket)) return true
+  const policy = policyOf(bucket)
+  return policy !== undefined && isPublicPolicy(policy)
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
