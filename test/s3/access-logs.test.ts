@@ -110,6 +110,16 @@ describe('server access logs', () => {
     expect((await s3.send(new HeadObjectCommand({ Bucket: target, Key }))).ServerSideEncryption).toBe('aws:kms')
   })
 
+  it('show the format of their names only where one was asked for', async () => {
+    const Bucket = await newBucket(s3)
+    const enabled = async () => (await s3.send(new GetBucketLoggingCommand({ Bucket }))).LoggingEnabled
+    await keepLogs(Bucket, Bucket)
+    expect(await enabled()).toEqual({ TargetBucket: Bucket, TargetPrefix: 'log/' })
+    const TargetObjectKeyFormat = { SimplePrefix: {} }
+    await keepLogs(Bucket, Bucket, { TargetObjectKeyFormat })
+    expect(await enabled()).toEqual({ TargetBucket: Bucket, TargetPrefix: 'log/', TargetObjectKeyFormat })
+  })
+
   it('go to a bucket of the same account only, and end when they are taken away', async () => {
     const source = await newBucket(s3)
     const theirs = await newBucket(guest)

@@ -8,6 +8,8 @@ export interface BucketLogging {
   readonly targetPrefix: string
   /** Absent: names begin with the prefix and the time of delivery alone. */
   readonly partitionedBy?: 'EventTime' | 'DeliveryTime'
+  /** That was said; AWS shows it only then, and Terraform finds no end of differences where it is shown unsaid. */
+  readonly simplePrefix?: true
 }
 
 /** S3 API, PutBucketLogging; with room below the longest key for what is added to it. */
@@ -25,32 +27,33 @@ export function parseBucketLogging(bytes: Uint8Array): BucketLogging | undefined
   const targetBucket = findText(enabled, 'TargetBucket')
   const targetPrefix = findText(enabled, 'TargetPrefix') ?? ''
   if (!targetBucket || Buffer.byteLength(targetPrefix) > PREFIX_BYTES_MAX) throw s3Error('MalformedXML')
-  const partitionedBy = parseKeyFormat(findChild(enabled, 'TargetObjectKeyFormat'))
-  return { targetBucket, targetPrefix, ...(partitionedBy && { partitionedBy }) }
+  return { targetBucket, targetPrefix, ...parseKeyFormat(findChild(enabled, 'TargetObjectKeyFormat')) }
 }
 
-function parseKeyFormat(format: XmlElement | undefined): BucketLogging['partitionedBy'] {
-  if (format === undefined) return undefined
+function parseKeyFormat(format: XmlElement | undefined): Pick<BucketLogging, 'partitionedBy' | 'simplePrefix'> {
+  if (format === undefined) return {}
   const [chosen, ...others] = knownChildren(format, FORMATS)
   if (chosen === undefined || others.length > 0) throw s3Error('MalformedXML')
-  if (chosen.name === 'SimplePrefix') return undefined
+  if (chosen.name === 'SimplePrefix') return { simplePrefix: true }
   const said = findText(chosen, 'PartitionDateSource')
   const source = DATE_SOURCES.find((known) => known === said)
   if (source === undefined) throw s3Error('MalformedXML')
-  return source
+  return { partitionedBy: source }
 }
 
 /** GetBucketLogging. */
 export function renderBucketLogging(logging: BucketLogging | undefined): string {
   if (logging === undefined) return xmlDocument('BucketLoggingStatus', '')
-  const { targetBucket, targetPrefix, partitionedBy } = logging
-  const format =
-    partitionedBy === undefined
-      ? '<SimplePrefix></SimplePrefix>'
-      : `<PartitionedPrefix>${element('PartitionDateSource', partitionedBy)}</PartitionedPrefix>`
+  const { targetBucket, targetPrefix } = logging
   const content =
-    element('TargetBucket', targetBucket) +
-    element('TargetPrefix', targetPrefix) +
-    `<TargetObjectKeyFormat>${format}</TargetObjectKeyFormat>`
+    element('TargetBucket', targetBucket) + element('TargetPrefix', targetPrefix) + renderKeyFormat(logging)
   return xmlDocument('BucketLoggingStatus', `<LoggingEnabled>${content}</LoggingEnabled>`)
+}
+
+function renderKeyFormat({ partitionedBy, simplePrefix }: BucketLogging): string {
+  if (partitionedBy === undefined && !simplePrefix) return ''
+  const format = partitionedBy
+    ? `<PartitionedPrefix>${element('PartitionDateSource', partitionedBy)}</PartitionedPrefix>`
+    : '<SimplePrefix></SimplePrefix>'
+  return `<TargetObjectKeyFormat>${format}</TargetObjectKeyFormat>`
 }
