@@ -1,19 +1,12 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
-import type { Agent } from 'node:https'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { ListBucketsCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
-import { connectionPerWorker } from '../durability/worker-connections.ts'
-import { describeUnavailable } from '../harness/find-program.ts'
-import { sendSigned } from '../harness/raw-request.ts'
 import { s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
-import { callIam, iam, newUser, policy } from './query-api.ts'
+import { callIam, iam, newUser } from './query-api.ts'
 
-const WORKERS = 3
-const REVOKED_WITHIN_MS = 1_000
-const server = await serverForSuite({ workers: WORKERS })
-const LIST = policy({ Effect: 'Allow', Action: 's3:ListAllMyBuckets', Resource: '*' })
+const server = await serverForSuite({ workers: 3 })
 
 function filesIn(directory: string): string[] {
   return readdirSync(directory).flatMap((name) => {
@@ -72,37 +65,6 @@ describe('secrets', () => {
     expect((await change('With-numbers-12', 'Third-numbers-12')).code).toBe('AccessDenied')
   })
 })
-
-if (!existsSync('/proc/net/tcp')) {
-  describeUnavailable('a revoked access key', 'which worker has a connection is read from /proc, which is Linux')
-} else {
-  describe('a revoked access key', () => {
-    it('stops on every worker within a second, and works again when it is active', async () => {
-      const keys = await newUser(server, 'revoked')
-      await iam(server, 'PutUserPolicy', { UserName: 'revoked', PolicyName: 'list', PolicyDocument: LIST })
-      const agents = await connectionPerWorker(server, WORKERS)
-      const list = async (agent: Agent) => {
-        const { status, code } = await sendSigned(server, { method: 'GET', path: '/', agent }, { keys })
-        return status === 200 ? 'allowed' : code
-      }
-      const outcomes = () => Promise.all(agents.map(list))
-      const all = (outcome: string) => Array.from({ length: WORKERS }, () => outcome)
-      const within = { timeout: 5_000, interval: 20 }
-      const setStatus = (Status: string) =>
-        iam(server, 'UpdateAccessKey', { UserName: 'revoked', AccessKeyId: keys.accessKeyId, Status })
-      await expect.poll(outcomes, within).toEqual(all('allowed'))
-      await setStatus('Inactive')
-      const revokedAt = performance.now()
-      await expect.poll(outcomes, within).toEqual(all('InvalidAccessKeyId'))
-      expect(performance.now() - revokedAt).toBeLessThan(REVOKED_WITHIN_MS)
-      await setStatus('Active')
-      await expect.poll(outcomes, within).toEqual(all('allowed'))
-      await iam(server, 'DeleteAccessKey', { UserName: 'revoked', AccessKeyId: keys.accessKeyId })
-      await expect.poll(outcomes, within).toEqual(all('InvalidAccessKeyId'))
-      for (const agent of agents) agent.destroy()
-    })
-  })
-}
 
 describe('an access key', () => {
   it('says when it was used last', async () => {

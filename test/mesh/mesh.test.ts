@@ -267,7 +267,8 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     await expect.poll(ask, { timeout: 15_000, interval: 50 }).toBe('AccessDeniedException')
   })
 
-  it('identities are made at one gateway and known at the other within a second, revoked ones too', async () => {
+  // How soon: mesh-identities.test.ts.
+  it('identities are made at one gateway and known at the other, revoked ones too', async () => {
     const [first, second] = mesh.gateways as [ClientTarget, ClientTarget]
     await iam(first, 'CreateUser', { UserName: 'meshed' })
     await iam(first, 'CreateLoginProfile', { UserName: 'meshed', Password: passwordSetOverNats })
@@ -276,12 +277,10 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     const keys = await newKey(first, 'meshed')
     userSecretMadeOverNats = keys.secretAccessKey
     const ask = async () => (await sendSigned(second, { method: 'GET', path: '/' }, { keys })).status
-    const within = { timeout: 5_000, interval: 20 }
+    const within = { timeout: 30_000, interval: 20 }
     await expect.poll(ask, within).toBe(200)
     await iam(first, 'DeleteAccessKey', { UserName: 'meshed', AccessKeyId: keys.accessKeyId })
-    const revokedAt = performance.now()
     await expect.poll(ask, within).toBe(403)
-    expect(performance.now() - revokedAt).toBeLessThan(1_000)
   })
 
   it('people of a directory and client certificates become roles', async () => {

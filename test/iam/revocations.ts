@@ -1,0 +1,204 @@
+import type { Agent } from 'node:https'
+import { OIDC_CLIENT_ID, type OidcProvider } from '../harness/oidc-provider.ts'
+import { type RawRequest, sendSigned } from '../harness/raw-request.ts'
+import type { ClientTarget } from '../harness/s3.ts'
+import { callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
+
+/** Where a request is sent: one worker of a server, by a connection to it, or one gateway of a mesh. */
+export interface Place {
+  readonly target: ClientTarget
+  readonly agent?: Agent
+}
+
+/** Something that was given to somebody, and how it is taken away. */
+export interface Given {
+  /** Whether it counts there. */
+  counts(at: Place): Promise<boolean>
+  /** Resolves when it is done. */
+  revoke(at: ClientTarget): Promise<unknown>
+}
+
+export interface Revocation {
+  readonly name: string
+  /** `suffix`: of all names, so that it can be given again. */
+  give(at: ClientTarget, suffix: string): Promise<Given>
+}
+
+const LIST = policy({ Effect: 'Allow', Action: 's3:ListAllMyBuckets', Resource: '*' })
+
+/** Of a connection that the server has just ended for being idle, another one is made. */
+async function answered(
+  { target, agent }: Place,
+  keys: SessionKeys,
+  raw: RawRequest,
+  service: string,
+): Promise<boolean> {
+  const token = keys.sessionToken
+  const headers = { ...raw.headers, ...(token !== undefined && { 'x-amz-security-token': token }) }
+  const ask = () => sendSigned(target, { ...raw, headers, ...(agent && { agent }) }, { keys, service })
+  const { status, body } = await ask().catch(ask)
+  if (status !== 200 && status !== 403) throw new Error(`${status} ${body}`)
+  return status === 200
+}
+
+const lists = (place: Place, keys: SessionKeys) => answered(place, keys, { method: 'GET', path: '/' }, 's3')
+
+/** What needs no leave: whether the credentials are anybody's. */
+const areSomebodys = (place: Place, keys: SessionKeys) =>
+  answered(
+    place,
+    keys,
+    {
+      method: 'POST',
+      path: '/',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: 'Action=GetCallerIdentity&Version=2011-06-15',
+    },
+    'sts',
+  )
+
+async function newPolicy(at: ClientTarget, PolicyName: string): Promise<string> {
+  return (await iam(at, 'CreatePolicy', { PolicyName, PolicyDocument: LIST })).text('Arn')
+}
+
+/** A role that may list, and a session of it that its own user has taken. */
+async function sessionOfRole(at: ClientTarget, name: string) {
+  const UserName = `taker-${name}`
+  const keys = await newUser(at, UserName)
+  const made = await iam(at, 'GetUser', { UserName })
+  const Principal = { AWS: made.text('Arn') }
+  const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' })
+  const role = await iam(at, 'CreateRole', { RoleName: name, AssumeRolePolicyDocument })
+  await iam(at, 'PutRolePolicy', { RoleName: name, PolicyName: 'own', PolicyDocument: LIST })
+  const assume = async () => callSts(at, 'AssumeRole', { RoleArn: role.text('Arn'), RoleSessionName: 'job' }, keys)
+  return { session: sessionIn(await assume()), assume }
+}
+
+export const REVOCATIONS: readonly Revocation[] = [
+  {
+    name: 'an access key that is made inactive',
+    async give(at, suffix) {
+      const UserName = `key-${suffix}`
+      const keys = await newUser(at, UserName)
+      await iam(at, 'PutUserPolicy', { UserName, PolicyName: 'own', PolicyDocument: LIST })
+      const { accessKeyId: AccessKeyId } = keys
+      return {
+        counts: (place) => lists(place, keys),
+        revoke: (by) => iam(by, 'UpdateAccessKey', { UserName, AccessKeyId, Status: 'Inactive' }),
+      }
+    },
+  },
+  {
+    name: 'an access key that is deleted',
+    async give(at, suffix) {
+      const UserName = `keyless-${suffix}`
+      const keys = await newUser(at, UserName)
+      const { accessKeyId: AccessKeyId } = keys
+      return {
+        counts: (place) => areSomebodys(place, keys),
+        revoke: (by) => iam(by, 'DeleteAccessKey', { UserName, AccessKeyId }),
+      }
+    },
+  },
+  {
+    name: 'a policy that is detached from a user',
+    async give(at, suffix) {
+      const UserName = `detached-${suffix}`
+      const keys = await newUser(at, UserName)
+      const PolicyArn = await newPolicy(at, UserName)
+      await iam(at, 'AttachUserPolicy', { UserName, PolicyArn })
+      return {
+        counts: (place) => lists(place, keys),
+        revoke: (by) => iam(by, 'DetachUserPolicy', { UserName, PolicyArn }),
+      }
+    },
+  },
+  {
+    name: 'the membership of a group',
+    async give(at, suffix) {
+      const [UserName, GroupName] = [`member-${suffix}`, `group-${suffix}`]
+      const keys = await newUser(at, UserName)
+      await iam(at, 'CreateGroup', { GroupName })
+      await iam(at, 'PutGroupPolicy', { GroupName, PolicyName: 'own', PolicyDocument: LIST })
+      await iam(at, 'AddUserToGroup', { GroupName, UserName })
+      return {
+        counts: (place) => lists(place, keys),
+        revoke: (by) => iam(by, 'RemoveUserFromGroup', { GroupName, UserName }),
+      }
+    },
+  },
+  {
+    name: 'the sessions of a role, as the console of AWS revokes them',
+    async give(at, suffix) {
+      const { session } = await sessionOfRole(at, `revoked-${suffix}`)
+      return {
+        counts: (place) => lists(place, session),
+        revoke(by) {
+          // The session began in this second at the latest.
+          const before = new Date(Date.now() + 1_000).toISOString()
+          const Condition = { DateLessThan: { 'aws:TokenIssueTime': before } }
+          const PolicyDocument = policy({ Effect: 'Deny', Action: '*', Resource: '*', Condition })
+          const PolicyName = 'AWSRevokeOlderSessions'
+          return iam(by, 'PutRolePolicy', { RoleName: `revoked-${suffix}`, PolicyName, PolicyDocument })
+        },
+      }
+    },
+  },
+  {
+    name: 'a policy that is taken from a role whose session runs',
+    async give(at, suffix) {
+      const RoleName = `emptied-${suffix}`
+      const { session } = await sessionOfRole(at, RoleName)
+      return {
+        counts: (place) => lists(place, session),
+        revoke: (by) => iam(by, 'DeleteRolePolicy', { RoleName, PolicyName: 'own' }),
+      }
+    },
+  },
+  {
+    name: 'a session whose role is deleted',
+    async give(at, suffix) {
+      const RoleName = `deleted-${suffix}`
+      const { session } = await sessionOfRole(at, RoleName)
+      return {
+        counts: (place) => areSomebodys(place, session),
+        async revoke(by) {
+          await iam(by, 'DeleteRolePolicy', { RoleName, PolicyName: 'own' })
+          await iam(by, 'DeleteRole', { RoleName })
+        },
+      }
+    },
+  },
+]
+
+/** Roles of a provider: who has logged in there gets no new session when the provider is removed. */
+export function providerRemoved(provider: OidcProvider): Revocation {
+  return {
+    name: 'an OpenID Connect provider that is removed',
+    async give(at, suffix) {
+      const made = await iam(at, 'CreateOpenIDConnectProvider', {
+        Url: provider.issuer,
+        'ClientIDList.member.1': OIDC_CLIENT_ID,
+      })
+      const OpenIDConnectProviderArn = made.text('OpenIDConnectProviderArn')
+      const Principal = { Federated: OpenIDConnectProviderArn }
+      const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRoleWithWebIdentity' })
+      const role = await iam(at, 'CreateRole', { RoleName: `web-${suffix}`, AssumeRolePolicyDocument })
+      const parameters = {
+        RoleArn: role.text('Arn'),
+        RoleSessionName: 'job',
+        WebIdentityToken: await provider.tokenFor('alice', {}),
+      }
+      return {
+        async counts({ target }) {
+          const answer = await callSts(target, 'AssumeRoleWithWebIdentity', parameters, 'none')
+          if (answer.status !== 200 && !['InvalidIdentityToken', 'AccessDenied'].includes(answer.code)) {
+            throw new Error(`${answer.status} ${answer.body}`)
+          }
+          return answer.status === 200
+        },
+        revoke: (by) => iam(by, 'DeleteOpenIDConnectProvider', { OpenIDConnectProviderArn }),
+      }
+    },
+  }
+}
