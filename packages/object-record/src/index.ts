@@ -15,14 +15,16 @@ export {
 export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
 export {
+  type ChangedAttribute,
+  changeReplication,
   destinationOf,
   planLateReplication,
   planReplication,
   queueOfDestination,
+  type ReplicaSource,
   type ReplicationState,
   type ReplicationTask,
   replicationStatusOf,
-  tagReplication,
   withReplicationOutcome,
 } from './replication.ts'
 export { listedStorageClass, openSummaries, sealSummary } from './summary.ts'

@@ -1,19 +1,47 @@
 import type { MetadataKey } from '@coffer/crypto-core'
 import type { BucketRecord, OutboxEvent, VersionId } from '@coffer/metadata-store'
-import { type ReplicationConfiguration, type ReplicationRule, replicationRulesFor } from '@coffer/s3-protocol'
-import type { ObjectAttributes } from './object-attributes.ts'
+import {
+  type ReplicationConfiguration,
+  type ReplicationRule,
+  replicaModificationRule,
+  replicationRulesFor,
+} from '@coffer/s3-protocol'
+import type { ObjectAcl, ObjectAttributes } from './object-attributes.ts'
 import { sealBucketMessage } from './object-event.ts'
 
 type Outcome = 'PENDING' | 'COMPLETED' | 'FAILED'
 
-/** How far a version is replicated to each destination, by its ARN; or that it is a replica itself. */
+/** What a rule says of whose replicas are. */
+interface ReplicaOwner {
+  /** Whose bucket it has to be there. */
+  readonly account?: string
+  /** Access control lists stay behind. */
+  readonly overridesOwner?: true
+}
+
+interface DestinationState extends ReplicaOwner {
+  readonly outcome: Outcome
+  /** There. */
+  readonly versionId?: string
+}
+
+/** The version that a replica is of, as the store that it came from names it. */
+export interface ReplicaSource {
+  readonly bucket: string
+  readonly versionId: string
+}
+
+/** How far a version is replicated to each destination, by its ARN; or that it is a replica itself, and of what where that was said. */
 export type ReplicationState =
-  | { readonly isReplica: true }
-  | { readonly destinations: Readonly<Record<string, { readonly outcome: Outcome; readonly versionId?: string }>> }
+  | { readonly isReplica: true; readonly source?: ReplicaSource }
+  | { readonly destinations: Readonly<Record<string, DestinationState>> }
+
+/** What may be changed of a version that is there. */
+export type ChangedAttribute = 'tags' | 'retention' | 'legal-hold' | 'acl'
 
 /** One thing to be done at a destination: what a rule said when it was committed. */
-export interface ReplicationTask {
-  readonly what: 'object' | 'tags' | 'delete-marker'
+export interface ReplicationTask extends ReplicaOwner {
+  readonly what: 'object' | 'delete-marker' | ChangedAttribute
   /** ARN of its bucket. */
   readonly destination: string
   readonly key: string
@@ -22,6 +50,8 @@ export interface ReplicationTask {
   readonly onlyIfLatest?: true
   readonly storageClass?: string
   readonly replicaKmsKeyId?: string
+  /** Of a replica: the version that it came from, which the change goes back to. */
+  readonly sourceVersionId?: string
 }
 
 interface OpenedBucket {
@@ -56,10 +86,13 @@ export function replicationStatusOf(state: ReplicationState | undefined): Outcom
 export function planReplication(
   bucket: OpenedBucket,
   configuration: ReplicationConfiguration | undefined,
-  version: { readonly key: string; readonly versionId: VersionId; readonly isReplica: boolean },
-  attributes: Pick<ObjectAttributes, 'sse' | 'headers'> | undefined,
+  version: { readonly key: string; readonly versionId: VersionId; readonly replicaOf?: ReplicaSource | 'unknown' },
+  attributes: Pick<ObjectAttributes, 'sse' | 'headers' | 'acl'> | undefined,
 ): { readonly state?: ReplicationState; readonly events: readonly OutboxEvent[] } {
-  if (version.isReplica) return { state: { isReplica: true }, events: [] }
+  const { replicaOf } = version
+  if (replicaOf !== undefined) {
+    return { state: { isReplica: true, ...(replicaOf !== 'unknown' && { source: replicaOf }) }, events: [] }
+  }
   if (configuration === undefined) return { events: [] }
   const rules = replicationRulesFor(configuration, {
     key: version.key,
@@ -72,8 +105,8 @@ export function planReplication(
   const outcome = isPossible ? 'PENDING' : 'FAILED'
   const what = attributes === undefined ? 'delete-marker' : 'object'
   return {
-    state: { destinations: Object.fromEntries(rules.map(({ destination }) => [destination.bucket, { outcome }])) },
-    events: isPossible ? rules.map((rule) => entryOf(bucket, rule, { ...version, what })) : [],
+    state: { destinations: Object.fromEntries(rules.map((rule) => stateOf(rule, outcome))) },
+    events: isPossible ? rules.flatMap((rule) => entriesOf(bucket, rule, { ...version, what }, attributes?.acl)) : [],
   }
 }
 
@@ -85,7 +118,7 @@ export function planLateReplication(
   bucket: OpenedBucket,
   configuration: ReplicationConfiguration,
   { key, versionId }: { readonly key: string; readonly versionId: VersionId },
-  { sse, headers, replication }: ObjectAttributes,
+  { sse, headers, replication, acl }: ObjectAttributes,
 ): { readonly state: ReplicationState; readonly events: readonly OutboxEvent[] } | undefined {
   if (sse === 'SSE-C' || (replication !== undefined && 'isReplica' in replication)) return undefined
   const known = replication?.destinations ?? {}
@@ -97,23 +130,40 @@ export function planLateReplication(
     },
   )
   if (due.length === 0) return undefined
-  const pending = due.map(({ destination }) => [destination.bucket, { outcome: 'PENDING' as const }] as const)
+  const pending = due.map((rule) => stateOf(rule, 'PENDING'))
   return {
     state: { destinations: { ...known, ...Object.fromEntries(pending) } },
-    events: due.map((rule) => entryOf(bucket, rule, { what: 'object', key, versionId, onlyIfLatest: true })),
+    events: due.flatMap((rule) => entriesOf(bucket, rule, { what: 'object', key, versionId, onlyIfLatest: true }, acl)),
   }
 }
 
-/** The tags of a version that was replicated go after it; where it has not arrived, they come with it. */
-export function tagReplication(
+/**
+ * What is changed of a version that was replicated goes after it; where it has not arrived, it comes with it. What is changed of a
+ * replica goes back where a rule wants that. A change that itself came from another store goes nowhere: `isReplica`.
+ */
+export function changeReplication(
   bucket: OpenedBucket,
+  configuration: ReplicationConfiguration | undefined,
   { key, versionId }: { readonly key: string; readonly versionId: VersionId },
-  state: ReplicationState | undefined,
+  { headers, replication: state }: Pick<ObjectAttributes, 'headers' | 'replication'>,
+  { what, isReplica }: { readonly what: ChangedAttribute; readonly isReplica: boolean },
 ): readonly OutboxEvent[] {
-  if (state === undefined || 'isReplica' in state) return []
+  if (state === undefined || isReplica) return []
+  if ('isReplica' in state) {
+    const rule =
+      state.source &&
+      configuration &&
+      replicaModificationRule(configuration, { key, tags: headers.tags, source: state.source.bucket })
+    if (rule === undefined || (what === 'acl' && rule.destination.overridesOwner)) return []
+    const sourceVersionId = state.source?.versionId ?? ''
+    const destination = rule.destination.bucket
+    return [seal(bucket, { what, destination, key, versionId, sourceVersionId, ...ownerOf(rule) })]
+  }
   return Object.entries(state.destinations)
-    .filter(([, { outcome }]) => outcome !== 'FAILED')
-    .map(([destination]) => seal(bucket, { what: 'tags', destination, key, versionId }))
+    .filter(([, { outcome, overridesOwner }]) => outcome !== 'FAILED' && !(what === 'acl' && overridesOwner))
+    .map(([destination, { account }]) =>
+      seal(bucket, { what, destination, key, versionId, ...(account !== undefined && { account }) }),
+    )
 }
 
 /** The state after what became of one destination; undefined: it is not for this one. */
@@ -123,20 +173,37 @@ export function withReplicationOutcome(
   result: { readonly outcome: Outcome; readonly versionId?: string },
 ): ReplicationState | undefined {
   if (state === undefined || 'isReplica' in state || !Object.hasOwn(state.destinations, destination)) return undefined
-  return { destinations: { ...state.destinations, [destination]: result } }
+  const { outcome: _, versionId: __, ...owner } = state.destinations[destination] ?? result
+  return { destinations: { ...state.destinations, [destination]: { ...owner, ...result } } }
 }
 
-function entryOf(
+function stateOf(rule: ReplicationRule, outcome: Outcome): [destination: string, state: DestinationState] {
+  return [rule.destination.bucket, { outcome, ...ownerOf(rule) }]
+}
+
+function ownerOf({ destination: { account, overridesOwner } }: ReplicationRule): ReplicaOwner {
+  return { ...(account !== undefined && { account }), ...(overridesOwner && { overridesOwner }) }
+}
+
+/** A list that lets in groups comes after its object: it can't be sent with it, as the other store's owner is not known. */
+function entriesOf(
   bucket: OpenedBucket,
-  { destination: { bucket: destination, storageClass, replicaKmsKeyId } }: ReplicationRule,
+  rule: ReplicationRule,
   { what, key, versionId, onlyIfLatest }: Pick<ReplicationTask, 'what' | 'key' | 'versionId' | 'onlyIfLatest'>,
-): OutboxEvent {
-  return seal(bucket, {
-    ...{ what, destination, key, versionId },
-    ...(onlyIfLatest && { onlyIfLatest }),
-    ...(storageClass !== undefined && { storageClass }),
-    ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
-  })
+  acl: ObjectAcl | undefined,
+): readonly OutboxEvent[] {
+  const { bucket: destination, storageClass, replicaKmsKeyId, overridesOwner } = rule.destination
+  const place = { destination, key, versionId, ...ownerOf(rule) }
+  const letsInGroups = !overridesOwner && acl?.grants?.some(({ grantee }) => 'uri' in grantee)
+  return [
+    seal(bucket, {
+      ...{ what, ...place },
+      ...(onlyIfLatest && { onlyIfLatest }),
+      ...(storageClass !== undefined && { storageClass }),
+      ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
+    }),
+    ...(letsInGroups ? [seal(bucket, { what: 'acl', ...place })] : []),
+  ]
 }
 
 function seal({ metadataKey, record }: OpenedBucket, task: ReplicationTask): OutboxEvent {

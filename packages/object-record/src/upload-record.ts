@@ -3,6 +3,7 @@ import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/cryp
 import type { UploadRecord } from '@coffer/metadata-store'
 import type { ChecksumAlgorithm, ChecksumType, ObjectHeaders, ObjectLock, StorageClass } from '@coffer/s3-protocol'
 import type { KmsAttributes, ObjectAcl, SseKind } from './object-attributes.ts'
+import type { ReplicaSource } from './replication.ts'
 
 /** What an upload's sealed record says. */
 export interface UploadAttributes {
@@ -13,6 +14,8 @@ export interface UploadAttributes {
   readonly lock?: ObjectLock
   readonly acl?: ObjectAcl
   /** The object will be a replica of one elsewhere. */
+  readonly replicaOf?: ReplicaSource | 'unknown'
+  /** The same in older records. */
   readonly isReplica?: true
   /** Absent: STANDARD. */
   readonly storageClass?: StorageClass

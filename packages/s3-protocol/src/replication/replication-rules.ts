@@ -12,6 +12,14 @@ export interface ReplicationDestinationRule {
   readonly storageClass?: string
   /** The key that replicas of objects with SSE-KMS are encrypted with there. */
   readonly replicaKmsKeyId?: string
+  /** Whose bucket it has to be there. */
+  readonly account?: string
+  /** Replicas are the destination's owner's; with their own access control lists. */
+  readonly overridesOwner?: true
+  /** Whether delivery in 15 minutes is wanted; absent: not said. Kept and shown: deliveries are as fast without. */
+  readonly time?: boolean
+  /** Whether metrics and events of replication are wanted; absent: not said. */
+  readonly metrics?: { readonly isEnabled: boolean; readonly hasThreshold: boolean }
 }
 
 export interface ReplicationRule {
@@ -28,6 +36,8 @@ export interface ReplicationRule {
   readonly existingObjects?: boolean
   /** Whether objects with SSE-KMS are replicated; absent: it was not said, and they are not. */
   readonly kmsObjects?: boolean
+  /** Whether what is changed of a replica goes back to where it came from; absent: it was not said, and does not. */
+  readonly replicaModifications?: boolean
   readonly destination: ReplicationDestinationRule
 }
 
@@ -57,6 +67,21 @@ export function replicationRulesFor(
     if (other === undefined || other.priority < rule.priority) chosen.set(rule.destination.bucket, rule)
   }
   return [...chosen.values()].filter((rule) => isWanted(rule, object))
+}
+
+/** The rule that takes changes of a replica back to the bucket that it came from; by name, as its ARN has it. */
+export function replicaModificationRule(
+  { rules }: ReplicationConfiguration,
+  { key, tags, source }: { readonly key: string; readonly tags: Tags | undefined; readonly source: string },
+): ReplicationRule | undefined {
+  const object = { key, tags, isDeleteMarker: false, isKms: false }
+  return rules.find(
+    (rule) =>
+      rule.isEnabled &&
+      rule.replicaModifications === true &&
+      rule.destination.bucket.endsWith(`:::${source}`) &&
+      fits(rule, object),
+  )
 }
 
 function fits({ filter, prefix }: ReplicationRule, { key, tags = {}, isDeleteMarker }: ReplicatedObject): boolean {

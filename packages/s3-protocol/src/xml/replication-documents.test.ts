@@ -41,6 +41,14 @@ const tag = (key: string) => `<Tag><Key>${key}</Key><Value>v</Value></Tag>`
 const kms =
   '<SourceSelectionCriteria><SseKmsEncryptedObjects><Status>Enabled</Status></SseKmsEncryptedObjects></SourceSelectionCriteria>'
 
+const time = (minutes = '15') =>
+  `<ReplicationTime><Status>Enabled</Status><Time><Minutes>${minutes}</Minutes></Time></ReplicationTime>`
+const metrics = () =>
+  '<Metrics><Status>Enabled</Status><EventThreshold><Minutes>15</Minutes></EventThreshold></Metrics>'
+const OWNER = '<AccessControlTranslation><Owner>Destination</Owner></AccessControlTranslation>'
+const MODIFICATIONS =
+  '<SourceSelectionCriteria><ReplicaModifications><Status>Enabled</Status></ReplicaModifications></SourceSelectionCriteria>'
+
 describe('a replication configuration', () => {
   it.each<[string, string, Buffer]>([
     ['a rule', 'taken', documentOf(ruleOf())],
@@ -102,7 +110,36 @@ describe('a replication configuration', () => {
         }),
       ),
     ],
-    ['times', 'NotImplemented', documentOf(ruleOf({ destination: `${ARN}<ReplicationTime/>` }))],
+    ['times', 'taken', documentOf(ruleOf({ destination: ARN + time() + metrics() }))],
+    ['times without metrics', 'InvalidRequest', documentOf(ruleOf({ destination: ARN + time() }))],
+    ['times of another length', 'InvalidArgument', documentOf(ruleOf({ destination: ARN + time('16') + metrics() }))],
+    ['times of no length', 'MalformedXML', documentOf(ruleOf({ destination: `${ARN}<ReplicationTime/>` }))],
+    [
+      'times in the older form',
+      'InvalidRequest',
+      documentOf(
+        ruleOf({
+          head: '<Status>Enabled</Status>',
+          filter: '<Prefix>a</Prefix>',
+          rest: '',
+          destination: ARN + time() + metrics(),
+        }),
+      ),
+    ],
+    [
+      'another owner',
+      'taken',
+      documentOf(ruleOf({ destination: `${ARN}<Account>${'1'.repeat(12)}</Account>${OWNER}` })),
+    ],
+    ['another owner whom it does not name', 'InvalidRequest', documentOf(ruleOf({ destination: ARN + OWNER }))],
+    ['an account that is none', 'InvalidArgument', documentOf(ruleOf({ destination: `${ARN}<Account>me</Account>` }))],
+    [
+      'another owner than the destination’s',
+      'MalformedXML',
+      documentOf(
+        ruleOf({ destination: `${ARN}<Account>${'1'.repeat(12)}</Account>${OWNER.replace('Destination', 'Source')}` }),
+      ),
+    ],
     ['one priority twice', 'InvalidRequest', documentOf(ruleOf(), ruleOf())],
     [
       'one id twice',
@@ -123,6 +160,11 @@ describe('a replication configuration', () => {
           filter: `<Filter><And><Prefix>a/</Prefix>${tag('k')}</And></Filter>`,
           rest: `${kms}${MARKERS}`,
           destination: ARN + encryption,
+        }),
+        ruleOf({
+          head: '<Priority>2</Priority><Status>Enabled</Status>',
+          rest: MODIFICATIONS + MARKERS,
+          destination: `${ARN}<Account>${'1'.repeat(12)}</Account>${OWNER}${time()}${metrics()}`,
         }),
         ruleOf({ head: '<Status>Disabled</Status>', filter: '<Prefix>b</Prefix>', rest: '' }),
       ),

@@ -23,7 +23,11 @@ const STORAGE_CLASSES: ReadonlySet<string> = new Set([
   ...['DEEP_ARCHIVE', 'GLACIER_IR', 'OUTPOSTS', 'SNOW', 'EXPRESS_ONEZONE', 'FSX_OPENZFS', 'FSX_ONTAP'],
 ])
 
-/** MalformedXML, InvalidArgument, InvalidRequest, InvalidTag; NotImplemented for replication times and metrics. */
+/** S3 API, ReplicationTimeValue: the only one. */
+const THRESHOLD_MINUTES = '15'
+const ACCOUNT_ID = /^\d{12}$/
+
+/** MalformedXML, InvalidArgument, InvalidRequest, InvalidTag. */
 export function parseReplicationConfiguration(bytes: Uint8Array): ReplicationConfiguration {
   const root = parseXml(bytes, 'ReplicationConfiguration')
   knownChildren(root, ['Role', 'Rule'])
@@ -52,8 +56,14 @@ function parseRule(rule: XmlElement): ReplicationRule {
   if (filterElement !== undefined && prefix !== undefined) throw s3Error('MalformedXML')
   const filter = filterElement && parseFilter(filterElement)
   const existingObjects = statusIn(rule, 'ExistingObjectReplication')
-  const kmsObjects = parseCriteria(findChild(rule, 'SourceSelectionCriteria'))
+  const criteria = parseCriteria(findChild(rule, 'SourceSelectionCriteria'))
+  const { kmsObjects } = criteria
   const destination = parseDestination(findChild(rule, 'Destination'))
+  if (filter === undefined && (destination.time !== undefined || destination.metrics !== undefined)) {
+    throw s3Error('InvalidRequest', {
+      message: 'ReplicationTime and Metrics need the version of the rule with a Filter.',
+    })
+  }
   if (kmsObjects === true && destination.replicaKmsKeyId === undefined) {
     throw s3Error('InvalidRequest', {
       message: 'ReplicaKmsKeyID must be specified if SseKmsEncryptedObjects tag is present.',
@@ -67,7 +77,7 @@ function parseRule(rule: XmlElement): ReplicationRule {
     ...(filter === undefined && { prefix: checkedPrefix(prefix ?? '') }),
     deleteMarkers: parseDeleteMarkers(rule, filter),
     ...(existingObjects !== undefined && { existingObjects }),
-    ...(kmsObjects !== undefined && { kmsObjects }),
+    ...criteria,
     destination,
   }
 }
@@ -131,20 +141,24 @@ function parseDeleteMarkers(rule: XmlElement, filter: ReplicationFilter | undefi
   return wanted
 }
 
-/** Whether objects with SSE-KMS are replicated. What else can be selected can only be off. */
-function parseCriteria(criteria: XmlElement | undefined): boolean | undefined {
-  if (criteria === undefined) return undefined
+/** Whether objects with SSE-KMS are replicated, and later changes of replicas go back. */
+function parseCriteria(criteria: XmlElement | undefined): Pick<ReplicationRule, 'kmsObjects' | 'replicaModifications'> {
+  if (criteria === undefined) return {}
   knownChildren(criteria, ['SseKmsEncryptedObjects', 'ReplicaModifications'])
-  if (statusIn(criteria, 'ReplicaModifications')) throw notImplemented('Replica modification sync')
-  return statusIn(criteria, 'SseKmsEncryptedObjects')
+  const replicaModifications = statusIn(criteria, 'ReplicaModifications')
+  const kmsObjects = statusIn(criteria, 'SseKmsEncryptedObjects')
+  return {
+    ...(kmsObjects !== undefined && { kmsObjects }),
+    ...(replicaModifications !== undefined && { replicaModifications }),
+  }
 }
 
 function parseDestination(destination: XmlElement | undefined): ReplicationDestinationRule {
   if (destination === undefined) throw s3Error('MalformedXML')
-  for (const name of ['ReplicationTime', 'Metrics', 'AccessControlTranslation', 'Account']) {
-    if (findChild(destination, name) !== undefined) throw notImplemented(`${name} in a replication rule`)
-  }
-  knownChildren(destination, ['Bucket', 'StorageClass', 'EncryptionConfiguration'])
+  knownChildren(destination, [
+    ...['Bucket', 'StorageClass', 'EncryptionConfiguration', 'Account', 'AccessControlTranslation'],
+    ...['ReplicationTime', 'Metrics'],
+  ])
   const bucket = findText(destination, 'Bucket')?.trim() ?? ''
   if (!BUCKET_ARN.test(bucket)) throw invalid('Invalid bucket ARN in the replication configuration.')
   const storageClass = findText(destination, 'StorageClass')
@@ -157,7 +171,51 @@ function parseDestination(destination: XmlElement | undefined): ReplicationDesti
     bucket,
     ...(storageClass !== undefined && { storageClass }),
     ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
+    ...parseOwner(destination),
+    ...parseTime(destination),
   }
+}
+
+/** S3 API, AccessControlTranslation: only to the owner of the destination, who is named. */
+function parseOwner(destination: XmlElement): Pick<ReplicationDestinationRule, 'account' | 'overridesOwner'> {
+  const account = findText(destination, 'Account')?.trim()
+  if (account !== undefined && !ACCOUNT_ID.test(account)) throw invalid('Account is not the id of an account.')
+  const translation = findChild(destination, 'AccessControlTranslation')
+  if (translation === undefined) return account === undefined ? {} : { account }
+  knownChildren(translation, ['Owner'])
+  if (findText(translation, 'Owner')?.trim() !== 'Destination') throw s3Error('MalformedXML')
+  if (account !== undefined) return { account, overridesOwner: true }
+  throw s3Error('InvalidRequest', { message: 'Account must be specified if AccessControlTranslation is present.' })
+}
+
+/** S3 API, ReplicationTime: "must be specified together with a Metrics block". */
+function parseTime(destination: XmlElement): Pick<ReplicationDestinationRule, 'time' | 'metrics'> {
+  const timeElement = findChild(destination, 'ReplicationTime')
+  const metricsElement = findChild(destination, 'Metrics')
+  const time = statusIn(destination, 'ReplicationTime')
+  const metrics = statusIn(destination, 'Metrics')
+  if (timeElement && !hasThreshold(timeElement, 'Time')) throw s3Error('MalformedXML')
+  if (time && metrics !== true) {
+    throw s3Error('InvalidRequest', { message: 'Metrics must be enabled if ReplicationTime is.' })
+  }
+  return {
+    ...(time !== undefined && { time }),
+    ...(metricsElement &&
+      metrics !== undefined && {
+        metrics: { isEnabled: metrics, hasThreshold: hasThreshold(metricsElement, 'EventThreshold') },
+      }),
+  }
+}
+
+function hasThreshold(parent: XmlElement, name: string): boolean {
+  knownChildren(parent, ['Status', name])
+  const threshold = findChild(parent, name)
+  if (threshold === undefined) return false
+  knownChildren(threshold, ['Minutes'])
+  if (findText(threshold, 'Minutes')?.trim() !== THRESHOLD_MINUTES) {
+    throw invalid(`${name} can only be ${THRESHOLD_MINUTES} minutes.`)
+  }
+  return true
 }
 
 /** It goes into a header. */
@@ -185,23 +243,40 @@ export function renderReplicationConfiguration({ role, rules }: ReplicationConfi
 }
 
 function renderRule(rule: ReplicationRule): string {
-  const { id, priority, isEnabled, filter, prefix, deleteMarkers, existingObjects, kmsObjects, destination } = rule
-  const { bucket, storageClass, replicaKmsKeyId } = destination
-  const kms = renderStatus('SseKmsEncryptedObjects', kmsObjects)
+  const { id, priority, isEnabled, filter, prefix, deleteMarkers, existingObjects, destination } = rule
+  const criteria =
+    renderStatus('SseKmsEncryptedObjects', rule.kmsObjects) +
+    renderStatus('ReplicaModifications', rule.replicaModifications)
   const content =
     element('ID', id) +
     (filter === undefined ? '' : element('Priority', priority)) +
     (filter === undefined ? element('Prefix', prefix) : renderFilter(filter)) +
     element('Status', isEnabled ? 'Enabled' : 'Disabled') +
-    (kms && `<SourceSelectionCriteria>${kms}</SourceSelectionCriteria>`) +
+    (criteria && `<SourceSelectionCriteria>${criteria}</SourceSelectionCriteria>`) +
     renderStatus('ExistingObjectReplication', existingObjects) +
     (filter === undefined ? '' : renderStatus('DeleteMarkerReplication', deleteMarkers)) +
-    `<Destination>${element('Bucket', bucket)}${element('StorageClass', storageClass)}` +
+    renderDestination(destination)
+  return `<Rule>${content}</Rule>`
+}
+
+function renderDestination(destination: ReplicationDestinationRule): string {
+  const { bucket, storageClass, replicaKmsKeyId, account, overridesOwner, time, metrics } = destination
+  const minutes = element('Minutes', THRESHOLD_MINUTES)
+  const content =
+    element('Bucket', bucket) +
+    element('Account', account) +
+    element('StorageClass', storageClass) +
+    (overridesOwner ? `<AccessControlTranslation>${element('Owner', 'Destination')}</AccessControlTranslation>` : '') +
     (replicaKmsKeyId === undefined
       ? ''
       : `<EncryptionConfiguration>${element('ReplicaKmsKeyID', replicaKmsKeyId)}</EncryptionConfiguration>`) +
-    '</Destination>'
-  return `<Rule>${content}</Rule>`
+    renderStatus('ReplicationTime', time, `<Time>${minutes}</Time>`) +
+    renderStatus(
+      'Metrics',
+      metrics?.isEnabled,
+      metrics?.hasThreshold ? `<EventThreshold>${minutes}</EventThreshold>` : '',
+    )
+  return `<Destination>${content}</Destination>`
 }
 
 function renderFilter({ prefix, tags = {} }: ReplicationFilter): string {
@@ -213,14 +288,10 @@ function renderFilter({ prefix, tags = {} }: ReplicationFilter): string {
   return `<Filter>${predicates.length > 1 ? `<And>${content}</And>` : content}</Filter>`
 }
 
-function renderStatus(name: string, value: boolean | undefined): string {
-  return value === undefined ? '' : `<${name}>${element('Status', value ? 'Enabled' : 'Disabled')}</${name}>`
+function renderStatus(name: string, value: boolean | undefined, more = ''): string {
+  return value === undefined ? '' : `<${name}>${element('Status', value ? 'Enabled' : 'Disabled')}${more}</${name}>`
 }
 
 function invalid(message: string) {
   return s3Error('InvalidArgument', { message })
-}
-
-function notImplemented(what: string) {
-  return s3Error('NotImplemented', { message: `${what} is not available.` })
 }

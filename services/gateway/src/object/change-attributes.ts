@@ -1,33 +1,49 @@
 import { isCofferError } from '@coffer/errors'
-import { etagOf, type ObjectAttributes, objectEvents, replaceObjectKey, tagReplication } from '@coffer/object-record'
+import {
+  type ChangedAttribute,
+  changeReplication,
+  etagOf,
+  type ObjectAttributes,
+  objectEvents,
+  replaceObjectKey,
+} from '@coffer/object-record'
 import { type ObjectEventName, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { type EventOrigin, eventOf } from './event-origin.ts'
 import { type FoundObject, findObject } from './find-object.ts'
 
+export interface AttributeChange {
+  readonly what: ChangedAttribute
+  /** It came from a store that replicates to this one. */
+  readonly isReplica: boolean
+  /** Absent: AWS has none for it. */
+  readonly event?: { readonly name: ObjectEventName; readonly origin: EventOrigin }
+}
+
 /** Of changes by others to the same version at the same time. */
 const ATTEMPTS_MAX = 16
 
 /**
- * Changes what a version's sealed record says of it (tags, retention) in place: its data, key, order and dates stay. Where
+ * Changes what a version's sealed record says of it (tags, retention, ...) in place: its data, key, order and dates stay. Where
  * another changed it meanwhile, `change` is asked again about what it is now. NoSuchKey, NoSuchVersion, MethodNotAllowed.
  */
 export async function changeAttributes(
   context: GatewayContext,
   bucket: OpenBucket,
   name: { readonly key: string; readonly versionId: string | undefined },
+  told: AttributeChange,
   change: (attributes: ObjectAttributes) => ObjectAttributes,
-  event?: { readonly name: ObjectEventName; readonly origin: EventOrigin; readonly changesTags?: boolean },
 ): Promise<FoundObject> {
-  const { record, metadataKey } = bucket
+  const { record, metadataKey, config } = bucket
+  const { event } = told
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, name.key, name.versionId, { withBody: false })
     const { version, objectKey } = object
-    const replication = event?.changesTags ? tagReplication(bucket, version, object.attributes.replication) : []
+    const replication = changeReplication(bucket, config.replication, version, object.attributes, told)
     const notifications =
       event &&
-      objectEvents(bucket, bucket.config, () =>
+      objectEvents(bucket, config, () =>
         eventOf(bucket, event.origin, event.name, {
           key: version.key,
           version,

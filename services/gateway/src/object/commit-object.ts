@@ -6,6 +6,7 @@ import {
   type ObjectAttributes,
   objectEvents,
   planReplication,
+  type ReplicaSource,
   sealAttributes,
   sealSummary,
 } from '@coffer/object-record'
@@ -37,8 +38,8 @@ export interface VersionDraft {
   readonly eventName: ObjectEventName
   /** Absent: Coffer itself. */
   readonly origin?: EventOrigin
-  /** It came from a store that replicates to this one. */
-  readonly isReplica?: boolean
+  /** It came from a store that replicates to this one: of what, where that was said. */
+  readonly replicaOf?: ReplicaSource | 'unknown' | undefined
 }
 
 export interface CommittedObject {
@@ -106,7 +107,8 @@ async function sealCommit(
   const body = draft.bodyOf(place.versionId)
   const objectKey = draft.objectKey ?? NO_KEY
   const retained = draft.attributes && withDefaultRetention(draft.attributes, bucket, place.lastModifiedAt)
-  const name = { key: draft.key, versionId: place.versionId, isReplica: draft.isReplica ?? false }
+  const { replicaOf } = draft
+  const name = { key: draft.key, versionId: place.versionId, ...(replicaOf && { replicaOf }) }
   const replication = planReplication(bucket, bucket.config.replication, name, retained)
   const attributes = retained && { ...retained, ...(replication.state && { replication: replication.state }) }
   const fields = {

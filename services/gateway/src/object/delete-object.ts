@@ -95,7 +95,7 @@ async function putDeleteMarker(context: GatewayContext, bucket: OpenBucket, dele
     condition: deletion.condition,
     eventName: 's3:ObjectRemoved:DeleteMarkerCreated',
     origin: deletion.origin,
-    isReplica: deletion.isReplica,
+    ...(deletion.isReplica && { replicaOf: 'unknown' as const }),
   })
   return { versionId: externalVersionId(marker), deleteMarker: true, madeMarker: true }
 }

@@ -1,8 +1,23 @@
-import { s3Error } from '@coffer/s3-protocol'
+import type { ReplicaSource } from '@coffer/object-record'
+import { invalidArgument, s3Error } from '@coffer/s3-protocol'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 
 const HEADER = 'x-amz-replication-status'
+
+/** What a replica is of: `<bucket>/<version id>`, as the store that it comes from names them. */
+const OF_HEADER = 'x-coffer-replica-of'
+const OF = /^([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\/([\x21-\x7e]{1,1024})$/
+
+/** What a new version is a replica of; `unknown` where the other store does not tell; undefined: it is none. AccessDenied, InvalidArgument. */
+export function replicaSourceOf(request: AuthorizedRequest): ReplicaSource | 'unknown' | undefined {
+  if (!isReplicaWrite(request, 's3:ReplicateObject')) return undefined
+  const said = request.parsed.headers[OF_HEADER]
+  if (said === undefined) return 'unknown'
+  const [, bucket, versionId] = OF.exec(said) ?? []
+  if (bucket === undefined || versionId === undefined) throw invalidArgument(OF_HEADER, said.slice(0, 64), '')
+  return { bucket, versionId }
+}
 
 /**
  * Whether a write comes from another store that replicates to this one: it says so in the header in which a replica says so, and
@@ -10,7 +25,7 @@ const HEADER = 'x-amz-replication-status'
  */
 export function isReplicaWrite(
   request: AuthorizedRequest,
-  action: 's3:ReplicateObject' | 's3:ReplicateDelete',
+  action: 's3:ReplicateObject' | 's3:ReplicateDelete' | 's3:ReplicateTags',
 ): boolean {
   const status = request.parsed.headers[HEADER]
   if (status === undefined) return false

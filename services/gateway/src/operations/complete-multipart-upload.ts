@@ -69,7 +69,7 @@ export const completeMultipartUpload: Operation = async (request, context) => {
     condition: writeConditionOf(headers),
     eventName: 's3:ObjectCreated:CompleteMultipartUpload',
     origin: originOf(request),
-    isReplica: upload.attributes.isReplica ?? false,
+    replicaOf: upload.attributes.replicaOf ?? (upload.attributes.isReplica && 'unknown'),
     completesUpload: {
       uploadId: upload.record.uploadId,
       parts: parts.map(({ record }) => ({ partNumber: record.partNumber, blobId: record.blob.blobId })),

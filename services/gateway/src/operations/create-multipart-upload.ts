@@ -11,7 +11,7 @@ import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaSourceOf } from '../object/replica-request.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { requestedClass } from '../object/storage-class.ts'
@@ -32,6 +32,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
+  const replicaOf = replicaSourceOf(request)
   const checksumAlgorithm = parseChecksumAlgorithm(headers)
   const checksum = checksumAlgorithm && {
     algorithm: checksumAlgorithm,
@@ -62,7 +63,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
     ...classed,
     ...(lock && { lock }),
     ...(acl && { acl }),
-    ...(isReplicaWrite(request, 's3:ReplicateObject') && { isReplica: true as const }),
+    ...(replicaOf && { replicaOf }),
     ...(checksum && { checksum }),
   }
   const sealed = sealUploadRecord(bucket.metadataKey, bucket.record.id, fields, attributes, issued.stored)

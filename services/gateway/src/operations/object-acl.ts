@@ -5,6 +5,7 @@ import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
 import { effectiveAcl } from '../object/object-acl.ts'
+import { isReplicaWrite } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -36,11 +37,15 @@ export const putObjectAcl: Operation = async (request, context) => {
     context,
     bucket,
     { key, versionId },
+    {
+      what: 'acl',
+      isReplica: isReplicaWrite(request, 's3:ReplicateObject'),
+      event: { name: 's3:ObjectAcl:Put', origin: originOf(request) },
+    },
     (attributes) => ({
       ...attributes,
       acl: { ownerAccountId: attributes.acl?.ownerAccountId ?? bucket.record.ownerAccountId, owner, grants },
     }),
-    { name: 's3:ObjectAcl:Put', origin: originOf(request) },
   )
   return emptyReply(200, versionHeader(bucket, version))
 }

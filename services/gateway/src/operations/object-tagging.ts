@@ -3,6 +3,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
+import { isReplicaWrite } from '../object/replica-request.ts'
 import { emptyReply, type Reply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -37,8 +38,12 @@ async function setTags(
     context,
     bucket,
     name,
+    {
+      what: 'tags',
+      isReplica: isReplicaWrite(request, 's3:ReplicateTags'),
+      event: { name: eventName, origin: originOf(request) },
+    },
     (attributes) => ({ ...attributes, headers: withTags(attributes.headers, tags) }),
-    { name: eventName, origin: originOf(request), changesTags: true },
   )
   return versionHeader(bucket, version)
 }

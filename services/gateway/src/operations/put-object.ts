@@ -16,7 +16,7 @@ import { requestedAcl } from '../object/object-acl.ts'
 import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { assertRoomForObject } from '../object/quota-room.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaSourceOf } from '../object/replica-request.ts'
 import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { requestedClass } from '../object/storage-class.ts'
@@ -55,7 +55,7 @@ export async function putPayload(
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
   if (lock ?? bucket.config.objectLock?.defaultRetention) assertHasDigest(headers)
-  const isReplica = isReplicaWrite(request, 's3:ReplicateObject')
+  const replicaOf = replicaSourceOf(request)
   const condition = writeConditionOf(headers)
   const payload = await payloadOf({ md5: sealing.kind === 'SSE-S3' })
   // A write that can't succeed is refused before its body is read; the commit evaluates the condition again.
@@ -92,7 +92,7 @@ export async function putPayload(
       condition,
       eventName,
       origin: originOf(request),
-      isReplica,
+      replicaOf,
     })
     return emptyReply(200, {
       ...etagHeader(attributes),

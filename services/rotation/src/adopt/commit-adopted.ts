@@ -70,7 +70,7 @@ function sealCommit(
   const { record, metadataKey, config } = bucket
   const { key } = version
   const retained = draft && withDefaultRetention(draft.attributes, bucket)
-  const replication = planReplication(bucket, config.replication, { key, versionId, isReplica: false }, retained)
+  const replication = planReplication(bucket, config.replication, { key, versionId }, retained)
   const attributes = retained && { ...retained, ...(replication.state && { replication: replication.state }) }
   const objectKey = draft?.objectKey ?? NO_KEY
   const body = bodyOf(bucket, key, versionId, draft)

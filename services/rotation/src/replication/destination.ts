@@ -1,14 +1,29 @@
-import type { Tags } from '@coffer/s3-protocol'
+import type { Grant, LegalHold, Retention, Tags } from '@coffer/s3-protocol'
+
+/** Where a version is, or comes to be. */
+export interface SentPlace {
+  readonly key: string
+  /** Whose bucket it has to be; undefined: anybody's. */
+  readonly account?: string
+}
 
 /** A version as it is sent: headers as S3 has them, by lower-case name. */
-export interface SentObject {
-  readonly key: string
+export interface SentObject extends SentPlace {
   readonly headers: Readonly<Record<string, string>>
   /** Sizes of the parts that it is sent in; undefined: whole. */
   readonly partSizes: readonly number[] | undefined
   /** Verified plaintext. */
   readonly body: AsyncIterable<readonly Uint8Array[]>
 }
+
+/** What is changed of a version that is there. */
+export type SentChange =
+  | { readonly what: 'tags'; readonly tags: Tags }
+  /** Undefined: it is taken away. */
+  | { readonly what: 'retention'; readonly retention: Retention | undefined }
+  | { readonly what: 'legal-hold'; readonly legalHold: LegalHold }
+  /** Beside what its owner there has. Groups only: another store has other accounts. */
+  | { readonly what: 'acl'; readonly grants: readonly Grant[] }
 
 /**
  * A bucket somewhere else that versions are replicated to. ROTATION_DESTINATION_UNAVAILABLE: to be tried again, also with other
@@ -21,7 +36,7 @@ export interface ReplicationDestination {
   readonly takesKmsObjects: boolean
   /** Returns the version id there; undefined where there are none. */
   putObject(object: SentObject): Promise<string | undefined>
-  putDeleteMarker(key: string): Promise<void>
-  putTags(key: string, versionId: string, tags: Tags): Promise<void>
+  putDeleteMarker(place: SentPlace): Promise<void>
+  changeVersion(place: SentPlace, versionId: string, change: SentChange): Promise<void>
   close(): void
 }

@@ -2,10 +2,17 @@ import type { BlobStore } from '@coffer/blob-store'
 import type { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
-import { openAttributes, type ReplicationTask, replaceObjectKey, withReplicationOutcome } from '@coffer/object-record'
+import {
+  type ChangedAttribute,
+  type ObjectAttributes,
+  openAttributes,
+  type ReplicationTask,
+  replaceObjectKey,
+  withReplicationOutcome,
+} from '@coffer/object-record'
 import { rotationError } from '../errors.ts'
 import type { ByteBudget } from './byte-budget.ts'
-import type { ReplicationDestination } from './destination.ts'
+import type { ReplicationDestination, SentChange, SentPlace } from './destination.ts'
 import { type ReplicatedVersion, SENT_BYTES_MAX, sentObjectOf } from './sent-object.ts'
 
 export interface TaskPlace {
@@ -29,14 +36,17 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<voi
   const { destination, budget } = means
   const { bucket, task } = place
   if (!destination.isFor(bucket.name)) throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured' })
-  if (task.what === 'delete-marker') return await destination.putDeleteMarker(task.key)
+  if (task.what === 'delete-marker') return await destination.putDeleteMarker(placeOf(task))
   const found = await findVersion(means.mesh, place, task.what === 'object')
   const done = outcomeOf(found, task)
-  if (found === undefined || done === undefined) return
-  if (task.what === 'tags') {
-    if (done.versionId === undefined) return
-    return await destination.putTags(task.key, done.versionId, found.attributes.headers.tags ?? {})
+  if (found === undefined) return
+  if (task.what !== 'object') {
+    const versionId = task.sourceVersionId ?? done?.versionId
+    const change = changeOf(found.attributes, task.what)
+    if (versionId !== undefined && change) await destination.changeVersion(placeOf(task), versionId, change)
+    return
   }
+  if (done === undefined) return
   if (task.onlyIfLatest && !found.isLatest) return await tellOutcome(means.mesh, place, { outcome: 'FAILED' })
   // Sent already, and only the entry outlived it.
   if (done.outcome === 'COMPLETED') return
@@ -45,7 +55,7 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<voi
     throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured for SSE-KMS' })
   }
   const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
-    return await destination.putObject(await sentObjectOf(means, found, task))
+    return await destination.putObject(await sentObjectOf(means, bucket.name, found, task))
   })
   await tellOutcome(means.mesh, place, { outcome: 'COMPLETED', ...(versionId !== undefined && { versionId }) })
 }
@@ -89,6 +99,27 @@ async function findVersion(
   const opened = openAttributes(metadataKey, bucket.id, found.version)
   const { version, isLatest } = found
   return { bucketId: bucket.id, metadataKey, version, isLatest, body, ...opened }
+}
+
+function placeOf({ key, account }: ReplicationTask): SentPlace {
+  return { key, ...(account !== undefined && { account }) }
+}
+
+/** As it is now; undefined: there is nothing of it to be sent, or no more. */
+function changeOf({ headers, lock, acl }: ObjectAttributes, what: ChangedAttribute): SentChange | undefined {
+  switch (what) {
+    case 'tags':
+      return { what, tags: headers.tags ?? {} }
+    case 'legal-hold':
+      return lock?.legalHold && { what, legalHold: lock.legalHold }
+    case 'retention': {
+      const { retention } = lock ?? {}
+      // What has ended meanwhile can't be set any more, and holds nothing.
+      return retention && retention.retainUntilAt <= Date.now() ? undefined : { what, retention }
+    }
+    case 'acl':
+      return acl?.grants && { what, grants: acl.grants }
+  }
 }
 
 function outcomeOf(found: ReplicatedVersion | undefined, { destination }: ReplicationTask) {

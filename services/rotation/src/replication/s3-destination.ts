@@ -6,16 +6,16 @@ import {
   CreateMultipartUploadCommand,
   DeleteObjectCommand,
   PutObjectCommand,
-  PutObjectTaggingCommand,
   type S3Client,
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { type S3Location, s3ClientFor } from '@coffer/blob-store/drivers/s3-client'
 import { isCofferError } from '@coffer/errors'
-import type { Tags } from '@coffer/s3-protocol'
 import { rotationError } from '../errors.ts'
-import type { ReplicationDestination, SentObject } from './destination.ts'
+import { changeOfVersion } from './change-of-version.ts'
+import type { ReplicationDestination, SentChange, SentObject, SentPlace } from './destination.ts'
 import { inPieces } from './in-pieces.ts'
+import { type Headers, withHeaders } from './with-headers.ts'
 
 export interface S3DestinationOptions extends Omit<S3Location, 'prefix'> {
   /** Whether replicas say that they are some, so that they go nowhere else; providers that refuse the header need it off. */
@@ -24,9 +24,8 @@ export interface S3DestinationOptions extends Omit<S3Location, 'prefix'> {
   readonly isFor: (bucket: string) => boolean
 }
 
-type Headers = Readonly<Record<string, string>>
-
 const REPLICA: Headers = { 'x-amz-replication-status': 'REPLICA' }
+const REPLICA_OF = 'x-coffer-replica-of'
 /** It gets better by itself, or when somebody has done something at the destination. */
 const PASSING = /^(SlowDown|Throttl|TooManyRequests|RequestTimeout|RequestLimitExceeded|OperationAborted)/
 
@@ -54,31 +53,30 @@ class S3Destination implements ReplicationDestination {
     return object.partSizes === undefined ? await this.#putWhole(object) : await this.#putParts(object)
   }
 
-  async putDeleteMarker(key: string): Promise<void> {
-    await this.#answer(this.#client.send(withHeaders(new DeleteObjectCommand(this.#place(key)), this.#mark)))
+  async putDeleteMarker(place: SentPlace): Promise<void> {
+    await this.#answer(this.#client.send(withHeaders(new DeleteObjectCommand(this.#at(place)), this.#mark)))
   }
 
-  async putTags(key: string, versionId: string, tags: Tags): Promise<void> {
-    const TagSet = Object.entries(tags).map(([Key, Value]) => ({ Key, Value }))
-    const command = new PutObjectTaggingCommand({ ...this.#place(key), VersionId: versionId, Tagging: { TagSet } })
-    await this.#answer(this.#client.send(command))
+  async changeVersion(place: SentPlace, versionId: string, change: SentChange): Promise<void> {
+    const version = { ...this.#at(place), VersionId: versionId }
+    await this.#answer(changeOfVersion(this.#client, version, change, this.#mark))
   }
 
   close(): void {
     this.#client.destroy()
   }
 
-  async #putWhole({ key, headers, body }: SentObject): Promise<string | undefined> {
+  async #putWhole({ headers, body, ...place }: SentObject): Promise<string | undefined> {
     const bytes = await collect(body)
-    const command = new PutObjectCommand({ ...this.#place(key), Body: bytes, ContentLength: bytes.length })
-    const sent = { ...checksumOf(headers, bytes), ...headers, ...this.#mark }
+    const command = new PutObjectCommand({ ...this.#at(place), Body: bytes, ContentLength: bytes.length })
+    const sent = { ...checksumOf(headers, bytes), ...this.#marked(headers) }
     return (await this.#answer(this.#client.send(withHeaders(command, sent)))).VersionId
   }
 
-  async #putParts({ key, headers, body, partSizes = [] }: SentObject): Promise<string | undefined> {
-    const begin = withHeaders(new CreateMultipartUploadCommand(this.#place(key)), { ...headers, ...this.#mark })
+  async #putParts({ headers, body, partSizes = [], ...place }: SentObject): Promise<string | undefined> {
+    const begin = withHeaders(new CreateMultipartUploadCommand(this.#at(place)), this.#marked(headers))
     const { UploadId } = await this.#answer(this.#client.send(begin))
-    const upload = { ...this.#place(key), UploadId }
+    const upload = { ...this.#at(place), UploadId }
     try {
       const parts: CompletedPart[] = []
       for await (const bytes of inPieces(body, partSizes)) {
@@ -110,32 +108,18 @@ class S3Destination implements ReplicationDestination {
     }
   }
 
-  #place(key: string): { Bucket: string; Key: string } {
-    return { Bucket: this.#bucket, Key: key }
+  #at({ key, account }: SentPlace): { Bucket: string; Key: string; ExpectedBucketOwner?: string } {
+    return { Bucket: this.#bucket, Key: key, ...(account !== undefined && { ExpectedBucketOwner: account }) }
   }
-}
 
-interface Stacked {
-  readonly middlewareStack: {
-    add(
-      middleware: (next: (args: object) => Promise<unknown>) => (args: object) => Promise<unknown>,
-      options: { readonly step: 'build'; readonly name: string },
-    ): void
+  /** What a replica is of is for who marks replicas; another provider may not take the header. */
+  #marked({ [REPLICA_OF]: of, ...headers }: Headers): Headers {
+    return {
+      ...headers,
+      ...this.#mark,
+      ...(of !== undefined && 'x-amz-replication-status' in this.#mark && { [REPLICA_OF]: of }),
+    }
   }
-}
-
-/** The headers as they are, signed with the rest: some of these have no place in the SDK's own types. */
-function withHeaders<Command extends object>(command: Command, headers: Headers): Command {
-  const { middlewareStack } = command as unknown as Stacked
-  middlewareStack.add(
-    (next) => (args) => {
-      const { request } = args as { readonly request: { readonly headers: Record<string, string> } }
-      Object.assign(request.headers, headers)
-      return next(args)
-    },
-    { step: 'build', name: 'replicated-headers' },
-  )
-  return command
 }
 
 async function collect(body: SentObject['body']): Promise<Buffer> {

@@ -5,7 +5,7 @@ import type { Mesh } from '@coffer/mesh'
 import type { VersionBody, VersionRecord } from '@coffer/metadata-store'
 import { type ManifestPart, openBlobs, openInline, openManifest } from '@coffer/object-body'
 import { type OpenedVersion, type ReplicationTask, sealContextOf } from '@coffer/object-record'
-import { objectLockHeaders, objectResponseHeaders, type Tags } from '@coffer/s3-protocol'
+import { type ObjectLock, objectLockHeaders, objectResponseHeaders, type Tags } from '@coffer/s3-protocol'
 import type { SentObject } from './destination.ts'
 
 const MIB = 1024 ** 2
@@ -26,6 +26,7 @@ export interface ReplicatedVersion extends OpenedVersion {
 /** A version on its way: opened with its own key, and all that is told of it. The key is wiped when the body has been read. */
 export async function sentObjectOf(
   { mesh, blobs }: { readonly mesh: Mesh; readonly blobs: BlobStore },
+  bucket: string,
   found: ReplicatedVersion,
   task: ReplicationTask,
 ): Promise<SentObject> {
@@ -47,7 +48,13 @@ export async function sentObjectOf(
       objectKey.wipe()
     }
   }
-  return { key: version.key, headers: headersOf(found, task, partSizes === undefined), partSizes, body: body() }
+  const { key, versionId, isNull } = version
+  const headers = {
+    ...headersOf(found, task, partSizes === undefined),
+    'x-coffer-replica-of': `${bucket}/${isNull ? 'null' : versionId}`,
+  }
+  const { account } = task
+  return { key, ...(account !== undefined && { account }), headers, partSizes, body: body() }
 }
 
 function manifestOf({ bucketId, metadataKey, version, body }: ReplicatedVersion): readonly ManifestPart[] {
@@ -74,7 +81,8 @@ function headersOf({ attributes }: ReplicatedVersion, task: ReplicationTask, isW
   return {
     ...headers,
     ...(tags && { 'x-amz-tagging': taggingOf(tags) }),
-    ...objectLockHeaders(attributes.lock),
+    ...objectLockHeaders(stillHeld(attributes.lock)),
+    ...(task.overridesOwner && { 'x-amz-acl': 'bucket-owner-full-control' }),
     ...(task.storageClass !== undefined && { 'x-amz-storage-class': task.storageClass }),
     ...(isKms && {
       'x-amz-server-side-encryption': sse === 'SSE-KMS' ? 'aws:kms' : 'aws:kms:dsse',
@@ -85,6 +93,11 @@ function headersOf({ attributes }: ReplicatedVersion, task: ReplicationTask, isW
         [`x-amz-checksum-${checksum.algorithm.toLowerCase()}`]: checksum.value,
       }),
   }
+}
+
+/** A date that has passed can't be given to a new object. */
+function stillHeld({ retention, ...hold }: ObjectLock = {}): ObjectLock {
+  return { ...hold, ...(retention && retention.retainUntilAt > Date.now() && { retention }) }
 }
 
 function taggingOf(tags: Tags): string {
