@@ -32,7 +32,7 @@ function numeric(test: (value: number, wanted: number) => boolean): Compare {
 
 function dated(test: (value: number, wanted: number) => boolean): Compare {
   const timeWanted = remembered(timeOf)
-  return (wanted, value, values) => compared(timeOf(value), timeWanted(wanted, values), test)
+  return (wanted, value, values) => compared(timeNow(value), timeWanted(wanted, values), test)
 }
 
 /** What a text of a policy means is found once, unless it has variables. */
@@ -178,6 +178,14 @@ function timeOf(text: string | undefined): number | undefined {
   if (/^\d{1,12}$/.test(text)) return Number(text) * 1000
   const ms = ISO_DATE.test(text) ? Date.parse(text) : Number.NaN
   return Number.isNaN(ms) ? undefined : ms
+}
+
+let lastTime: { readonly text: string; readonly time: number | undefined } = { text: '', time: undefined }
+
+/** Of a request: it is mostly that of the one before. */
+function timeNow(text: string): number | undefined {
+  if (text !== lastTime.text) lastTime = { text, time: timeOf(text) }
+  return lastTime.time
 }
 
 function inNetwork(wanted: Pattern, value: string, values: ContextValues): boolean {

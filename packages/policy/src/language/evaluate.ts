@@ -37,10 +37,9 @@ export function findAllow(policy: Policy, request: PolicyRequest): SpeakingState
   return find(policy, 'Allow', request)
 }
 
-function find({ statements }: Policy, effect: Statement['effect'], request: PolicyRequest) {
+function find(policy: Policy, effect: Statement['effect'], request: PolicyRequest) {
   let best: SpeakingStatement | undefined
-  for (let index = 0; index < statements.length; index++) {
-    const statement = statements[index] as Statement
+  for (const { index, statement } of statementsOn(policy, request.action)) {
     if (statement.effect !== effect) continue
     // The cheapest question first.
     const naming = namingOf(statement, request.principal)
@@ -51,6 +50,31 @@ function find({ statements }: Policy, effect: Statement['effect'], request: Poli
   }
   return best
 }
+
+interface Indexed {
+  readonly index: number
+  readonly statement: Statement
+}
+
+/** Statements by the action that they speak of: of most actions a policy says little. */
+const known = new WeakMap<Policy, Map<string, readonly Indexed[]>>()
+/** More than a service has; in a policy's simulation a client may name any. */
+const ACTIONS_KNOWN_MAX = 1000
+
+/** Those that speak of an action, in their order: found once, as actions have no variables. */
+function statementsOn(policy: Policy, action: string): readonly Indexed[] {
+  const byAction = known.get(policy) ?? new Map<string, readonly Indexed[]>()
+  const found = byAction.get(action)
+  if (found !== undefined) return found
+  const speaking = policy.statements
+    .map((statement, index) => ({ index, statement }))
+    .filter(({ statement }) => isNamed(statement.actions, action, noValues, true))
+  if (byAction.size >= ACTIONS_KNOWN_MAX) byAction.clear()
+  known.set(policy, byAction.set(action, speaking))
+  return speaking
+}
+
+const noValues = () => undefined
 
 function rank(naming: Naming): number {
   return STRONGEST_FIRST.indexOf(naming)
@@ -74,9 +98,8 @@ export function namesKey({ statements }: Policy, prefix: string): boolean {
   )
 }
 
-function speaksOf({ actions, resources, conditions }: Statement, { action, resource, values }: PolicyRequest): boolean {
+function speaksOf({ resources, conditions }: Statement, { resource, values }: PolicyRequest): boolean {
   return (
-    isNamed(actions, action, values, true) &&
     (resources === undefined || isNamed(resources, resource, values, false)) &&
     conditions.every((condition) => isMet(condition, values))
   )

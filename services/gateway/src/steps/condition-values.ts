@@ -1,5 +1,5 @@
 import { type ContextValues, namesKey, type Policy, principalValue, tagNamed } from '@coffer/policy'
-import { parseTagging, type Tags } from '@coffer/s3-protocol'
+import { iso8601, parseTagging, type Tags } from '@coffer/s3-protocol'
 import type { LocatedRequest } from '../requests.ts'
 
 const QUERY_KEYS: Readonly<Record<string, string>> = {
@@ -98,7 +98,7 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
     case 'aws:securetransport':
       return String(request.parsed.secure)
     case 'aws:currenttime':
-      return new Date(receivedAtMs).toISOString()
+      return iso8601(receivedAtMs)
     case 'aws:epochtime':
       return String(Math.floor(receivedAtMs / 1000))
     case 's3:authtype':
@@ -133,7 +133,9 @@ function requestTags({ parsed: { headers, operation } }: LocatedRequest): Tags |
 function remembered(ask: (policy: Policy) => boolean): (policy: Policy) => boolean {
   const answers = new WeakMap<Policy, boolean>()
   return (policy) => {
-    const answer = answers.get(policy) ?? ask(policy)
+    const known = answers.get(policy)
+    if (known !== undefined) return known
+    const answer = ask(policy)
     answers.set(policy, answer)
     return answer
   }
