@@ -7,15 +7,21 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebhookReceiver } from '../events/webhook-receiver.ts'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
+import { freePort } from '../harness/free-port.ts'
 import { send, sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { type CofferServer, startServer, temporaryDirectory } from '../harness/start-server.ts'
 import { CertificateAuthority } from '../kms/certificate-authority.ts'
 import { callKms } from '../kms-api/kms-client.ts'
+import { firstScrape, scrape } from '../monitoring/scrape.ts'
 import { OtlpCollector, type ReceivedSpan } from './otlp-collector.ts'
 
 const PATIENCE = { timeout: 60_000 }
 const ARN = 'arn:aws:sqs:us-east-1:000000000000'
+const PROMETHEUS_ACCEPTS = 'application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1'
+/** A sample, with or without an exemplar; what a family is; the end. Source: OpenMetrics 1.0, "ABNF". */
+const OPEN_METRICS_LINE =
+  /^([a-zA-Z_:][\w:]*(\{[^{}]*\})? \S+( # \{[^{}]*\} \S+ \d+(\.\d+)?)?|# (HELP|TYPE) \S+ .+|# EOF)$/
 const LARGE_BYTES = 300_000
 const CLIENT_TRACE = '0af7651916cd43dd8448eb211c80319c'
 const CLIENT_SPAN = 'b7ad6b7169203331'
@@ -30,11 +36,13 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
   const hookSecret = randomBytes(24).toString('hex')
   const receiver = new WebhookReceiver(hookSecret)
   let server: CofferServer
+  let healthAddress = ''
   let s3: ReturnType<typeof s3Client>
   let bucket: string
 
   beforeAll(async () => {
     await Promise.all([collector.start(), receiver.start()])
+    healthAddress = `127.0.0.1:${await freePort()}`
     const secretFile = join(directory, 'hook-secret')
     writeFileSync(secretFile, hookSecret, { mode: 0o600 })
     const eventsFile = join(directory, 'events.json')
@@ -49,6 +57,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
         COFFER_TRACES_CA_FILE: authority.caFile,
         COFFER_TRACES_HEADERS_FILE: headersFile,
         COFFER_EVENTS_FILE: eventsFile,
+        COFFER_HEALTH_ADDRESS: healthAddress,
         COFFER_LOG_LEVEL: 'trace',
         COFFER_LOG_FORMAT: 'json',
       },
@@ -163,6 +172,30 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     await expect
       .poll(() => lines().find((line) => line.requestId === requestId), { timeout: 60_000 })
       .toMatchObject({ trace_id: span.traceId, span_id: span.spanId, audit: 'kms-api' })
+  })
+
+  it('are found from a latency: OpenMetrics has the trace of the last request of each bucket', async () => {
+    await firstScrape(healthAddress)
+    const get = () => s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'private-name' })).then(bytesOf)
+    await Promise.all(Array.from({ length: 20 }, get))
+    const page = async (accept: string) => await fetch(`http://${healthAddress}/metrics`, { headers: { accept } })
+    const exemplars = async () => {
+      const text = await (await page(PROMETHEUS_ACCEPTS)).text()
+      expect(text.split('\n').filter((line) => !OPEN_METRICS_LINE.test(line))).toEqual([''])
+      const lines = text.matchAll(
+        /^coffer_request_seconds_bucket\{.*operation="GetObject".*# \{trace_id="(\w{32})"\}/gm,
+      )
+      return [...lines].map(([, traceId]) => traceId)
+    }
+    await expect.poll(exemplars, PATIENCE).not.toEqual([])
+    expect((await page(PROMETHEUS_ACCEPTS)).headers.get('content-type')).toContain('application/openmetrics-text')
+    for (const traceId of await exemplars()) {
+      await collector.spanWhere((span) => span.traceId === traceId && span.name === 'S3/GetObject')
+    }
+    const plain = await page('text/plain')
+    expect(plain.headers.get('content-type')).toContain('text/plain')
+    expect(await plain.text()).not.toContain('trace_id')
+    expect((await scrape(healthAddress)).value('coffer_trace_spans_total', { outcome: 'exported' })).toBeGreaterThan(0)
   })
 
   it('show each object that a job changes as a trace of its own', async () => {

@@ -60,7 +60,7 @@ async function start(
   const { logger, tracer } = await openTracing(start.traces, TRACED_AS, { ...log, name: 'jobs' })
   try {
     const openDomainKey = (records: KmsRecords) => DomainKey.resume(domainKey, records)
-    const metrics = await openMetrics(start.metrics)
+    const metrics = await openMetrics(start.metrics, tracer)
     const services = await openStoreServices(directories, { openDomainKey, kmsFile, metrics, tracer }, logger)
     const { mesh, blobs } = services
     const rewraps = new SharedRewraps({

@@ -89,7 +89,7 @@ export async function runService(name: RunnableService, configuration: Configura
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(async () => await tracer?.close())
   const health = new Health()
-  const metrics = await openMetrics(configuration.healthAddress !== undefined)
+  const metrics = await openMetrics(configuration.healthAddress !== undefined, tracer)
   const page = metrics && (await import('./metrics/metrics-page.ts')).metricsPages(metrics)
   if (configuration.healthAddress) {
     const listener = await startHealthListener(configuration.healthAddress, health, page)

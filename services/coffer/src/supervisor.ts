@@ -68,7 +68,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
   if (rootKey.warning) logger.warn(rootKey.warning)
   const pool = workerCount > 1 ? forkWorkers(workerCount) : undefined
   if (pool) cleanup.defer(() => pool.kill())
-  const metrics = await openMetrics(configuration.healthAddress !== undefined)
+  const metrics = await openMetrics(configuration.healthAddress !== undefined, tracer)
   const openDomainKey = (records: KmsRecords) => openSealedStore(rootKey, records)
   const services = await openStoreServices(
     { ...directory, metadataServer, blobsFile: configuration.blobsFile },

@@ -1,7 +1,7 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { HostPort } from '@coffer/config'
 import { bind } from '../listener.ts'
-import type { MetricsPage } from '../metrics/metrics-page.ts'
+import type { MetricsPage, MetricsPages } from '../metrics/metrics-page.ts'
 import type { Health } from './health.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
@@ -15,7 +15,7 @@ const CONNECTIONS_MAX = 64
 export async function startHealthListener(
   address: HostPort,
   health: Health,
-  metricsPage?: () => Promise<MetricsPage>,
+  metricsPage?: MetricsPages,
 ): Promise<{ port: number; stop(): void }> {
   const server = createServer({ requestTimeout: REQUEST_TIMEOUT_MS, headersTimeout: REQUEST_TIMEOUT_MS })
   server.maxConnections = CONNECTIONS_MAX
@@ -26,7 +26,7 @@ export async function startHealthListener(
     else if (request.url === '/ready') {
       void health.report().then((report) => answer(response, report.ready ? 200 : 503, report))
     } else if (request.url === '/metrics' && metricsPage !== undefined) {
-      metricsPage().then(
+      metricsPage(request.headers.accept).then(
         (page) => send(response, 200, page),
         () => answer(response, 500, { error: 'the numbers could not be gathered' }),
       )

@@ -1,5 +1,6 @@
-import { AggregatorRegistry, type PrometheusContentType, type Registry } from 'prom-client'
+import { Registry } from 'prom-client'
 import type { MetricsSnapshot } from './process-metrics.ts'
+import { registryOf } from './registry-of.ts'
 
 /** How long a scrape waits for a process that is busy; what it told last counts then. */
 const ANSWER_TIMEOUT_MS = 2_000
@@ -34,7 +35,9 @@ export class ChildMetrics {
       const counts = (this.#last.get(child) ?? []).filter(isCount)
       this.#last.delete(child)
       this.#waiting.get(child)?.()
-      this.#departed = this.#departed.then((departed) => sumOf([departed, counts]).getMetricsAsJSON())
+      this.#departed = this.#departed.then((departed) =>
+        registryOf([departed, counts], Registry.PROMETHEUS_CONTENT_TYPE).getMetricsAsJSON(),
+      )
     })
   }
 
@@ -52,11 +55,6 @@ export class ChildMetrics {
     clearTimeout(timer)
     this.#waiting.delete(child)
   }
-}
-
-/** Of the same metrics of several processes: sums, or what else a metric says of itself. */
-export function sumOf(snapshots: readonly MetricsSnapshot[]): Registry {
-  return AggregatorRegistry.aggregate<PrometheusContentType>([...snapshots])
 }
 
 function isCount({ type }: MetricsSnapshot[number]): boolean {

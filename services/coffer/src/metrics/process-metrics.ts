@@ -1,29 +1,54 @@
-import { collectDefaultMetrics, type MetricObjectWithValues, type MetricValue, Registry } from 'prom-client'
+import {
+  collectDefaultMetrics,
+  type MetricObjectWithValues,
+  type MetricValue,
+  type OpenMetricsContentType,
+  Registry,
+} from 'prom-client'
 import { AuditMetrics } from './audit-metrics.ts'
 import { CallMetrics } from './call-metrics.ts'
 import { JobMetrics } from './job-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import { ScrubMetrics } from './scrub-metrics.ts'
 import { StateMetrics } from './state-metrics.ts'
+import { countSpans, type TracedFigures } from './trace-metrics.ts'
 
 /** The numbers of one process at one moment: plain data, as processes tell them to each other. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[]
 
 /** What one process counts. Made only where somebody may ask for it: without, nothing of this is loaded. */
 export class ProcessMetrics {
-  readonly registry = new Registry()
-  readonly requests = new RequestMetrics(this.registry)
-  readonly calls = new CallMetrics(this.registry)
-  readonly jobs = new JobMetrics(this.registry)
-  readonly scrub = new ScrubMetrics(this.registry)
-  readonly state = new StateMetrics(this.registry)
-  readonly audit = new AuditMetrics(this.registry)
+  readonly registry: Registry
+  /** Whether requests are shown by their traces, which only OpenMetrics has a place for. */
+  readonly hasExemplars: boolean
+  readonly requests: RequestMetrics
+  readonly calls: CallMetrics
+  readonly jobs: JobMetrics
+  readonly scrub: ScrubMetrics
+  readonly state: StateMetrics
+  readonly audit: AuditMetrics
 
-  constructor() {
+  constructor(tracer?: TracedFigures) {
+    this.hasExemplars = tracer !== undefined
+    this.registry = this.hasExemplars ? newOpenMetricsRegistry() : new Registry()
+    this.requests = new RequestMetrics(this.registry, this.hasExemplars)
+    this.calls = new CallMetrics(this.registry)
+    this.jobs = new JobMetrics(this.registry)
+    this.scrub = new ScrubMetrics(this.registry)
+    this.state = new StateMetrics(this.registry)
+    this.audit = new AuditMetrics(this.registry)
+    if (tracer) countSpans(tracer, this.registry)
     collectDefaultMetrics({ register: this.registry })
   }
 
   async snapshot(): Promise<MetricsSnapshot> {
     return await this.registry.getMetricsAsJSON()
   }
+}
+
+/** The library takes exemplars only into one of these. Its type stands for both formats. */
+function newOpenMetricsRegistry(): Registry {
+  const registry = new Registry<OpenMetricsContentType>()
+  registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE)
+  return registry as unknown as Registry
 }

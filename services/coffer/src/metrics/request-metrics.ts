@@ -1,5 +1,5 @@
 import type { ObservedRequest, RequestObserver } from '@coffer/service-gateway'
-import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type ObserveDataWithExemplar, type Registry } from 'prom-client'
 
 /** From a small object in memory to a large one on a slow line. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
@@ -15,17 +15,22 @@ const AUTHENTICATION_FAILURES: ReadonlySet<string> = new Set([
 ])
 const RATE_LIMITED: ReadonlySet<string> = new Set(['SlowDown', 'Throttling', 'ThrottlingException'])
 
+/** The library's type knows no label of an exemplar that is not one of the histogram. */
+type ObservedWithTrace = ObserveDataWithExemplar<'api' | 'operation'>
+
 /** Requests by operation, never by bucket, key or user: the number of series is bounded by the number of operations. */
 export class RequestMetrics implements RequestObserver {
   readonly #requests: Counter<'api' | 'operation' | 'status'>
   readonly #seconds: Histogram<'api' | 'operation'>
   readonly #failures: Counter
   readonly #limited: Counter
+  readonly #hasExemplars: boolean
   #inFlight = 0
   #bytesIn = 0
   #bytesOut = 0
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, hasExemplars = false) {
+    this.#hasExemplars = hasExemplars
     const registers = [registry]
     this.#requests = new Counter({
       name: 'coffer_requests_total',
@@ -38,6 +43,7 @@ export class RequestMetrics implements RequestObserver {
       help: 'From the head of a request to the end of its answer.',
       labelNames: ['api', 'operation'],
       buckets: SECONDS,
+      enableExemplars: hasExemplars,
       registers,
     })
     this.#failures = new Counter({
@@ -66,12 +72,16 @@ export class RequestMetrics implements RequestObserver {
     this.#inFlight++
   }
 
-  ended({ api, operation, status, errorCode, seconds, bytesIn, bytesOut }: ObservedRequest): void {
+  ended({ api, operation, status, errorCode, traceId, seconds, bytesIn, bytesOut }: ObservedRequest): void {
     this.#inFlight--
     this.#bytesIn += bytesIn
     this.#bytesOut += bytesOut
     this.#requests.inc({ api, operation, status: `${Math.floor(status / 100)}xx` })
-    this.#seconds.observe({ api, operation }, seconds)
+    const labels = { api, operation }
+    if (this.#hasExemplars) {
+      const exemplarLabels = traceId === undefined ? {} : { trace_id: traceId }
+      this.#seconds.observe({ labels, value: seconds, exemplarLabels } as ObservedWithTrace)
+    } else this.#seconds.observe(labels, seconds)
     if (errorCode === undefined) return
     if (AUTHENTICATION_FAILURES.has(errorCode)) this.#failures.inc()
     if (RATE_LIMITED.has(errorCode)) this.#limited.inc()

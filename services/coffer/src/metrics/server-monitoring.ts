@@ -3,7 +3,7 @@ import type { DataDirectory } from '../data-directory.ts'
 import { ChildMetrics } from './child-metrics.ts'
 import { certificateState, diskState } from './disk-state.ts'
 import { eventState } from './event-state.ts'
-import { type MetricsPage, metricsPages } from './metrics-page.ts'
+import { type MetricsPages, metricsPages } from './metrics-page.ts'
 import type { ProcessMetrics } from './process-metrics.ts'
 import { replicationState } from './replication-state.ts'
 import { usageState } from './usage-state.ts'
@@ -12,7 +12,7 @@ import { usageState } from './usage-state.ts'
 export interface Monitoring {
   readonly metrics: ProcessMetrics
   readonly children: ChildMetrics
-  readonly page: () => Promise<MetricsPage>
+  readonly page: MetricsPages
 }
 
 export function monitorServer(metrics: ProcessMetrics, directory: DataDirectory, mesh: Mesh): Monitoring {
