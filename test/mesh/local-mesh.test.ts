@@ -3,8 +3,10 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
+import type { StatusReport } from '@coffer/service-coffer/status-report'
 import { connect, type NatsConnection } from 'nats'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { eventually } from '../events/event-reading.ts'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
@@ -93,6 +95,37 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     const { stdout } = await coffer(['key', 'list', '--json'], cleanEnvironment(Object.fromEntries(pairs)))
     expect(JSON.parse(stdout)).toMatchObject([{ keyId: expect.stringContaining('coffer') }])
   })
+
+  it('tells coffer status of each process, over NATS, with what an operator may', async () => {
+    const settings = /^ {2}env (.*) npx --yes pnpm@12 coffer key list$/m.exec(mesh.logs())?.[1]?.split(' ') ?? []
+    const pairs = settings.map((pair) => pair.split(/=(.*)/s).slice(0, 2) as [string, string])
+    const operator = cleanEnvironment(Object.fromEntries(pairs))
+    const status = async () => {
+      const { code, stdout, stderr } = await coffer(['status', '--once', '--json'], operator)
+      expect(stderr).toBe('')
+      return { ...(JSON.parse(stdout) as StatusReport), code }
+    }
+    const report = await eventually(status, ({ isHealthy }) => isHealthy)
+    expect(report).toMatchObject({ code: 0, runs: 'mesh', unanswered: [], metadata: { driver: 'lmdb' } })
+    expect(report.processes.map(({ service }) => service)).toEqual([
+      ...['crypto', 'events', 'gateway', 'gateway', 'iam', 'kms', 'metadata', 'rotation'],
+    ])
+    expect(report.processes.every(({ isReady, isGone, version }) => isReady && !isGone && version !== '')).toBe(true)
+    expect(report.blobStores).toMatchObject([{ store: 'default', awayFor: [] }])
+    expect(report.audit).toMatchObject({ mode: 'changes' })
+    expect(report.keys).toMatchObject([{ connector: 'local' }])
+    // The silent are told, and what they keep from working.
+    const [pid = 0] = pidsOf('service iam')
+    process.kill(pid, 'SIGSTOP')
+    try {
+      const away = await eventually(status, (one) => !one.isHealthy)
+      expect(away.code).toBe(1)
+      expect(away.findings.map(({ about }) => about.split(' ')[0])).toContain('iam')
+    } finally {
+      process.kill(pid, 'SIGCONT')
+    }
+    expect((await eventually(status, ({ isHealthy }) => isHealthy)).isHealthy).toBe(true)
+  }, 180_000)
 
   it('lets nobody in without a password, and holds each service to what it does', async () => {
     const port = Number(

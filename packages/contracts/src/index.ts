@@ -3,6 +3,7 @@ import type { EventsService } from './events.ts'
 import type { IamService } from './iam.ts'
 import type { KmsService } from './kms.ts'
 import type { MetadataService } from './metadata.ts'
+import type { ProcessService } from './process.ts'
 import type { RotationService } from './rotation.ts'
 
 export type * from './audit.ts'
@@ -17,6 +18,7 @@ export type * from './kms-settings.ts'
 export type * from './lifecycle.ts'
 export type * from './metadata.ts'
 export type * from './principal.ts'
+export type * from './process.ts'
 export type * from './rotation.ts'
 
 /** Every service of the mesh by its name: what `Mesh.use(name)` gives a typed client of. */
@@ -27,6 +29,7 @@ export interface Services {
   iam: IamService
   rotation: RotationService
   events: EventsService
+  process: ProcessService
 }
 
 export type ServiceName = keyof Services

@@ -37,6 +37,13 @@ export interface KeyUse {
   readonly versions: readonly KeyVersionUse[]
 }
 
+/** What an older version of a master key still opens, all keys together. */
+export interface OlderKeyUse {
+  readonly keys: readonly { readonly connector: string; readonly keyId: string; readonly objectCount: number }[]
+  /** Not all bucket keys were looked at, as there are very many: there may be more. */
+  readonly isPartial: boolean
+}
+
 export interface RewrapRequest {
   /** What is wrapped under this master key (`key` or `connector/key`), in versions before its newest... */
   readonly keyName: string
@@ -107,6 +114,8 @@ export interface RotationService {
   removeGarbage(): Promise<number>
   /** What needs which version of a master key. KMS_KEY_NOT_FOUND. */
   keyUse(keyName: string): Promise<KeyUse>
+  /** Of all keys that can be asked for, the objects that need a version before the newest; bounded, whatever the store holds. */
+  olderKeyUse(): Promise<OlderKeyUse>
   /**
    * Wraps anew what a master key wraps: bucket keys, metadata keys, the key of the identity records. No object is touched.
    * Killed at any moment, it goes on where it was when it is asked for again, as what is done needs nothing.

@@ -11,6 +11,8 @@ import { GuardedCalls } from './resilient/guarded-calls.ts'
 import { type ResilienceLimits, resilienceLimits } from './resilient/limits.ts'
 import { systemTiming, type Timing } from './resilient/timing.ts'
 
+export { RESILIENCE_DEFAULTS } from './resilient/limits.ts'
+
 export interface ResilientOptions extends Partial<ResilienceLimits> {
   /** Told when the KMS is given up for a while (open), and when it has answered again. */
   readonly onBreaker?: ((isOpen: boolean) => void) | undefined

@@ -40,6 +40,17 @@ async function openTransporter(nats: NatsOptions, logger: Logger): Promise<NatsT
   return await reachTransporter(nats, logger)
 }
 
+/** Another process of the mesh, as this one has last heard of it. */
+export interface MeshProcess {
+  readonly processId: string
+  readonly host: string
+  readonly services: readonly string[]
+  /** It has not said goodbye, and not been silent for too long. */
+  readonly isAvailable: boolean
+  /** How long it has been silent. */
+  readonly silentMs: number
+}
+
 /** What kind of key, then what it is for: names, or a context. Both sides build it alike, in the same order. */
 export type KeyPurpose = readonly [kind: string, ...what: (string | object)[]]
 
@@ -127,7 +138,7 @@ export class Mesh {
   }
 
   /** Like {@link use}, of the process that will open what is packed for it. */
-  useAt<N extends ServiceName>(name: N, { processId }: KeyRecipient): Services[N] {
+  useAt<N extends ServiceName>(name: N, { processId }: Pick<KeyRecipient, 'processId'>): Services[N] {
     if (processId === this.processId) return this.use(name)
     const call =
       (methodName: string): Method =>
@@ -137,6 +148,19 @@ export class Mesh {
       {},
       { get: (_, methodName) => (methodName === 'then' ? undefined : call(String(methodName))) },
     ) as Services[N]
+  }
+
+  /** The other processes, those that are gone for a while among them. */
+  processes(): readonly MeshProcess[] {
+    const nodes = this.#broker.registry.nodes.toArray().filter(({ local }) => !local)
+    return nodes.map(({ id, hostname, services, available, lastHeartbeatTime }) => ({
+      processId: id,
+      host: hostname ?? '',
+      services: services.map(({ name }) => name),
+      isAvailable: available,
+      // Moleculer's clock is the uptime of this process, in seconds.
+      silentMs: Math.max(0, Math.round((process.uptime() - (lastHeartbeatTime ?? 0)) * 1_000)),
+    }))
   }
 
   /** MESH_SERVICE_UNAVAILABLE. */

@@ -24,9 +24,16 @@ export interface ConfiguredBlobs {
   readonly first: { readonly store: OwnedBlobStore; readonly kind: 'data-directory' | StoreConfiguration['type'] }
   /** The others, by name. */
   readonly named: ReadonlyMap<string, OwnedBlobStore>
+  /** What each of them is, the first too; `directory`: whose file system it fills. */
+  readonly places: ReadonlyMap<string, BlobPlace>
   /** Storage class to name. */
   readonly classes: ReadonlyMap<string, string>
   close(): Promise<void>
+}
+
+export interface BlobPlace {
+  readonly kind: 'data-directory' | StoreConfiguration['type']
+  readonly directory?: string
 }
 
 const MINUTE_MS = 60_000
@@ -57,7 +64,14 @@ export async function openBlobStores(
   named.delete(FIRST_STORE)
   const first = opened.get(FIRST_STORE) as OwnedBlobStore
   const kind = configuration.stores.get(FIRST_STORE)?.type ?? 'data-directory'
-  return { first: { store: first, kind }, named, classes: configuration.classes, close }
+  const places = new Map<string, BlobPlace>([[FIRST_STORE, { kind: 'data-directory', directory: blobsDirectory }]])
+  for (const [name, store] of configuration.stores) places.set(name, placeOf(blobsFile ?? '', store))
+  return { first: { store: first, kind }, named, places, classes: configuration.classes, close }
+}
+
+function placeOf(blobsFile: string, store: StoreConfiguration): BlobPlace {
+  if (store.type !== 'directory') return { kind: store.type }
+  return { kind: store.type, directory: resolve(dirname(blobsFile), store.path) }
 }
 
 /** Paths in the file are relative to it. */

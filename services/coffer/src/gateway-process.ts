@@ -1,5 +1,6 @@
 import type { PlacedBlobStore } from '@coffer/blob-store'
 import type { Configuration } from '@coffer/config'
+import type { AuditState } from '@coffer/contracts'
 import { chooseDataAlgorithm } from '@coffer/crypto-core'
 import type { Logger, Mesh } from '@coffer/mesh'
 import { createGateway } from '@coffer/service-gateway'
@@ -87,6 +88,7 @@ export interface GatewayParts {
 
 export interface RunningGateway {
   readonly port: number
+  audit(): AuditState
   /** Reads certificates and whom to trust as a client again, at once. */
   reload(): Promise<void>
   /** Takes no more connections; resolves when the requests in flight have ended, at most `drainMs` later. */
@@ -122,6 +124,7 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
   const listener = await listen({ address, allowHttp, certificates, handler })
   return {
     port: listener.port,
+    audit: () => (audit === undefined ? { mode: 'off' } : { mode: audit.mode, ...audit.log.figures }),
     reload: () => certificates.reload(),
     async stop(drainMs) {
       gateway.endStreams()

@@ -2,6 +2,7 @@ import type { DomainKeyExport } from '@coffer/kms/connectors/local'
 import type { TraceSettings } from '@coffer/tracing/open-telemetry'
 import type { AdoptionSettings } from './adopt-source.ts'
 import type { MetricsRequest } from './metrics/child-metrics.ts'
+import type { StatusRequest } from './status/child-statuses.ts'
 import type { StoreDirectories } from './store-services.ts'
 
 /** What a process needs to work on the store. */
@@ -23,4 +24,5 @@ export type JobProcessMessage =
       readonly adoption: AdoptionSettings
     } & JobStart)
   | MetricsRequest
+  | StatusRequest
   | { readonly kind: 'stop' }

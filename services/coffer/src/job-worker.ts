@@ -8,6 +8,7 @@ import type { JobProcessMessage } from './job-messages.ts'
 import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { SharedRewraps } from './shared-rewraps.ts'
+import { tellStatus } from './status/child-statuses.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
 import { openTracing, TRACED_AS } from './tracing/open-tracing.ts'
 
@@ -42,6 +43,12 @@ export function workOnJobs(): void {
     if (message.kind === 'stop') return stop()
     if (message.kind === 'metrics') {
       void running?.then(({ metrics }) => tellMetrics(metrics)).catch(() => undefined)
+      return
+    }
+    if (message.kind === 'status') {
+      void running
+        ?.then(({ services }) => tellStatus('jobs', { circuits: services.status.circuits }))
+        .catch(() => undefined)
       return
     }
     running = start(message, stop)

@@ -1,8 +1,9 @@
 import { readConfigFile } from '@coffer/config'
+import type { KmsCircuit } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import type { KmsConnector, KmsConnectorPlugin, KmsRecords, RemovableRecords } from '@coffer/kms'
 import { type DomainKey, openLocalConnector, sealedRecords } from '@coffer/kms/connectors/local'
-import { resilient } from '@coffer/kms/resilient'
+import { RESILIENCE_DEFAULTS, resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
 import type { Tracer } from '@coffer/tracing'
 import { z } from 'zod'
@@ -49,6 +50,8 @@ export interface KmsConnectors {
   readonly domainKey: DomainKey
   /** For aliases and settings of keys: sealed under the domain key, beside the connectors' own records. */
   readonly records: RemovableRecords
+  /** Those that may be away, and whether they are asked now. */
+  circuits(): readonly KmsCircuit[]
   close(): Promise<void>
 }
 
@@ -71,6 +74,13 @@ export async function openKmsConnectors(
   }
   const local = watched(openLocalConnector({ domainKey }, { name: LOCAL_CONNECTOR, records }))
   const connectors = [local]
+  /** When those that are not closed were opened, or opened again. */
+  const openedAtMs = new Map<string, number>()
+  const circuitOf = (connector: string): KmsCircuit => {
+    const atMs = openedAtMs.get(connector)
+    if (atMs === undefined) return { connector, state: 'closed' }
+    return { connector, state: performance.now() - atMs < RESILIENCE_DEFAULTS.openMs ? 'open' : 'half-open' }
+  }
   const close = async () => {
     for (const connector of connectors) await connector.close()
   }
@@ -78,7 +88,13 @@ export async function openKmsConnectors(
     await local.selfTest()
     for (const { name, settings, kmsFile } of configured) {
       const opened = await open(kmsFile, name, settings, records)
-      const connector = watched(resilient(opened, { ...limitsOf(settings), onBreaker: metrics?.calls.breakerOf(name) }))
+      const showBreaker = metrics?.calls.breakerOf(name)
+      const onBreaker = (isOpen: boolean) => {
+        if (isOpen) openedAtMs.set(name, performance.now())
+        else openedAtMs.delete(name)
+        showBreaker?.(isOpen)
+      }
+      const connector = watched(resilient(opened, { ...limitsOf(settings), onBreaker }))
       connectors.push(connector)
       connector.selfTest().catch((error: unknown) => warn(logger, name, error))
     }
@@ -86,7 +102,14 @@ export async function openKmsConnectors(
     await close()
     throw error
   }
-  return { connectors, defaultConnector, domainKey, records: sealedRecords(records, domainKey), close }
+  return {
+    connectors,
+    defaultConnector,
+    domainKey,
+    records: sealedRecords(records, domainKey),
+    circuits: () => configured.map(({ name }) => circuitOf(name)),
+    close,
+  }
 }
 
 interface ConfiguredConnector {

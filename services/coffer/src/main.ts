@@ -22,6 +22,7 @@ import { rootKeyCommand } from './cli/root-key-command.ts'
 import { scrubCommand } from './cli/scrub-command.ts'
 import { serverCommand } from './cli/server-command.ts'
 import { serviceCommand } from './cli/service-command.ts'
+import { statusCommand } from './cli/status-command.ts'
 import { countBuffersInHeapLimit } from './heap.ts'
 
 /** The command line of Coffer. Sets the process's exit code; never rejects. */
@@ -31,6 +32,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .description('S3-compatible object store that encrypts everything it keeps')
     .addCommand(serverCommand(), { isDefault: false })
     .addCommand(serviceCommand())
+    .addCommand(statusCommand())
     .addCommand(accountCommand())
     .addCommand(bucketCommand())
     .addCommand(iamCommand())

@@ -39,6 +39,8 @@ import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
 import { openSealedStore } from './sealed-store.ts'
+import { blobStoreStates, metadataState } from './status/place-states.ts'
+import { processStatus, type StatusSources } from './status/process-status.ts'
 import { stopSignal } from './stop-signal.ts'
 import { DRAIN_MS } from './supervisor.ts'
 import { openTracing, traceSettingsOf } from './tracing/open-tracing.ts'
@@ -58,6 +60,8 @@ interface ServiceParts {
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
   readonly metrics: ProcessMetrics | undefined
+  /** Where the process looks for what it tells of itself: filled in by what is started. */
+  readonly status: StatusSources
 }
 
 interface ServiceStart {
@@ -100,8 +104,10 @@ export async function runService(name: RunnableService, configuration: Configura
   cleanup.defer(() => mesh.stop())
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
-  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics })
+  const status: StatusSources = { health: () => health.report() }
+  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics, status })
   health.running(() => unreachable(mesh, service.needs))
+  await mesh.provide('process', { status: () => processStatus(name, mesh.processId, status) }, ['status'])
   const stopping = stopSignal()
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
   const signal = await stopping
@@ -127,12 +133,14 @@ function endWithStarter(): void {
   process.channel?.unref()
 }
 
-async function startMetadata({ configuration, mesh, cleanup, metrics }: ServiceParts): Promise<string> {
+async function startMetadata({ configuration, mesh, cleanup, metrics, status }: ServiceParts): Promise<string> {
   const metadataServer = metadataServerOf(configuration)
   if (metadataServer) {
     // It keeps nothing of its own: any number of these services share the database.
-    const shared = await openMetadataStore({ metadataDirectory: '', metadataServer })
+    const location = { metadataDirectory: '', metadataServer }
+    const shared = await openMetadataStore(location)
     cleanup.defer(() => shared.close())
+    status.metadata = metadataState(shared, location)
     await provideMetadata(mesh, watchedStore(shared, metadataServer, { metrics, tracer: mesh.tracer }))
     return metadataServer.url
   }
@@ -140,13 +148,14 @@ async function startMetadata({ configuration, mesh, cleanup, metrics }: ServiceP
   cleanup.defer(() => directory.release())
   const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
+  status.metadata = metadataState(store, { ...directory, metadataServer })
   await provideMetadata(mesh, watchedStore(store, metadataServer, { metrics, tracer: mesh.tracer }))
   await showDisks(metrics, { metadata: directory.metadataDirectory })
   return directory.path
 }
 
 /** The root key stays with this service. Without a configured one it is in this service's own data directory. */
-async function startKms({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
+async function startKms({ configuration, mesh, logger, cleanup, metrics, status }: ServiceParts): Promise<string> {
   const metadata = mesh.use('metadata')
   const secretsDirectory = join(configuration.dataDir, 'secrets')
   await ensurePrivate(secretsDirectory)
@@ -164,6 +173,7 @@ async function startKms({ configuration, mesh, logger, cleanup, metrics }: Servi
     logger,
   )
   cleanup.defer(() => kms.close())
+  status.circuits = kms.circuits
   await provideKms(mesh, createKmsService({ mesh, ...kms }))
   return `root key ${rootKey.origin}`
 }
@@ -182,11 +192,12 @@ async function startIam({ configuration, mesh, logger }: ServiceParts): Promise<
   return credentials.path ? `root access key ${credentials.accessKeyId} in ${credentials.path}` : ''
 }
 
-async function startRotation({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
+async function startRotation(parts: ServiceParts): Promise<string> {
+  const { configuration, mesh, logger, cleanup, metrics } = parts
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const metadata = mesh.use('metadata')
-  const blobs = await openOwnBlobs(directory, { configuration, mesh, cleanup })
+  const blobs = await openOwnBlobs(directory, parts)
   const queue = await openJobQueue(configuration, metadata)
   await provideRotation(mesh, createRotationService({ mesh, blobs, queue }))
   const writerId = newWriterId()
@@ -202,7 +213,7 @@ async function startRotation({ configuration, mesh, logger, cleanup, metrics }: 
     work: (held) => keepHouseWhile(held, mesh, logger, metrics),
   })
   cleanup.defer(() => housekeeping.stop())
-  return await startReplicator({ configuration, mesh, logger, cleanup, metrics }, blobs)
+  return await startReplicator(parts, blobs)
 }
 
 /** Of all rotation processes one replicates. */
@@ -253,13 +264,14 @@ async function startEvents({ configuration, mesh, logger, cleanup, metrics }: Se
   return [...targets.keys()].join(', ')
 }
 
-async function startGatewayService({ configuration, mesh, logger, cleanup, metrics }: ServiceParts): Promise<string> {
+async function startGatewayService(parts: ServiceParts): Promise<string> {
+  const { configuration, mesh, logger, cleanup, metrics } = parts
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
   const { address, domains } = configuration
   await ensureDefaultCertificate(directory.certsDirectory, selfSignedNames(address.host, domains))
   const metadata = mesh.use('metadata')
-  const blobs = await openOwnBlobs(directory, { configuration, mesh, cleanup })
+  const blobs = await openOwnBlobs(directory, parts)
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
   cleanup.defer(async () => await metadata.retireWriter(writerId))
@@ -274,6 +286,7 @@ async function startGatewayService({ configuration, mesh, logger, cleanup, metri
     metrics,
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
+  parts.status.audit = () => gateway.audit()
   await showDisks(metrics, { blobs: directory.blobsDirectory, audit: directory.auditDirectory })
   await showCertificates(metrics, directory.certsDirectory)
   onHangUp(cleanup, logger, () => gateway.reload())
@@ -282,11 +295,12 @@ async function startGatewayService({ configuration, mesh, logger, cleanup, metri
 
 async function openOwnBlobs(
   { blobsDirectory }: DataDirectory,
-  { configuration, mesh, cleanup }: Pick<ServiceParts, 'configuration' | 'mesh' | 'cleanup'>,
+  { configuration, mesh, cleanup, status }: ServiceParts,
 ): Promise<PlacedBlobStore> {
   const configured = await openBlobStores({ blobsDirectory, blobsFile: configuration.blobsFile }, mesh.tracer)
   const blobs = placedBlobs(configured, () => mesh.use('metadata'))
   cleanup.defer(() => blobs.close())
+  status.blobStores = blobStoreStates(configured, blobs)
   await blobs.places()
   return blobs
 }

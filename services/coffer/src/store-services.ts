@@ -15,6 +15,8 @@ import { jobRecordsIn } from './job-records.ts'
 import { type KmsConnectorsOptions, openKmsConnectors } from './kms-connectors.ts'
 import { kmsRecordsIn } from './kms-records.ts'
 import { type MetadataLocation, openMetadataStore } from './metadata-location.ts'
+import { blobStoreStates, metadataState } from './status/place-states.ts'
+import type { StatusSources } from './status/process-status.ts'
 import { watchedStore } from './watched-store.ts'
 
 /** Each request asks whether identities have changed: the metadata store is in this process, and the answer is never old. */
@@ -31,6 +33,8 @@ export interface StoreServices {
   readonly jobs: EmbeddedJobQueue
   /** Opens and seals the master keys of the built-in KMS. */
   readonly domainKey: DomainKey
+  /** What this process can tell of them. */
+  readonly status: Pick<Required<StatusSources>, 'metadata' | 'blobStores' | 'circuits'>
   close(): Promise<void>
 }
 
@@ -72,6 +76,11 @@ export async function openStoreServices(
       blobs,
       jobs,
       domainKey,
+      status: {
+        metadata: metadataState(mesh.use('metadata'), directories),
+        blobStores: blobStoreStates(configured, blobs),
+        circuits: kms.circuits,
+      },
       async close() {
         await jobs.close()
         await mesh.stop()

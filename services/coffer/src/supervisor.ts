@@ -3,7 +3,7 @@ import { getCompileCacheDir } from 'node:module'
 import { availableParallelism } from 'node:os'
 import { dirname } from 'node:path'
 import type { Configuration, HostPort } from '@coffer/config'
-import type { MetadataService } from '@coffer/contracts'
+import type { AuditState, MetadataService } from '@coffer/contracts'
 import type { KmsRecords } from '@coffer/kms'
 import type { Logger } from '@coffer/mesh'
 import { startRelay } from '@coffer/service-events'
@@ -35,6 +35,9 @@ import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
 import { resolveRootKey } from './root-key.ts'
 import { openSealedStore } from './sealed-store.ts'
+import { ChildStatuses } from './status/child-statuses.ts'
+import { processStatus, type StatusSources } from './status/process-status.ts'
+import { startStatusSocket } from './status/status-socket.ts'
 import { stopSignal } from './stop-signal.ts'
 import { openStoreServices, type StoreServices } from './store-services.ts'
 import { openTracing, TRACED_AS, traceSettingsOf } from './tracing/open-tracing.ts'
@@ -92,13 +95,20 @@ export async function runServer(configuration: Configuration): Promise<void> {
   const housekeeping = startHousekeeping(services.mesh, logger, metrics && ((report) => metrics.scrub.ended(report)))
   cleanup.defer(() => housekeeping.stop())
   const monitoring = metrics && (await startMonitoring(metrics, directory, services))
-  const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup, monitoring }
+  const statuses = new ChildStatuses()
+  const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup, monitoring, statuses }
   await startEventRelay(parts)
   await startReplicator(parts)
   const jobs = startJobProcess(parts)
   cleanup.defer(() => jobs.stop())
-  const port = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
-  if (configuration.healthAddress) await startHealth(configuration.healthAddress, parts)
+  const { port, audit } = pool ? await serveWithWorkers(pool, parts) : await serveInProcess(parts)
+  const health = healthOf(parts)
+  if (configuration.healthAddress) await startHealth(configuration.healthAddress, health, parts)
+  const sources: StatusSources = { ...services.status, health: () => health.report(), ...(audit && { audit }) }
+  const collect = async () =>
+    await Promise.all([processStatus('supervisor', `supervisor-${process.pid}`, sources), statuses.collect()])
+  const statusSocket = await startStatusSocket(directory.path, async () => (await collect()).flat(), logger)
+  cleanup.defer(() => statusSocket.stop())
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   // Before anybody is told that it is ready, and may tell it to stop.
   const stopping = stopSignal()
@@ -116,16 +126,27 @@ interface ServerParts {
   readonly logger: Logger
   readonly cleanup: AsyncDisposableStack
   readonly monitoring: Monitoring | undefined
+  readonly statuses: ChildStatuses
+}
+
+interface Served {
+  readonly port: number
+  /** Where this process answers requests itself. */
+  readonly audit?: () => AuditState
 }
 
 /** Ready: the store answers. Before workers listen nobody is told anything. */
-async function startHealth(address: HostPort, { services, cleanup, monitoring }: ServerParts): Promise<void> {
+function healthOf({ services }: ServerParts): Health {
   const health = new Health()
   const metadata = services.mesh.use('metadata')
   health.running(async () => {
     await metadata.getKeyUse('health')
     return []
   })
+  return health
+}
+
+async function startHealth(address: HostPort, health: Health, { cleanup, monitoring }: ServerParts): Promise<void> {
   const listener = await startHealthListener(address, health, monitoring?.page)
   cleanup.defer(() => listener.stop())
 }
@@ -137,6 +158,7 @@ function startJobProcess({
   housekeeping,
   logger,
   monitoring,
+  statuses,
 }: ServerParts): JobProcess {
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory } = directory
@@ -162,7 +184,10 @@ function startJobProcess({
       await metadata.retireWriter(writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
-    onStarting: monitoring && ((child) => monitoring.children.follow(child)),
+    onStarting(child) {
+      statuses.follow('jobs', child)
+      monitoring?.children.follow(child)
+    },
   })
 }
 
@@ -197,13 +222,13 @@ function forkWorkers(count: number): WorkerPool {
   return new WorkerPool(count)
 }
 
-async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<number> {
+async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<Served> {
   const { configuration, directory, services, housekeeping, logger } = parts
   const metadata = services.mesh.use('metadata')
   const { metadataDirectory, blobsDirectory, certsDirectory, auditDirectory } = directory
   parts.cleanup.defer(() => pool.stop(DRAIN_MS))
   onHangUp(parts.cleanup, logger, () => pool.reload())
-  return await pool.start({
+  const port = await pool.start({
     logger,
     startMessage: async (writerId) => {
       await metadata.registerWriter(writerId)
@@ -230,8 +255,12 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<n
       await metadata.retireWriter(writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
-    onStarting: parts.monitoring && ((worker) => parts.monitoring?.children.follow(worker)),
+    onStarting(worker) {
+      parts.statuses.follow('worker', worker, worker.process.pid)
+      parts.monitoring?.children.follow(worker)
+    },
   })
+  return { port }
 }
 
 async function serveInProcess({
@@ -241,7 +270,7 @@ async function serveInProcess({
   logger,
   cleanup,
   monitoring,
-}: ServerParts): Promise<number> {
+}: ServerParts): Promise<Served> {
   const metadata = services.mesh.use('metadata')
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
@@ -258,7 +287,7 @@ async function serveInProcess({
   })
   cleanup.defer(() => gateway.stop(DRAIN_MS))
   onHangUp(cleanup, logger, () => gateway.reload())
-  return gateway.port
+  return { port: gateway.port, audit: () => gateway.audit() }
 }
 
 /** Whether a root key has been at work here, so that another must not be made in its place. */

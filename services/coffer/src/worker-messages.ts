@@ -4,6 +4,7 @@ import type { TraceSettings } from '@coffer/tracing/open-telemetry'
 import type { GatewaySettings } from './gateway-process.ts'
 import type { IdentityOptions } from './identities.ts'
 import type { MetricsAnswer, MetricsRequest } from './metrics/child-metrics.ts'
+import type { StatusAnswer, StatusRequest } from './status/child-statuses.ts'
 import type { StoreDirectories } from './store-services.ts'
 
 /** What a worker is told by the supervisor, over the channel between them: never by arguments or environment. */
@@ -22,10 +23,12 @@ export type SupervisorMessage =
       readonly traces: TraceSettings | undefined
     }
   | MetricsRequest
+  | StatusRequest
   | { readonly kind: 'reload' }
   | { readonly kind: 'stop'; readonly drainMs: number }
 
 export type WorkerMessage =
   | { readonly kind: 'ready'; readonly port: number }
   | MetricsAnswer
+  | StatusAnswer
   | { readonly kind: 'failed'; readonly error: CofferErrorShape }

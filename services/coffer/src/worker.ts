@@ -6,6 +6,8 @@ import { assertFips } from './fips-mode.ts'
 import { startGateway } from './gateway-process.ts'
 import { openMetrics, tellMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
+import { tellStatus } from './status/child-statuses.ts'
+import type { StatusSources } from './status/process-status.ts'
 import { openStoreServices } from './store-services.ts'
 import { openTracing, TRACED_AS } from './tracing/open-tracing.ts'
 import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
@@ -17,6 +19,7 @@ type StartMessage = Extract<SupervisorMessage, { kind: 'start' }>
 
 interface RunningWorker {
   readonly metrics: ProcessMetrics | undefined
+  readonly status: StatusSources
   reload(): Promise<void>
   stop(drainMs: number): Promise<void>
 }
@@ -54,6 +57,7 @@ async function start({
   tell({ kind: 'ready', port: gateway.port })
   return {
     metrics,
+    status: { circuits: services.status.circuits, audit: () => gateway.audit() },
     reload: () => gateway.reload(),
     async stop(drainMs) {
       await gateway.stop(drainMs)
@@ -91,6 +95,10 @@ export function obeySupervisor(): void {
     }
     if (message.kind === 'metrics') {
       void running?.then(({ metrics }) => tellMetrics(metrics)).catch(() => undefined)
+      return
+    }
+    if (message.kind === 'status') {
+      void running?.then(({ status }) => tellStatus('worker', status)).catch(() => undefined)
       return
     }
     const stopped = running?.then((worker) => worker.stop(message.drainMs)) ?? Promise.resolve()

@@ -5,6 +5,7 @@ import type { Mesh } from '@coffer/mesh'
 import { queuedJobs } from './jobs/queued-jobs.ts'
 import { keyUse } from './key-use.ts'
 import { Lifecycle } from './lifecycle/lifecycle.ts'
+import { olderKeyUse } from './older-key-use.ts'
 import { rewrap } from './rewrap.ts'
 import type { RewrapBatchWorker } from './rewrap-batch.ts'
 import { removeGarbage, scrub } from './scrub.ts'
@@ -38,6 +39,7 @@ export function createRotationService({
     scrub: (request) => scrub(mesh.use('metadata'), blobs, request),
     removeGarbage: () => removeGarbage(mesh.use('metadata'), blobs),
     keyUse: (keyName) => keyUse(mesh, keyName),
+    olderKeyUse: () => olderKeyUse(mesh),
     rewrap: (request) => rewrap(mesh, request, { worker: rewrapBatch }),
   }
 }
@@ -49,6 +51,7 @@ const METHODS = [
   'keyUse',
   'listJobs',
   'listSchedules',
+  'olderKeyUse',
   'pauseJob',
   'putSchedule',
   'removeGarbage',

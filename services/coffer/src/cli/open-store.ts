@@ -13,18 +13,35 @@ import { SharedRewraps } from '../shared-rewraps.ts'
 import { openStoreServices } from '../store-services.ts'
 
 const SERVICES_TIMEOUT_MS = 10_000
+/** A process that is there is heard within a second. */
+const LOOK_TIMEOUT_MS = 4_000
+const ALL = ['metadata', 'kms', 'crypto', 'iam', 'rotation', 'events', 'process'] as const
+
+/** For who wants to know what is there and what is not. */
+interface Patience {
+  /** Goes to work without those services that nobody offers. */
+  readonly takesWhatIsThere?: boolean
+}
 
 /** See `withStore`, which loads this file only when a command runs. */
-export async function openStoreFor(configuration: Configuration, work: (mesh: Mesh) => Promise<void>): Promise<void> {
+export async function openStoreFor(
+  configuration: Configuration,
+  work: (mesh: Mesh) => Promise<void>,
+  { takesWhatIsThere = false }: Patience = {},
+): Promise<void> {
   if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
-  const log = { level: quietLevel(configuration), json: configuration.logFormat === 'json' }
+  const log = {
+    level: takesWhatIsThere ? 'error' : quietLevel(configuration),
+    json: configuration.logFormat === 'json',
+  }
   const logger = createLogger({ ...log, name: 'coffer' })
   await using cleanup = new AsyncDisposableStack()
   if (configuration.natsUrl !== undefined) {
     const mesh = await connectMesh(configuration, 'operator', logger)
     cleanup.defer(() => mesh.stop())
-    await mesh.waitFor(['iam', 'kms', 'rotation'], SERVICES_TIMEOUT_MS)
+    if (takesWhatIsThere) await mesh.waitFor(ALL, LOOK_TIMEOUT_MS).catch(() => undefined)
+    else await mesh.waitFor(['iam', 'kms', 'rotation'], SERVICES_TIMEOUT_MS)
     return await work(mesh)
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
