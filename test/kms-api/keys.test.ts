@@ -21,7 +21,13 @@ import {
   UntagResourceCommand,
   UpdateKeyDescriptionCommand,
 } from '@aws-sdk/client-kms'
-import { PutObjectCommand } from '@aws-sdk/client-s3'
+import {
+  AbortMultipartUploadCommand,
+  CreateMultipartUploadCommand,
+  DeleteBucketCommand,
+  DeleteObjectCommand,
+  PutObjectCommand,
+} from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -125,6 +131,24 @@ describe('keys over the AWS KMS API', () => {
     await s3.send(new PutObjectCommand({ Bucket: await newBucket(s3), Key: 'k', Body: 'x', ...sse }))
     const refused = await failureOf(kms.send(new ScheduleKeyDeletionCommand({ KeyId })))
     expect(refused).toEqual({ code: 'KMSInvalidStateException', status: 400 })
+  })
+
+  it('are deleted once the bucket is empty that had bucket keys of theirs, or gone', async () => {
+    const s3 = s3Client(server)
+    for (const removed of ['objects', 'bucket'] as const) {
+      const { KeyId } = await newKey()
+      const schedule = () => kms.send(new ScheduleKeyDeletionCommand({ KeyId }))
+      const object = { Bucket: await newBucket(s3), Key: 'k' }
+      const sse = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: KeyId, BucketKeyEnabled: true } as const
+      await s3.send(new PutObjectCommand({ ...object, Body: 'x', ...sse }))
+      const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...object, ...sse }))
+      expect((await failureOf(schedule())).code).toBe('KMSInvalidStateException')
+      await s3.send(new DeleteObjectCommand(object))
+      expect((await failureOf(schedule())).code).toBe('KMSInvalidStateException')
+      if (removed === 'bucket') await s3.send(new DeleteBucketCommand(object))
+      else await s3.send(new AbortMultipartUploadCommand({ ...object, UploadId }))
+      expect(await schedule()).toMatchObject({ KeyState: 'PendingDeletion' })
+    }
   })
 
   it('of the server itself cannot be put out of use here', async () => {

@@ -7,6 +7,22 @@ import { type ServiceProcess, startServices, temporaryDirectory } from './one-pr
 const BUCKET = 'b'.repeat(32)
 const EIGHT_DAYS_MS = 8 * 24 * 3600 * 1000
 
+/** With an upload whose record, of an older version, does not tell which key it needs. */
+async function bucketWithUpload({ store }: ServiceProcess): Promise<void> {
+  const nothing = new Uint8Array(0)
+  const of = { ownerAccountId: '111122223333', sealed: nothing }
+  const bucket = {
+    ...of,
+    name: 'held',
+    id: BUCKET,
+    createdAt: 0,
+    versioning: 'unversioned',
+    wrappedMetadataKey: nothing,
+  } as const
+  await store.createBucket(bucket)
+  await store.createUpload(BUCKET, 1, { ...of, key: 'k', uploadId: '1'.repeat(32), initiatedAt: 0, keyRef: '' })
+}
+
 describe('keys whose deletion is due', () => {
   let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let services: ServiceProcess
@@ -34,9 +50,14 @@ describe('keys whose deletion is due', () => {
     }
     await kms.scheduleKeyDeletion('later', 30)
     // A write that was on its way when the deletion was scheduled.
+    await bucketWithUpload(services)
     const id = `${BUCKET}/local/needed/20261123-1`
     const wrapped = { format: 1, connector: 'local', keyId: 'needed', keyVersion: 1, ciphertext: 'AAAA' }
     await services.store.putRecord('bucket-keys', id, Buffer.from(JSON.stringify(wrapped)), 0)
+    // A bucket that is gone has left its bucket key behind.
+    const left = { ...wrapped, keyId: 'spare' }
+    const leftId = `${'c'.repeat(32)}/local/spare/20261123-1`
+    await services.store.putRecord('bucket-keys', leftId, Buffer.from(JSON.stringify(left)), 0)
     expect(await kms.destroyDueKeys()).toEqual({ destroyed: [], stillNeeded: [] })
     vi.setSystemTime(Date.now() + EIGHT_DAYS_MS)
     expect(await kms.destroyDueKeys()).toEqual({ destroyed: ['local/spare'], stillNeeded: ['local/needed'] })
@@ -56,6 +77,7 @@ describe('keys whose deletion is due', () => {
   it('are never scheduled while something needs them', async () => {
     const { mesh } = services
     const context = { bucketId: BUCKET, key: 'k', versionId: '1'.repeat(32), algorithm: 'AES-256-GCM' as const }
+    await bucketWithUpload(services)
     await mesh.use('crypto').issueObjectKey(context, mesh.recipient())
     await expect(mesh.use('kms').scheduleKeyDeletion('coffer', 7)).rejects.toMatchObject({ code: 'KMS_KEY_IN_USE' })
   })

@@ -26,6 +26,7 @@ export interface MasterKeyUse {
 }
 
 export interface BucketKeyDescription extends WrappingKey {
+  /** Begins with the bucket's id and a slash. */
   readonly id: string
   /** How many object keys it seals. */
   readonly objectCount: number

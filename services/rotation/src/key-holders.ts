@@ -17,6 +17,11 @@ export async function* allBucketKeys(mesh: Mesh): AsyncGenerator<BucketKeyDescri
   }
 }
 
+/** The id of the bucket that a bucket key belongs to: its own begins with it. */
+export function bucketOfKey(bucketKeyId: string): string {
+  return bucketKeyId.slice(0, bucketKeyId.indexOf('/'))
+}
+
 export async function* allBuckets(mesh: Mesh): AsyncGenerator<BucketRecord> {
   const metadata = mesh.use('metadata')
   for (const { accountId: ownerAccountId } of await mesh.use('iam').listAccounts()) {

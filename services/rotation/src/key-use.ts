@@ -1,7 +1,7 @@
-import type { KeyUse, KeyVersionUse, LocatedKey } from '@coffer/contracts'
+import type { BucketKeyDescription, KeyUse, KeyVersionUse, LocatedKey } from '@coffer/contracts'
 import { directKeyRef } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
-import { allBucketKeys, allBuckets, isWrappedBy } from './key-holders.ts'
+import { allBucketKeys, allBuckets, bucketOfKey, isWrappedBy } from './key-holders.ts'
 
 type Counted = { -readonly [Field in keyof KeyVersionUse]: KeyVersionUse[Field] }
 
@@ -20,7 +20,7 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
     return use
   }
   for await (const bucketKey of allBucketKeys(mesh)) {
-    if (!isWrappedBy(bucketKey, key)) continue
+    if (!isWrappedBy(bucketKey, key) || !(await isNeeded(mesh, bucketKey))) continue
     const use = useOf(bucketKey.keyVersion)
     use.bucketKeyCount += 1
     use.objectCount += bucketKey.objectCount
@@ -37,6 +37,18 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
   }
   const ascending = [...versions.values()].sort((a, b) => a.version - b.version)
   return { connector: key.connector, keyId: key.keyId, versions: ascending }
+}
+
+/**
+ * Whether anything could be sealed under a bucket key. The counter alone does not tell: it knows nothing of the outer layers of DSSE-KMS
+ * and of uploads begun by older versions, which are in the same bucket. One that is empty, or gone, has left its bucket keys behind.
+ */
+async function isNeeded(mesh: Mesh, { id, objectCount }: BucketKeyDescription): Promise<boolean> {
+  if (objectCount > 0) return true
+  const metadata = mesh.use('metadata')
+  const anything = { bucketId: bucketOfKey(id), prefix: '', delimiter: '', afterKey: '', limit: 1 }
+  if ((await metadata.listVersions(anything)).entries.length > 0) return true
+  return (await metadata.listUploads({ ...anything, afterUploadId: '' })).uploads.length > 0
 }
 
 /** Objects sealed under data keys that this version wraps for each of them alone (SSE-KMS without a bucket key). */

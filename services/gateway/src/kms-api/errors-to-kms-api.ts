@@ -68,7 +68,7 @@ function ofS3(error: S3Error, code: KmsApiErrorCode = 'KMSInternalException'): K
 function messageOf({ code, message, details }: CofferError): { readonly message?: string } {
   if (code === 'KMS_KEY_IN_USE') {
     return {
-      message: `${details.keyId} still seals ${details.objectCount} objects: rewrap them under another key first.`,
+      message: `${details.keyId} is still needed by this server (${details.objectCount} objects): rewrap what it seals under another key first.`,
     }
   }
   const named = details.keyId ?? details.alias ?? details.grantId
