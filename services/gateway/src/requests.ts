@@ -5,6 +5,7 @@ import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange
 import type { Trail } from './audit/trail.ts'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
+import type { LockAsked } from './steps/lock-values.ts'
 
 /** A request that is understood: one operation, its names and parameters within their limits. */
 export interface UnderstoodRequest {
@@ -16,6 +17,10 @@ export interface UnderstoodRequest {
   readonly receivedAtMs: number
   /** The client's address, as the connection has it. */
   readonly sourceIp: string
+  /** `1.3`; absent without TLS. */
+  readonly tlsVersion?: string
+  /** This server's, whatever the client signed for. */
+  readonly region: string
   readonly trail: Trail
 }
 
@@ -43,6 +48,12 @@ export interface LocatedRequest extends AuthenticatedRequest {
   readonly bucket: OpenBucket | undefined
   /** What policies are told of the encryption, by header, where one asks; else it is what the headers say. */
   readonly encryption?: Readonly<Record<string, string>>
+  /** The lock that it is to give the object, where a policy asks. */
+  readonly lock?: LockAsked
+  /** Where the bucket that it makes is to be, where a policy asks. */
+  readonly location?: string
+  /** The body, where it had to be read for that. */
+  readonly document?: Uint8Array
 }
 
 /** What an object says that decides who may do what with it. */

@@ -9,12 +9,14 @@ import {
   type VerifiedBody,
   verifySmallBody,
 } from '@coffer/s3-protocol'
-import type { AuthorizedRequest } from '../requests.ts'
+import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
 import type { Payload } from './payload.ts'
 
 /** Framing of aws-chunked bodies (chunk headers, signatures, trailers) may at most treble a small body. */
 const FRAMING_FACTOR_MAX = 3
 const FRAMING_BYTES_MAX = 16 * 1024
+/** Of the documents that may be read before a request is decided, and by their operations. */
+export const DOCUMENT_BYTES_MAX = 64 * 1024
 
 /** The body of a PUT as a payload: framing removed, chunk signatures, lengths and digests verified. */
 export function uploadPayload(request: AuthorizedRequest, options: BodyDigests): Payload {
@@ -23,7 +25,8 @@ export function uploadPayload(request: AuthorizedRequest, options: BodyDigests):
 }
 
 /** A small document (XML) that came as the request's body, verified like any other. */
-export async function collectDocument(request: AuthorizedRequest, sizeBytesMax: number): Promise<Uint8Array> {
+export async function collectDocument(request: LocatedRequest, sizeBytesMax: number): Promise<Uint8Array> {
+  if (request.document !== undefined) return request.document
   const plan = planBody(request.parsed, request.authentication, { md5: false })
   if (plan.sizeBytes > sizeBytesMax) throw s3Error('MaxMessageLengthExceeded')
   return (await new UploadPayload(request, plan).whole()).bytes
@@ -31,11 +34,11 @@ export async function collectDocument(request: AuthorizedRequest, sizeBytesMax: 
 
 class UploadPayload implements Payload {
   readonly sizeBytes: number
-  readonly #request: AuthorizedRequest
+  readonly #request: LocatedRequest
   readonly #plan: BodyPlan
   #verifier: BodyVerifier | undefined
 
-  constructor(request: AuthorizedRequest, plan: BodyPlan) {
+  constructor(request: LocatedRequest, plan: BodyPlan) {
     this.#request = request
     this.#plan = plan
     this.sizeBytes = plan.sizeBytes

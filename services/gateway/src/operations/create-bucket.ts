@@ -14,7 +14,7 @@ import {
   parseObjectOwnership,
   s3Error,
 } from '@coffer/s3-protocol'
-import { collectDocument } from '../body/upload-payload.ts'
+import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { assertMayBePublic, hasAcls, resolveGrants } from '../bucket/bucket-acl.ts'
 import { newBucketConfig, sealBucketConfig } from '../bucket/bucket-config.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
@@ -24,7 +24,6 @@ import { type AuthorizedRequest, accountOf } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import type { Operation } from './operation.ts'
 
-const DOCUMENT_BYTES_MAX = 64 * 1024
 const BUCKET_ID_BYTES = 16
 const FIRST_REVISION = 1
 const LEGACY_REGION = 'us-east-1'

@@ -1,14 +1,12 @@
 import { mayReplaceRetention } from '@coffer/object-record'
 import { parseRetention, renderRetention, s3Error } from '@coffer/s3-protocol'
-import { collectDocument } from '../body/upload-payload.ts'
+import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { findObject } from '../object/find-object.ts'
 import { bypassesGovernance, lockedError, objectLockOf } from '../object/object-lock.ts'
 import { isReplicaWrite } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
-
-const DOCUMENT_BYTES_MAX = 64 * 1024
 
 /** GetObjectRetention. NoSuchObjectLockConfiguration, InvalidRequest in a bucket without Object Lock. */
 export const getObjectRetention: Operation = async (request, context) => {

@@ -6,6 +6,7 @@ import { findCurrentObject } from '../object/find-object.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
 import { decisionOn, existingObjectOf, isPermitted, NotAllowed } from './permission.ts'
 import { actionOf } from './s3-actions.ts'
+import { withDocument } from './with-document.ts'
 import { withEncryption } from './with-encryption.ts'
 
 /** Each of its keys is asked about for itself, by the operation, where a policy may tell one from another. */
@@ -14,7 +15,7 @@ const READS: readonly string[] = ['GetObject', 'HeadObject']
 
 /** Whether the principal may do it: the one place that makes an AuthorizedRequest. */
 export async function authorize(located: LocatedRequest, context: GatewayContext): Promise<AuthorizedRequest> {
-  const request = await withEncryption(located, context)
+  const request = await withDocument(await withEncryption(located, context), context)
   const { bucket, parsed } = request
   const { key, query, operation } = parsed
   const action = actionOf(parsed)

@@ -1,6 +1,7 @@
 import { type ContextValues, namesKey, type Policy, principalValue, tagNamed } from '@coffer/policy'
 import { iso8601, parseTagging, type Tags } from '@coffer/s3-protocol'
 import type { LocatedRequest } from '../requests.ts'
+import { lockValue } from './lock-values.ts'
 
 const QUERY_KEYS: Readonly<Record<string, string>> = {
   's3:delimiter': 'delimiter',
@@ -34,12 +35,18 @@ const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STR
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
 const ENCRYPTION = 's3:x-amz-server-side-encryption'
+const LOCK = 's3:object-lock-'
+const LOCATION = 's3:locationconstraint'
 
 /** Whether a policy asks for the tags that an object has, which have to be looked up. */
 export const asksForExistingTags = remembered((policy) => namesKey(policy, EXISTING_TAG))
 
 /** The same of how an object is to be encrypted. */
 export const asksForEncryption = remembered((policy) => namesKey(policy, ENCRYPTION))
+
+/** The same of the lock that an object is to have, and of where a bucket is to be. */
+export const asksForLock = remembered((policy) => namesKey(policy, LOCK))
+export const asksForLocation = remembered((policy) => namesKey(policy, LOCATION))
 
 /**
  * The values of condition keys for a request (IAM User Guide, "AWS global condition context keys"; Service Authorization
@@ -76,6 +83,7 @@ function oneOrMore(
     return method === 'GET' || method === 'HEAD' ? undefined : promiseOf(headers[inCondition], key)
   if (key === 's3:objectcreationoperation') return CREATES_OBJECT[operation]
   if (key.startsWith(ENCRYPTION) && request.encryption) return request.encryption[key.slice('s3:'.length)]
+  if (key.startsWith(LOCK)) return request.lock && lockValue(request.lock, key, request.receivedAtMs)
   if (key.startsWith('s3:x-amz-')) {
     const header = key.slice('s3:'.length)
     return operation === 'RenameObject' && header !== PAYLOAD_HASH ? undefined : headers[header]
@@ -93,6 +101,12 @@ function promiseOf(header: string | undefined, key: string): string | undefined 
 function globalValue(request: LocatedRequest, key: string): string | readonly string[] | undefined {
   const { principal, authentication, receivedAtMs } = request
   switch (key) {
+    case LOCATION:
+      return request.location
+    case 's3:tlsversion':
+      return request.tlsVersion
+    case 'aws:requestedregion':
+      return request.region
     case 'aws:sourceip':
       return request.sourceIp
     case 'aws:securetransport':

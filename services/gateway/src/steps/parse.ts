@@ -1,3 +1,4 @@
+import { TLSSocket } from 'node:tls'
 import { bucketOfHost, parseRequest } from '@coffer/s3-protocol'
 import { RequestBody } from '../body/request-body.ts'
 import type { Exchange } from '../exchange.ts'
@@ -24,6 +25,14 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
     requestId: exchange.requestId,
     receivedAtMs: exchange.receivedAtMs,
     sourceIp: request.socket.remoteAddress ?? '',
+    ...(request.socket instanceof TLSSocket && tlsVersionOf(request.socket)),
+    region: context.options.region,
     trail: exchange.trail,
   }
+}
+
+/** s3:TlsVersion is a number. */
+function tlsVersionOf(socket: TLSSocket): { readonly tlsVersion?: string } {
+  const [, tlsVersion] = /^TLSv(1\.\d)$/.exec(socket.getProtocol() ?? '') ?? []
+  return tlsVersion === undefined ? {} : { tlsVersion }
 }

@@ -116,9 +116,9 @@ export async function existingObjectOf(
 }
 
 /** All that may have a word in it: of the principal and of the bucket. */
-export function policiesOf({ policies: own }: LocatedRequest, bucket: OpenBucket): Policy[] {
+export function policiesOf({ policies: own }: LocatedRequest, bucket: OpenBucket | undefined): Policy[] {
   const ofPrincipal = own && [...own.identity, ...(own.boundary ? [own.boundary] : []), ...(own.session ?? [])]
-  const ofBucket = policyOf(bucket)
+  const ofBucket = bucket && policyOf(bucket)
   return [...(ofPrincipal ?? []).map(({ policy }) => policy), ...(ofBucket ? [ofBucket] : [])]
 }
 

@@ -1,0 +1,62 @@
+import { isS3Error, parseCreateBucketConfiguration, parseLegalHold, parseRetention, S3Error } from '@coffer/s3-protocol'
+import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
+import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { findUpload } from '../object/upload.ts'
+import type { LocatedRequest } from '../requests.ts'
+import { asksForLocation, asksForLock } from './condition-values.ts'
+import { type LockAsked, lockInHeaders } from './lock-values.ts'
+import { policiesOf } from './permission.ts'
+
+/** Their lock was said when the upload began. */
+const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'])
+/** Their lock is in the body. */
+const OF_LOCK: ReadonlySet<string> = new Set(['PutObjectLegalHold', 'PutObjectRetention'])
+/** Their lock is in the headers; of every other operation headers that say so do nothing. */
+const OF_HEADERS: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartUpload', 'PostObject', 'PutObject'])
+
+/**
+ * For policies that ask for what an object's lock is to be, or where a bucket: the body of the request is read before it is decided where only that
+ * says it, and the parts of an upload are as the upload.
+ */
+export async function withDocument(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
+  const { bucket, parsed } = request
+  const { operation } = parsed
+  if (operation === 'CreateBucket') {
+    if (!policiesOf(request, undefined).some(asksForLocation)) return request
+    const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
+    const location = read(() => parseCreateBucketConfiguration(document).locationConstraint)
+    return { ...request, document, ...(location !== undefined && { location }) }
+  }
+  const isOfBody = OF_LOCK.has(operation)
+  if (!isOfBody && !OF_UPLOAD.has(operation) && !OF_HEADERS.has(operation)) return request
+  if (bucket === undefined || !policiesOf(request, bucket).some(asksForLock)) return request
+  if (!isOfBody) return { ...request, lock: await lockOf(request, context, bucket) }
+  const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
+  const lock =
+    operation === 'PutObjectLegalHold'
+      ? { legalHold: read(() => parseLegalHold(document)) }
+      : { retention: read(() => parseRetention(document, request.receivedAtMs)) }
+  return { ...request, document, lock }
+}
+
+async function lockOf(request: LocatedRequest, context: GatewayContext, bucket: OpenBucket): Promise<LockAsked> {
+  const { operation, headers, key, query } = request.parsed
+  if (!OF_UPLOAD.has(operation)) return read(() => lockInHeaders(headers, request.receivedAtMs)) ?? {}
+  try {
+    return (await findUpload(context, bucket, key, query.get('uploadId'))).attributes.lock ?? {}
+  } catch (error) {
+    if (isS3Error(error, 'NoSuchUpload')) return {}
+    throw error
+  }
+}
+
+/** What can't be understood the operation refuses, in its own words, for whoever may do it. */
+function read<Said>(parse: () => Said): Said | undefined {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof S3Error) return undefined
+    throw error
+  }
+}
