@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { freePort } from '../harness/free-port.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
-import { serverForSuite } from '../harness/start-server.ts'
+import { serverForSuite, startServer } from '../harness/start-server.ts'
 import { firstScrape, scrape } from './scrape.ts'
 
 const PUTS = 24
@@ -13,6 +13,8 @@ const OPERATION = { api: 's3', status: '2xx' }
 
 const address = `127.0.0.1:${await freePort()}`
 const server = await serverForSuite({ workers: 2, env: { COFFER_HEALTH_ADDRESS: address, COFFER_AUDIT: 'all' } })
+/** Beside it: walks over the buckets are a minute apart, so it is started anew to see what there is. */
+const named = `127.0.0.1:${await freePort()}`
 const admin = s3Client(server)
 afterAll(() => admin.destroy())
 await firstScrape(address)
@@ -100,6 +102,36 @@ describe('the metrics of a server', () => {
       expect(text).not.toContain(secret)
     }
   })
+
+  it('name the largest buckets where they are asked to, as many as they may', async () => {
+    const one = await startServer({ workers: 1, env: { COFFER_HEALTH_ADDRESS: named, COFFER_METRICS_BUCKETS: '2' } })
+    try {
+      const client = s3Client(one)
+      const put = async (sizeBytes: number) => {
+        const Bucket = await newBucket(client)
+        await client.send(new PutObjectCommand({ Bucket, Key: 'k', Body: Buffer.alloc(sizeBytes) }))
+        return Bucket
+      }
+      const [small, large, middle] = [await put(10), await put(3_000), await put(200)]
+      client.destroy()
+      await one.killGroup('SIGTERM')
+      await one.restart()
+      await firstScrape(named)
+      await expect
+        .poll(async () => (await scrape(named)).value('coffer_store_bytes'), { timeout: 60_000 })
+        .toBeGreaterThan(0)
+      const { text, value } = await scrape(named)
+      expect(value('coffer_store_bytes')).toBe(3_210)
+      expect(value('coffer_store_versions')).toBe(3)
+      expect(value('coffer_store_buckets')).toBe(3)
+      expect(value('coffer_store_walked_timestamp_seconds')).toBeGreaterThan(0)
+      expect(value('coffer_bucket_bytes', { bucket: large })).toBe(3_000)
+      expect(value('coffer_bucket_versions', { bucket: middle })).toBe(1)
+      expect(text).not.toContain(small)
+    } finally {
+      await one.dispose()
+    }
+  }, 120_000)
 
   it('count what jobs change, also once their process has ended', async () => {
     const bucket = await newBucket(admin)

@@ -323,6 +323,15 @@ export const OPTIONS = {
     flagValue: 'host:port',
     text: 'Where this process tells whether it lives and is ready (GET /live, GET /ready) and its numbers for Prometheus (GET /metrics), over plain HTTP. Absent: nowhere, and nothing is counted.',
   } satisfies Optional<HostPort>,
+  metricsBuckets: {
+    value: integer({ min: 0, max: 1_000 }),
+    environment: 'COFFER_METRICS_BUCKETS',
+    flag: 'metrics-buckets',
+    flagValue: 'count',
+    default: '0',
+    unit: 'buckets',
+    text: 'How many buckets, the largest, GET /metrics tells by their names, with what they hold. 0: none, as it needs no credentials.',
+  } satisfies WithDefault<number>,
   ...TRACE_OPTIONS,
   ...BACK_END_OPTIONS,
 } as const

@@ -203,7 +203,7 @@ async function startRotation(parts: ServiceParts): Promise<string> {
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
   cleanup.defer(async () => await metadata.retireWriter(writerId))
-  await showUsage(metrics, mesh)
+  await showUsage(metrics, mesh, configuration.metricsBuckets)
   const handle = createJobHandler({ mesh, blobs, writerId, adoption: adoptionOptions(configuration) })
   queue.work(metrics?.jobs.counting(handle) ?? handle)
   cleanup.defer(() => queue.close())

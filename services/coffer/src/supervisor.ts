@@ -94,7 +94,7 @@ export async function runServer(configuration: Configuration): Promise<void> {
 
   const housekeeping = startHousekeeping(services.mesh, logger, metrics && ((report) => metrics.scrub.ended(report)))
   cleanup.defer(() => housekeeping.stop())
-  const monitoring = metrics && (await startMonitoring(metrics, directory, services))
+  const monitoring = metrics && (await startMonitoring(metrics, directory, services, configuration.metricsBuckets))
   const statuses = new ChildStatuses()
   const parts: ServerParts = { configuration, directory, services, housekeeping, logger, cleanup, monitoring, statuses }
   await startEventRelay(parts)
@@ -191,9 +191,14 @@ function startJobProcess({
   })
 }
 
-async function startMonitoring(metrics: ProcessMetrics, directory: DataDirectory, services: StoreServices) {
+async function startMonitoring(
+  metrics: ProcessMetrics,
+  directory: DataDirectory,
+  services: StoreServices,
+  bucketsMax: number,
+) {
   const { monitorServer } = await import('./metrics/server-monitoring.ts')
-  return monitorServer(metrics, directory, services.mesh)
+  return monitorServer(metrics, directory, services.mesh, bucketsMax)
 }
 
 /** The lock of the data directory says that there is no other. */

@@ -15,10 +15,15 @@ export interface Monitoring {
   readonly page: MetricsPages
 }
 
-export function monitorServer(metrics: ProcessMetrics, directory: DataDirectory, mesh: Mesh): Monitoring {
+export function monitorServer(
+  metrics: ProcessMetrics,
+  directory: DataDirectory,
+  mesh: Mesh,
+  bucketsMax: number,
+): Monitoring {
   const { state, registry } = metrics
   const { metadataDirectory, blobsDirectory, auditDirectory, certsDirectory } = directory
-  state.add(usageState(mesh, registry))
+  state.add(usageState(mesh, registry, bucketsMax))
   state.add(eventState(mesh.use('events'), registry))
   state.add(replicationState(mesh, registry))
   state.add(diskState({ metadata: metadataDirectory, blobs: blobsDirectory, audit: auditDirectory }, registry))

@@ -3,8 +3,8 @@ import type { Mesh } from '@coffer/mesh'
 import type { ProcessMetrics } from './process-metrics.ts'
 
 /** What a service of a mesh tells of the state that it is nearest to. Nothing is loaded where there are no metrics. */
-export async function showUsage(metrics: ProcessMetrics | undefined, mesh: Mesh): Promise<void> {
-  if (metrics) metrics.state.add((await import('./usage-state.ts')).usageState(mesh, metrics.registry))
+export async function showUsage(metrics: ProcessMetrics | undefined, mesh: Mesh, bucketsMax: number): Promise<void> {
+  if (metrics) metrics.state.add((await import('./usage-state.ts')).usageState(mesh, metrics.registry, bucketsMax))
 }
 
 export async function showEvents(metrics: ProcessMetrics | undefined, events: EventsService): Promise<void> {
