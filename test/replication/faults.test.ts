@@ -110,12 +110,18 @@ describe('replication', () => {
     expect(JSON.stringify(await source.send(new HeadObjectCommand({ Bucket, Key: 'refused' })))).not.toContain('wrong-')
     const waits = await coffer(['replication', 'status'], here.env)
     expect(waits.stdout).toBe('Nothing waits to be replicated.\n')
+    const counted = async (metric: string, labels = {}) =>
+      (await scrape(health)).value(metric, { destination: arnOf(NAME), ...labels })
+    await expect.poll(() => counted('coffer_replication_total', { outcome: 'failed' }), PATIENCE).toBe(1)
 
     files.here.write(there, [arnOf(NAME)])
     await here.stop()
     await here.restart()
     await cofferJson(here, ['job', 'start', 'replicate', '--bucket', Bucket])
     await expect.poll(status, PATIENCE).toBe('COMPLETED')
+    await expect.poll(() => counted('coffer_replication_total', { outcome: 'done' }), PATIENCE).toBe(1)
+    expect(await counted('coffer_replication_bytes_total')).toBe(1)
+    expect(await counted('coffer_replication_seconds_count')).toBe(1)
   })
 
   it('does not start with a file that is wrong, and says where without the value', async () => {

@@ -228,7 +228,14 @@ async function startReplicator(
   const replication = holdLease({
     store: mesh.use('metadata'),
     name: 'replication',
-    work: (held) => runReplication(held, { mesh, blobs, logger, ...options }),
+    work: (held) =>
+      runReplication(held, {
+        mesh,
+        blobs,
+        logger,
+        ...options,
+        ...(metrics && { observe: metrics.replication.settled }),
+      }),
   })
   cleanup.defer(() => replication.stop())
   await showReplication(metrics, mesh)

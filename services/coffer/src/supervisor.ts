@@ -210,12 +210,14 @@ async function startEventRelay({ configuration, services, logger, cleanup }: Ser
 }
 
 /** Of those with a file for it; as with events, there is no other. */
-async function startReplicator({ configuration, services, logger, cleanup }: ServerParts): Promise<void> {
+async function startReplicator({ configuration, services, logger, cleanup, monitoring }: ServerParts): Promise<void> {
   if (configuration.replicationFile === undefined) return
   const { startReplication } = await import('@coffer/service-rotation/replication')
   const { close, ...options } = await openReplicationDestinations(configuration.replicationFile)
   cleanup.defer(close)
-  const replication = startReplication({ mesh: services.mesh, blobs: services.blobs, logger, ...options })
+  const { mesh, blobs } = services
+  const observe = monitoring && { observe: monitoring.metrics.replication.settled }
+  const replication = startReplication({ mesh, blobs, logger, ...options, ...observe })
   cleanup.defer(() => replication.stop())
 }
 

@@ -8,6 +8,7 @@ import {
 import { AuditMetrics } from './audit-metrics.ts'
 import { CallMetrics } from './call-metrics.ts'
 import { JobMetrics } from './job-metrics.ts'
+import { ReplicationMetrics } from './replication-metrics.ts'
 import { RequestMetrics } from './request-metrics.ts'
 import { ScrubMetrics } from './scrub-metrics.ts'
 import { StateMetrics } from './state-metrics.ts'
@@ -24,6 +25,7 @@ export class ProcessMetrics {
   readonly requests: RequestMetrics
   readonly calls: CallMetrics
   readonly jobs: JobMetrics
+  readonly replication: ReplicationMetrics
   readonly scrub: ScrubMetrics
   readonly state: StateMetrics
   readonly audit: AuditMetrics
@@ -34,6 +36,7 @@ export class ProcessMetrics {
     this.requests = new RequestMetrics(this.registry, this.hasExemplars)
     this.calls = new CallMetrics(this.registry)
     this.jobs = new JobMetrics(this.registry)
+    this.replication = new ReplicationMetrics(this.registry)
     this.scrub = new ScrubMetrics(this.registry)
     this.state = new StateMetrics(this.registry)
     this.audit = new AuditMetrics(this.registry)

@@ -24,6 +24,18 @@ export interface ReplicationOptions {
   readonly attemptsMax: number
   /** ...and how long it may wait. */
   readonly waitMsMax: number
+  /** Is told what becomes of each entry. */
+  readonly observe?: (settled: SettledReplication) => void
+}
+
+export interface SettledReplication {
+  /** ARN. */
+  readonly destination: string
+  readonly outcome: 'done' | 'failed'
+  /** Of objects that were sent. */
+  readonly sizeBytes: number
+  /** Since its change was committed. */
+  readonly waitedMs: number
 }
 
 /** Entries that are looked at together. */
@@ -102,12 +114,14 @@ export class DestinationQueue {
 
   /** False: it stays, and what comes after it on its key with it. */
   async #settle(place: Place): Promise<boolean> {
-    const { mesh, blobs, waitMsMax, attemptsMax } = this.#options
+    const { mesh, blobs, waitMsMax, attemptsMax, observe } = this.#options
     const { entry } = place
+    let sizeBytes = 0
+    let outcome: SettledReplication['outcome'] = 'done'
     const refused = this.#refused.get(entry.id) ?? { attempts: 0, notBefore: 0 }
     if (refused.notBefore > Date.now()) return false
     try {
-      await replicateTask({ mesh, blobs, destination: this.#destination, budget: this.#budget }, place)
+      sizeBytes = await replicateTask({ mesh, blobs, destination: this.#destination, budget: this.#budget }, place)
       this.#away = { attempts: 0, notBefore: 0 }
     } catch (error) {
       const isOverdue = entry.createdAt < Date.now() - waitMsMax
@@ -119,9 +133,12 @@ export class DestinationQueue {
       this.#refused.set(entry.id, { attempts, notBefore: Date.now() + pauseMs(attempts) })
       if (!isOverdue && attempts < attemptsMax) return false
       await this.#fail(place, error, attempts)
+      outcome = 'failed'
     }
     await mesh.use('metadata').moveEvents({ queue: this.#queue, ids: [entry.id] })
     this.#refused.delete(entry.id)
+    const { destination } = place.task
+    observe?.({ destination, outcome, sizeBytes, waitedMs: Math.max(0, Date.now() - entry.createdAt) })
     return true
   }
 

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { DestinationQueue, type ReplicationOptions } from './destination-queue.ts'
 
 export type { ReplicationDestination } from './destination.ts'
+export type { SettledReplication } from './destination-queue.ts'
 export { openS3Destination } from './s3-destination.ts'
 
 /** Replicates what waits for each destination. One at a time on a store: see `runReplication`. */

@@ -31,25 +31,31 @@ interface Means {
 /** Of changes by others to the same version at the same time. */
 const ATTEMPTS_MAX = 16
 
-/** Does what a task says, as things are now; what has gone meanwhile is not missed. */
-export async function replicateTask(means: Means, place: TaskPlace): Promise<void> {
+/** Does what a task says, as things are now; what has gone meanwhile is not missed. Returns how many bytes of objects it sent. */
+export async function replicateTask(means: Means, place: TaskPlace): Promise<number> {
   const { destination, budget } = means
   const { bucket, task } = place
   if (!destination.isFor(bucket.name)) throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured' })
-  if (task.what === 'delete-marker') return await destination.putDeleteMarker(placeOf(task))
+  if (task.what === 'delete-marker') {
+    await destination.putDeleteMarker(placeOf(task))
+    return 0
+  }
   const found = await findVersion(means.mesh, place, task.what === 'object')
   const done = outcomeOf(found, task)
-  if (found === undefined) return
+  if (found === undefined) return 0
   if (task.what !== 'object') {
     const versionId = task.sourceVersionId ?? done?.versionId
     const change = changeOf(found.attributes, task.what)
     if (versionId !== undefined && change) await destination.changeVersion(placeOf(task), versionId, change)
-    return
+    return 0
   }
-  if (done === undefined) return
-  if (task.onlyIfLatest && !found.isLatest) return await tellOutcome(means.mesh, place, { outcome: 'FAILED' })
+  if (done === undefined) return 0
+  if (task.onlyIfLatest && !found.isLatest) {
+    await tellOutcome(means.mesh, place, { outcome: 'FAILED' })
+    return 0
+  }
   // Sent already, and only the entry outlived it.
-  if (done.outcome === 'COMPLETED') return
+  if (done.outcome === 'COMPLETED') return 0
   const { sse } = found.attributes
   if ((sse === 'SSE-KMS' || sse === 'DSSE-KMS') && !destination.takesKmsObjects) {
     throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured for SSE-KMS' })
@@ -58,6 +64,7 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<voi
     return await destination.putObject(await sentObjectOf(means, bucket.name, found, task))
   })
   await tellOutcome(means.mesh, place, { outcome: 'COMPLETED', ...(versionId !== undefined && { versionId }) })
+  return found.version.sizeBytes
 }
 
 /** Writes what became of it into the version's record, where its readers see it. */
