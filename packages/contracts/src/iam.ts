@@ -207,6 +207,8 @@ export interface IamService {
   ): Promise<{ account: Account; accessKeyId: string; secretAccessKey: KeyParcel }>
   findAccount(accountId: string): Promise<Account | undefined>
   listAccounts(): Promise<readonly Account[]>
+  /** The OpenID Connect providers that accounts have registered, by the URL of their issuer. */
+  listIdentityProviders(): Promise<readonly { readonly accountId: string; readonly issuer: string }[]>
   /** What of public access is refused to all buckets of an account. Undefined: nothing was set. */
   findPublicAccessBlock(accountId: string): Promise<PublicAccessBlock | undefined>
   /** Without a block: nothing is refused any more. IAM_ACCOUNT_NOT_FOUND. */

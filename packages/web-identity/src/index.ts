@@ -1,4 +1,5 @@
 export { boundedFetch } from './bounded-fetch.ts'
+export { checkIssuer } from './check-issuer.ts'
 export { discover, parseIssuer } from './discover.ts'
 export { WEB_IDENTITY_ERRORS, type WebIdentityErrorCode } from './errors.ts'
 export type { SessionTags } from './session-tags.ts'

@@ -60,14 +60,19 @@ const BUILT_IN: Readonly<Record<string, () => Promise<IdentityDirectoryPlugin<ne
     (await import('@coffer/identity-directory/directories/ldap')).ldapDirectory as IdentityDirectoryPlugin<never>,
 }
 
+/** What the file says, checked but for what the plugin of its directory takes. COFFER_IDENTITIES_CONFIGURATION_INVALID. */
+export function readIdentitiesFile(path: string | undefined): z.infer<typeof IdentitiesConfiguration> {
+  const parsed = IdentitiesConfiguration.safeParse(path === undefined ? {} : readConfigFile(path))
+  if (!parsed.success) throw invalid(path ?? '', messagesOf(parsed.error))
+  return parsed.data
+}
+
 /** Whom this server's operator lets in. COFFER_IDENTITIES_CONFIGURATION_INVALID. */
 export async function openIdentities(
   { identitiesFile, oidcIssuerHosts }: IdentityOptions,
   logger: Pick<Logger, 'warn'>,
 ): Promise<IdentitySettings> {
-  const parsed = IdentitiesConfiguration.safeParse(identitiesFile === undefined ? {} : readConfigFile(identitiesFile))
-  if (!parsed.success) throw invalid(identitiesFile ?? '', messagesOf(parsed.error))
-  const { certificates, directory } = parsed.data
+  const { certificates, directory } = readIdentitiesFile(identitiesFile)
   return {
     oidcIssuerHosts,
     certificateRules: certificates.map((rule) => ruleOf('certificate', rule)),

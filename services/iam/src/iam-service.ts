@@ -185,6 +185,13 @@ export function createIamService(options: IamServiceOptions): IamService {
     },
     findAccount: async (accountId) => (await store.current()).account(accountId),
     listAccounts: async () => (await store.current()).accounts(),
+    async listIdentityProviders() {
+      const directory = await store.newest()
+      return directory
+        .accounts()
+        .flatMap(({ accountId }) => directory.list('oidc-provider', accountId))
+        .map(({ accountId, id }) => ({ accountId, issuer: issuerOf(id) }))
+    },
     findPublicAccessBlock: async (accountId) => (await store.current()).settings(accountId).publicAccessBlock,
     async setPublicAccessBlock(accountId, block) {
       await store.change((directory) => planPublicAccessBlock(directory, accountId, block))
@@ -209,4 +216,11 @@ function foundOf(names: readonly string[], find: (name: string) => string | unde
       return found === undefined ? [] : [[name, found] as const]
     }),
   )
+}
+
+const ON_THIS_MACHINE = /^(localhost|127\.\d{1,3}\.\d{1,3}\.\d{1,3}|\[::1\])([:/]|$)/
+
+/** What the id of a provider leaves out: those of this machine may be without TLS, no others. */
+function issuerOf(providerId: string): string {
+  return `${ON_THIS_MACHINE.test(providerId) ? 'http' : 'https'}://${providerId}`
 }

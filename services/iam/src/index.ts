@@ -20,6 +20,7 @@ const METHODS = [
   'hasRootAccount',
   'identifyPrincipals',
   'listAccounts',
+  'listIdentityProviders',
   'noteKeyUse',
   'perform',
   'performSts',

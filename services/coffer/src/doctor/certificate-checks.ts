@@ -28,6 +28,18 @@ export async function checkCertificates(certsDirectory: string, nowMs: number): 
   return findings
 }
 
+/** Who issues the certificates of clients: when an authority has ended, everybody who comes with one of them is refused. */
+export async function checkClientAuthorities(path: string, nowMs: number): Promise<Finding[]> {
+  const chain = parseChain(await readFile(path, 'utf8').catch(() => ''))
+  // Where the file cannot be used, the settings of TLS say so.
+  return (chain ?? []).flatMap(({ subject, validTo }) => {
+    const about = `${path} (${subject.replaceAll('\n', ', ')})`
+    const days = Math.floor((Date.parse(validTo) - nowMs) / DAY_MS)
+    if (days < 0) return [problem('client-authority-expired', about, `expired on ${validTo}: its clients are refused`)]
+    return days < SOON_DAYS ? [warning('client-authority-expires-soon', about, `expires in ${days} days`)] : []
+  })
+}
+
 async function checkFolder(certsDirectory: string, folder: string, nowMs: number): Promise<Finding[]> {
   const certificatePath = join(certsDirectory, folder, 'public.crt')
   const keyPath = join(certsDirectory, folder, 'private.key')
