@@ -82,6 +82,7 @@ describeWithPrograms('coffer doctor', ['openssl'], ({ openssl }) => {
       COFFER_ROOT_KEY_FILE: join(directory, 'root.key'),
       COFFER_REDIS_URL: `redis://127.0.0.1:${await freePort()}`,
       COFFER_ADDRESS: '127.0.0.1:0',
+      COFFER_TRACES_ENDPOINT: `http://127.0.0.1:${await freePort()}/v1/traces`,
       COFFER_CLIENT_CERTIFICATES: 'optional',
       COFFER_CLIENT_CA_FILE: join(directory, 'none.pem'),
       COFFER_CLIENT_CRL_FILE: authority.revoke([]),
@@ -98,7 +99,14 @@ describeWithPrograms('coffer doctor', ['openssl'], ({ openssl }) => {
     expect(codesOf('certs/localhost')).toContain('certificate-chain-incomplete')
     expect(codesOf('unreadable.test')).toEqual(['certificate-unreadable'])
     const codes = findings.map((finding) => finding.code)
-    for (const expected of ['root-key-permissions', 'redis-unreachable', 'tls-invalid', 'crl', 'port']) {
+    for (const expected of [
+      'root-key-permissions',
+      'redis-unreachable',
+      'traces-unreachable',
+      'tls-invalid',
+      'crl',
+      'port',
+    ]) {
       expect(codes).toContain(expected)
     }
     expect(readFileSync(nothing, 'utf8')).toBe('no certificate')

@@ -5,7 +5,7 @@ import { GetObjectCommand, PutBucketNotificationConfigurationCommand, PutObjectC
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebhookReceiver } from '../events/webhook-receiver.ts'
-import { cofferJson } from '../harness/coffer-command.ts'
+import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { send, sendSigned } from '../harness/raw-request.ts'
@@ -15,6 +15,7 @@ import { CertificateAuthority } from '../kms/certificate-authority.ts'
 import { callKms } from '../kms-api/kms-client.ts'
 import { firstScrape, scrape } from '../monitoring/scrape.ts'
 import { OtlpCollector, type ReceivedSpan } from './otlp-collector.ts'
+import { RefusingServer } from './refusing-server.ts'
 
 const PATIENCE = { timeout: 60_000 }
 const ARN = 'arn:aws:sqs:us-east-1:000000000000'
@@ -35,6 +36,8 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
   const collector = new OtlpCollector(authority.issue('collector', 'serverAuth'))
   const hookSecret = randomBytes(24).toString('hex')
   const receiver = new WebhookReceiver(hookSecret)
+  const vaultToken = `token-${randomBytes(16).toString('hex')}`
+  const keyServer = new RefusingServer()
   let server: CofferServer
   let healthAddress = ''
   let s3: ReturnType<typeof s3Client>
@@ -42,6 +45,11 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
 
   beforeAll(async () => {
     await Promise.all([collector.start(), receiver.start()])
+    const kmsFile = join(directory, 'kms.json')
+    const tokenFile = join(directory, 'vault-token')
+    writeFileSync(tokenFile, vaultToken, { mode: 0o600 })
+    const vault = { type: 'vault', address: await keyServer.start(), auth: { method: 'token', tokenFile } }
+    writeFileSync(kmsFile, JSON.stringify({ connectors: { vault } }))
     healthAddress = `127.0.0.1:${await freePort()}`
     const secretFile = join(directory, 'hook-secret')
     writeFileSync(secretFile, hookSecret, { mode: 0o600 })
@@ -57,6 +65,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
         COFFER_TRACES_CA_FILE: authority.caFile,
         COFFER_TRACES_HEADERS_FILE: headersFile,
         COFFER_EVENTS_FILE: eventsFile,
+        COFFER_KMS_FILE: kmsFile,
         COFFER_HEALTH_ADDRESS: healthAddress,
         COFFER_LOG_LEVEL: 'trace',
         COFFER_LOG_FORMAT: 'json',
@@ -69,7 +78,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
   afterAll(async () => {
     s3?.destroy()
     await server?.dispose()
-    await Promise.all([collector.stop(), receiver.stop()])
+    await Promise.all([collector.stop(), receiver.stop(), keyServer.stop()])
   })
 
   it('show a put and a get from the request to the commit and the key, and whose they are', async () => {
@@ -115,6 +124,17 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     const call = await collector.inTrace(root, 'kms/generateDataKey')
     expect(kms.parentId).toBe(call.spanId)
     expect(collector.descends(call, issue)).toBe(true)
+  })
+
+  it('tell a key server of the trace, and show what became of the call', async () => {
+    const key = `vault/${randomBytes(6).toString('hex')}`
+    const answer = await callKms(server, 'DescribeKey', { KeyId: key })
+    expect(answer.status).toBeGreaterThanOrEqual(400)
+    const root = await collector.ofRequest(String(answer.headers['x-amz-request-id']))
+    const asked = await collector.inTrace(root, 'kms describeKey', 'client')
+    expect(asked).toMatchObject({ hasFailed: true, statusText: '' })
+    expect(asked.attributes['coffer.kms.connector']).toBe('vault')
+    expect(keyServer.traceparents).toContain(`00-${root.traceId}-${asked.spanId}-01`)
   })
 
   it('show blobs that are written and read', async () => {
@@ -198,6 +218,23 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     expect((await scrape(healthAddress)).value('coffer_trace_spans_total', { outcome: 'exported' })).toBeGreaterThan(0)
   })
 
+  it('are tried by the doctor, with the token and the authority that the collector needs', async () => {
+    const examined = async (settings: NodeJS.ProcessEnv) => {
+      const { stdout } = await coffer(['doctor', '--json'], { ...server.env, ...settings })
+      const findings = JSON.parse(stdout) as readonly { readonly code: string; readonly text: string }[]
+      return findings.filter(({ code }) => code.startsWith('traces'))
+    }
+    writeFileSync(join(directory, 'no-headers'), 'no header')
+    const [right, untrusting, withoutHeaders] = await Promise.all([
+      examined({}),
+      examined({ COFFER_TRACES_CA_FILE: server.caFile }),
+      examined({ COFFER_TRACES_HEADERS_FILE: join(directory, 'no-headers') }),
+    ])
+    expect(right).toMatchObject([{ code: 'traces', level: 'ok' }])
+    expect(untrusting).toMatchObject([{ code: 'traces-unreachable', level: 'problem' }])
+    expect(withoutHeaders).toMatchObject([{ text: expect.stringContaining('TRACING_SETTINGS_INVALID') }])
+  })
+
   it('show each object that a job changes as a trace of its own', async () => {
     const ofJobs = await newBucket(s3)
     for (const Key of ['a', 'b']) await s3.send(new PutObjectCommand({ Bucket: ofJobs, Key, Body: 'x' }))
@@ -216,18 +253,21 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     const QueueConfigurations = [{ QueueArn: `${ARN}:hook`, Events: ['s3:ObjectCreated:*' as const] }]
     const NotificationConfiguration = { QueueConfigurations }
     await s3.send(new PutBucketNotificationConfigurationCommand({ Bucket: told, NotificationConfiguration }))
-    await s3.send(new PutObjectCommand({ Bucket: told, Key: 'k', Body: 'x' }))
+    const put = await s3.send(new PutObjectCommand({ Bucket: told, Key: 'k', Body: 'x' }))
     await expect.poll(() => receiver.received.some(({ body }) => body.includes('ObjectCreated')), PATIENCE).toBe(true)
     const hook = receiver.received.find(({ body }) => body.includes('ObjectCreated'))
     const [, traceId, spanId] = /^00-(\w{32})-(\w{16})-01$/.exec(hook?.traceparent ?? '') ?? []
     const span = await collector.spanWhere((one) => one.spanId === spanId)
     expect(span).toMatchObject({ traceId, parentId: '', name: 'deliver events', kind: 'producer', service: 'coffer' })
     expect(span.attributes).toMatchObject({ 'messaging.destination.name': 'hook' })
+    const cause = await collector.ofRequest(put.$metadata.requestId)
+    expect(span.links).toEqual([{ traceId: cause.traceId, spanId: cause.spanId }])
+    expect(hook?.body).not.toContain(cause.traceId)
     expect((await collector.inTrace(span, 'commit moveEvents')).attributes['db.system.name']).toBe('lmdb')
   })
 
   it('hold no secret, no name of an object, no query and no metadata that a request used', async () => {
-    const secrets: string[] = [server.secretAccessKey, token.slice('Bearer '.length), hookSecret]
+    const secrets: string[] = [server.secretAccessKey, token.slice('Bearer '.length), hookSecret, vaultToken]
     const customerKey = randomBytes(32)
     secrets.push(customerKey.toString('base64'), customerKey.toString('hex'), customerKey.toString('latin1'))
     const sse = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: customerKey.toString('base64') }

@@ -9,6 +9,8 @@ export interface SpanStart {
   readonly name: string
   readonly kind: SpanKind
   readonly attributes?: SpanAttributes
+  /** What it comes from, where that is no part of it: of events that are delivered together, the requests that caused them. */
+  readonly links?: readonly TraceParent[]
   /** Whoever is asked over HTTP meanwhile is told of the trace. */
   readonly isCarried?: boolean
 }
@@ -43,7 +45,7 @@ export interface Tracer {
   child<T>(start: SpanStart, work: () => Promise<T>): Promise<T>
   /** Like {@link child}, for what ends elsewhere; undefined where there is no current span. */
   beginChild(start: SpanStart): Span | undefined
-  /** A trace of its own, of work that no request waits for. */
+  /** A trace of its own, of work that no request waits for. Kept where one that it is linked to is, else by the ratio. */
   root<T>(start: SpanStart, work: () => Promise<T>): Promise<T>
   /** Part of what another process of ours has begun. */
   continued<T>(parent: TraceParent, start: SpanStart, work: () => Promise<T>): Promise<T>

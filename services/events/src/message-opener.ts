@@ -10,6 +10,7 @@ import {
   parseBucketMessage,
 } from '@coffer/object-record'
 import { renderEventRecord } from '@coffer/s3-protocol'
+import { parseTraceParent, type TraceParent } from '@coffer/tracing'
 
 const KEYS_MAX = 10_000
 const TEST_EVENT = 's3:TestEvent'
@@ -19,6 +20,8 @@ export interface OpenedMessage extends EventMessage {
   /** The bucket's owner when it happened; undefined of a test message. */
   readonly ownerAccountId?: string
   readonly bucketId: string
+  /** The request that caused it, where its trace is kept. */
+  readonly cause?: TraceParent
 }
 
 /** Opens what gateways sealed into the outbox, with the metadata keys of the buckets, which are opened once each. */
@@ -51,7 +54,9 @@ export class MessageOpener {
       const record = renderEventRecord(event, configurationId, entryId.toUpperCase())
       const body = JSON.stringify({ Records: [record] })
       const { ownerId: ownerAccountId } = event.bucket
-      return { ...shared, ownerAccountId, eventName: event.name, key: event.object.key, body }
+      const cause = event.request?.traceparent === undefined ? undefined : parseTraceParent(event.request.traceparent)
+      const opened = { ...shared, ownerAccountId, eventName: event.name, key: event.object.key, body }
+      return cause === undefined ? opened : { ...opened, cause }
     }
     // In a queue that is no target's: of replication.
     if (message.kind === 'replicate') return undefined

@@ -14,6 +14,8 @@ const PAGE = 512
 /** Messages under way at once. */
 const WAVE_MAX = 256
 const IDLE_POLL_MS = 200
+/** Of a span: OpenTelemetry's default limit. */
+const LINKS_MAX = 128
 
 export interface TargetRelayOptions {
   readonly mesh: Mesh
@@ -137,7 +139,8 @@ export class TargetRelay {
       'messaging.destination.name': this.#options.name,
       'messaging.batch.message_count': wave.length,
     }
-    const start: SpanStart = { name: 'deliver events', kind: 'producer', isCarried: true, attributes }
+    const links = wave.flatMap(({ message }) => message.cause ?? []).slice(0, LINKS_MAX)
+    const start: SpanStart = { name: 'deliver events', kind: 'producer', isCarried: true, links, attributes }
     return inTraceOfItsOwn(this.#options.mesh.tracer, start, () => this.#sendWave(wave))
   }
 

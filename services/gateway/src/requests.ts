@@ -22,6 +22,8 @@ export interface UnderstoodRequest {
   /** This server's, whatever the client signed for. */
   readonly region: string
   readonly trail: Trail
+  /** Of its span, where its trace is kept. */
+  readonly traceparent?: string
 }
 
 /** A form whose fields are read and, where it has a policy, allowed by it. */

@@ -12,6 +12,8 @@ export interface ObjectEvent {
     readonly principalId: string
     readonly sourceIp: string
     readonly requestId: string
+    /** Its trace, where that is kept (W3C Trace Context); not part of the record. */
+    readonly traceparent?: string
   }
   readonly bucket: { readonly name: string; readonly ownerId: string }
   readonly object: {

@@ -61,6 +61,22 @@ describe('whether a trace is kept', () => {
   })
 })
 
+describe('a trace that begins by itself', () => {
+  it('is kept with what has caused it, whatever the ratio', async () => {
+    const { tracer, spans } = tracerWith({ sampleRatio: 0, clientContext: 'link' })
+    const cause = { traceId: TRACE, spanId: SPAN }
+    for (const isSampled of [true, false]) {
+      await tracer.root({ ...PART, links: [{ ...cause, isSampled }] }, async () => {
+        expect(tracer.current() !== undefined).toBe(isSampled)
+      })
+    }
+    const [kept, ...others] = await spans()
+    expect(kept?.links.map(({ context }) => context.traceId)).toEqual([TRACE])
+    expect(kept?.spanContext().traceId).not.toBe(TRACE)
+    expect(others).toEqual([])
+  })
+})
+
 describe('spans', () => {
   it('are parts of the one that their code runs in, however long that waits, and of none where nothing is kept', async () => {
     const { tracer, spans } = tracerWith({ sampleRatio: 1, clientContext: 'link' })

@@ -63,7 +63,8 @@ export class OpenTelemetryTracer implements Tracer {
   beginRequest(start: SpanStart, received: string | undefined): Span | undefined {
     const client = received === undefined ? undefined : parseTraceParent(received)
     if (client === undefined || this.#settings.clientContext === 'link') {
-      return this.#isPicked() ? this.#begin(start, ROOT_CONTEXT, client) : undefined
+      if (!this.#isPicked()) return undefined
+      return this.#begin(client === undefined ? start : { ...start, links: [client] }, ROOT_CONTEXT)
     }
     return client.isSampled ? this.#begin(start, contextOf(client)) : undefined
   }
@@ -83,7 +84,8 @@ export class OpenTelemetryTracer implements Tracer {
   }
 
   root<T>(start: SpanStart, work: () => Promise<T>): Promise<T> {
-    if (this.#isPicked()) return this.#complete(this.#begin(start, ROOT_CONTEXT), work)
+    const isKept = start.links?.some(({ isSampled }) => isSampled) || this.#isPicked()
+    if (isKept) return this.#complete(this.#begin(start, ROOT_CONTEXT), work)
     return this.within(undefined, work)
   }
 
@@ -104,10 +106,9 @@ export class OpenTelemetryTracer implements Tracer {
     return Math.random() < this.#settings.sampleRatio
   }
 
-  #begin(start: SpanStart, parent: Context, linked?: TraceParent): OpenTelemetrySpan {
-    const { name, kind, attributes, isCarried = false } = start
-    const links = linked && [{ context: spanContextOf(linked) }]
-    const options = { kind: KINDS[kind], attributes: { ...attributes }, ...(links && { links }) }
+  #begin({ name, kind, attributes, links = [], isCarried = false }: SpanStart, parent: Context): OpenTelemetrySpan {
+    const linked = links.map((link) => ({ context: spanContextOf(link) }))
+    const options = { kind: KINDS[kind], attributes: { ...attributes }, links: linked }
     return new OpenTelemetrySpan(this.#otel.startSpan(name, options, parent), isCarried)
   }
 

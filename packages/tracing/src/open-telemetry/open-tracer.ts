@@ -6,6 +6,7 @@ import { type CollectorListener, SpanQueue } from './span-queue.ts'
 import type { TracedService, TraceSettings } from './trace-settings.ts'
 
 export type { OpenTelemetryTracer } from './open-telemetry-tracer.ts'
+export { probeCollector } from './probe-collector.ts'
 export type { CollectorListener, SpanFigures } from './span-queue.ts'
 export type { TraceSettings } from './trace-settings.ts'
 

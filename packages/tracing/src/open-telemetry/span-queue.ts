@@ -9,7 +9,7 @@ const EXPORT_TIMEOUT_MS = 15_000
 
 /** `code` 0: the collector has taken them (`ExportResult` of the SDK). */
 type SettledExport = Parameters<Parameters<SpanExporter['export']>[1]>[0]
-const TAKEN = 0
+export const TAKEN = 0
 
 export interface SpanFigures {
   readonly exportedCount: number
@@ -87,7 +87,7 @@ export class SpanQueue implements SpanProcessor {
 }
 
 /** `ECONNREFUSED`, `401`: what a collector answers may quote what it was sent. */
-function reasonOf(error: Error | undefined): string {
+export function reasonOf(error: Error | undefined): string {
   const code: unknown = error && Reflect.get(error, 'code')
   return typeof code === 'string' || typeof code === 'number' ? String(code).slice(0, 64) : 'no answer'
 }

@@ -6,6 +6,7 @@ import { readTlsMaterial, tlsSettingsOf } from '../certificates/tls-settings.ts'
 import { openStoreFor } from '../cli/open-store.ts'
 import { isRunning } from '../is-running.ts'
 import { checkCertificates } from './certificate-checks.ts'
+import { checkCollector } from './collector-check.ts'
 import { type Finding, ok, problem, reasonOf } from './finding.ts'
 import { checkIdentities, checkIdentityNames } from './identity-checks.ts'
 import { checkReach } from './reach-checks.ts'
@@ -22,6 +23,7 @@ export async function runDoctor(configuration: Configuration): Promise<readonly 
     ...(await checkReach(configuration, isRunning(configuration))),
     ...(await checkIdentities(configuration, Date.now())),
     ...(await checkOpened(configuration)),
+    ...(await checkCollector(configuration)),
   ]
 }
 

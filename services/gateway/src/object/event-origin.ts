@@ -9,8 +9,13 @@ export type EventOrigin = NonNullable<ObjectEvent['request']>
 
 const ANONYMOUS = 'Anonymous'
 
-export function originOf({ principal, sourceIp, requestId }: AuthorizedRequest): EventOrigin {
-  return { principalId: principal === 'anonymous' ? ANONYMOUS : `AWS:${principal.userId}`, sourceIp, requestId }
+export function originOf({ principal, sourceIp, requestId, traceparent }: AuthorizedRequest): EventOrigin {
+  return {
+    principalId: principal === 'anonymous' ? ANONYMOUS : `AWS:${principal.userId}`,
+    sourceIp,
+    requestId,
+    ...(traceparent !== undefined && { traceparent }),
+  }
 }
 
 /** The event of a version as it is committed. A bucket that never was versioned tells no version ids. */

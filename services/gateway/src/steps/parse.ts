@@ -1,5 +1,6 @@
 import { TLSSocket } from 'node:tls'
 import { bucketOfHost, parseRequest } from '@coffer/s3-protocol'
+import { traceParentOf } from '@coffer/tracing'
 import { RequestBody } from '../body/request-body.ts'
 import type { Exchange } from '../exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -28,6 +29,7 @@ export function parse(exchange: Exchange, context: GatewayContext): UnderstoodRe
     ...(request.socket instanceof TLSSocket && tlsVersionOf(request.socket)),
     region: context.options.region,
     trail: exchange.trail,
+    ...(exchange.span && { traceparent: traceParentOf(exchange.span) }),
   }
 }
 

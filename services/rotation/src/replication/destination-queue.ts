@@ -9,6 +9,7 @@ import {
   parseBucketMessage,
   queueOfDestination,
 } from '@coffer/object-record'
+import { inTraceOfItsOwn, type SpanStart } from '@coffer/tracing'
 import { MetadataKeys } from '../metadata-keys.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { ReplicationDestination } from './destination.ts'
@@ -66,6 +67,7 @@ export class DestinationQueue {
   readonly #destination: ReplicationDestination
   readonly #queue: string
   readonly #metadataKeys: MetadataKeys
+  readonly #span: SpanStart
   readonly #budget = new ByteBudget(UNDERWAY_BYTES_MAX)
   readonly #refused = new Map<string, { attempts: number; notBefore: number }>()
   #away = { attempts: 0, notBefore: 0 }
@@ -74,6 +76,7 @@ export class DestinationQueue {
     this.#options = options
     this.#destination = destination
     this.#queue = queueOfDestination(arn)
+    this.#span = { name: 'replicate', kind: 'client', attributes: { 'messaging.destination.name': arn } }
     this.#metadataKeys = new MetadataKeys(options.mesh)
   }
 
@@ -121,7 +124,8 @@ export class DestinationQueue {
     const refused = this.#refused.get(entry.id) ?? { attempts: 0, notBefore: 0 }
     if (refused.notBefore > Date.now()) return false
     try {
-      sizeBytes = await replicateTask({ mesh, blobs, destination: this.#destination, budget: this.#budget }, place)
+      const means = { mesh, blobs, destination: this.#destination, budget: this.#budget }
+      sizeBytes = await inTraceOfItsOwn(mesh.tracer, this.#span, () => replicateTask(means, place))
       this.#away = { attempts: 0, notBefore: 0 }
     } catch (error) {
       const isOverdue = entry.createdAt < Date.now() - waitMsMax
