@@ -1,6 +1,7 @@
 import { GetBucketTaggingCommand, PutBucketPolicyCommand, PutBucketTaggingCommand } from '@aws-sdk/client-s3'
 import {
   GetPublicAccessBlockCommand,
+  ListAccessPointsCommand,
   ListTagsForResourceCommand,
   type Tag,
   TagResourceCommand,
@@ -146,6 +147,11 @@ describe('the tags of a bucket by the S3 Control API', () => {
 })
 
 describe('errors of the S3 Control API', () => {
+  it('say which of its calls there are, where another is made', async () => {
+    const points = control.send(new ListAccessPointsCommand({ AccountId }))
+    expect(await failureOf(points)).toEqual({ code: 'NotImplemented', status: 501 })
+  })
+
   it('stand in an element of their own, where its SDKs look for them; those of S3 do not', async () => {
     const block = control.send(new GetPublicAccessBlockCommand({ AccountId }))
     expect(await failureOf(block)).toEqual({ code: 'NoSuchPublicAccessBlockConfiguration', status: 404 })

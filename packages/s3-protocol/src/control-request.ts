@@ -32,11 +32,15 @@ export function isControlRequest({ rawPath, headers }: ControlRequest): boolean 
   return rawPath.startsWith(PREFIX) && headers[ACCOUNT_HEADER] !== undefined
 }
 
-/** Undefined for a request of the S3 API itself. InvalidURI, InvalidRequest, NoSuchResource. */
+/** Undefined for a request of the S3 API itself. InvalidURI, InvalidRequest, NoSuchResource, NotImplemented. */
 export function controlTargetOf(request: ControlRequest): ControlTarget | undefined {
   if (!isControlRequest(request)) return undefined
   if (request.rawPath === PUBLIC_ACCESS_BLOCK) return { target: 'account', bucket: NAMES_NO_BUCKET }
-  if (!request.rawPath.startsWith(TAGS)) return undefined
+  if (!request.rawPath.startsWith(TAGS)) {
+    throw s3Error('NotImplemented', {
+      message: "Of the S3 Control API this server has the account's public access block and the tags of buckets.",
+    })
+  }
   return { target: 'tags', bucket: bucketOfArn(decodeArn(request.rawPath.slice(TAGS.length))) }
 }
 
