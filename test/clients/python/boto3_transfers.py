@@ -76,10 +76,10 @@ class Transfers(unittest.TestCase):
 
     def test_presigned_urls(self):
         at = {"Bucket": self.bucket, "Key": "signed/ü & +.txt"}
-        put = s3.generate_presigned_url("put_object", Params={**at, "ContentType": "text/plain"}, ExpiresIn=60)
+        put = s3.generate_presigned_url("put_object", Params={**at, "ContentType": "text/plain"}, ExpiresIn=600)
         self.assertEqual(browser.request("PUT", put, body=b"by url", headers={"Content-Type": "text/plain"}).status, 200)
         self.assertEqual(browser.request("PUT", put, body=b"by url", headers={"Content-Type": "text/html"}).status, 403)
-        get = s3.generate_presigned_url("get_object", Params={**at, "ResponseContentType": "text/x-other"}, ExpiresIn=60)
+        get = s3.generate_presigned_url("get_object", Params={**at, "ResponseContentType": "text/x-other"}, ExpiresIn=600)
         answer = browser.request("GET", get)
         self.assertEqual((answer.data, answer.headers["Content-Type"]), (b"by url", "text/x-other"))
         self.assertEqual(browser.request("GET", get.replace("x-other", "x-another")).status, 403)
@@ -96,7 +96,7 @@ class Transfers(unittest.TestCase):
             "forms/${filename}",
             Fields={"acl": "private"},
             Conditions=[{"acl": "private"}, ["content-length-range", 1, 100]],
-            ExpiresIn=60,
+            ExpiresIn=600,
         )
 
         def send(body):
