@@ -105,7 +105,11 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
       expect(stderr).toBe('')
       return { ...(JSON.parse(stdout) as StatusReport), code }
     }
-    const report = await eventually(status, ({ isHealthy }) => isHealthy)
+    const report = await eventually(
+      status,
+      ({ isHealthy, processes, metadata, blobStores }) =>
+        isHealthy && processes.length === 8 && metadata !== undefined && blobStores.length === 1,
+    )
     expect(report).toMatchObject({ code: 0, runs: 'mesh', unanswered: [], metadata: { driver: 'lmdb' } })
     expect(report.processes.map(({ service }) => service)).toEqual([
       ...['crypto', 'events', 'gateway', 'gateway', 'iam', 'kms', 'metadata', 'rotation'],
@@ -118,9 +122,10 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     const [pid = 0] = pidsOf('service iam')
     process.kill(pid, 'SIGSTOP')
     try {
-      const away = await eventually(status, (one) => !one.isHealthy)
+      const isOfIam = ({ about }: { readonly about: string }) => about.split(' ')[0] === 'iam'
+      const away = await eventually(status, ({ findings }) => findings.some(isOfIam))
       expect(away.code).toBe(1)
-      expect(away.findings.map(({ about }) => about.split(' ')[0])).toContain('iam')
+      expect(away.findings.find(isOfIam)?.level).toBe('problem')
     } finally {
       process.kill(pid, 'SIGCONT')
     }

@@ -55,7 +55,10 @@ const problemsOf = ({ findings }: StatusReport) => findings.filter(({ level }) =
 
 describe('coffer status', { timeout: 180_000 }, () => {
   it('knows processes, stores, queues, keys, events and the audit trail of a server that is well', async () => {
-    const report = await until(({ isHealthy, processes }) => isHealthy && processes.length === 3)
+    const report = await until(
+      ({ isHealthy, processes, metadata, blobStores }) =>
+        isHealthy && processes.length === 3 && metadata?.freeBytes !== undefined && blobStores.length === 2,
+    )
     expect(report).toMatchObject({ code: 0, runs: 'server', isHealthy: true, unanswered: [] })
     expect(report.processes.map(({ service, isReady }) => `${service} ${isReady}`).sort()).toEqual([
       'supervisor true',
@@ -80,10 +83,12 @@ describe('coffer status', { timeout: 180_000 }, () => {
   })
 
   it('shows the same as tables, and nothing that is secret', async () => {
-    const { stdout } = await coffer(['status', '--once'], server.env)
-    for (const text of ['supervisor', 'worker', 'data-directory', 'STANDARD_IA', 'local/', 'lag', 'audit trail']) {
-      expect(stdout).toContain(text)
-    }
+    const wanted = ['supervisor', 'worker', 'data-directory', 'STANDARD_IA', 'local/', 'lag', 'audit trail']
+    const { stdout } = await eventually(
+      () => coffer(['status', '--once'], server.env),
+      (shown) => wanted.every((text) => shown.stdout.includes(text)),
+    )
+    for (const text of wanted) expect(stdout).toContain(text)
     const rootKey = readFileSync(join(server.dataDir, 'secrets', 'root.key'), 'utf8').trim()
     const json = (await coffer(['status', '--once', '--json'], server.env)).stdout
     for (const secret of [rootKey, server.secretAccessKey, server.accessKeyId, 'the-secret-of-the-webhook']) {
@@ -140,7 +145,7 @@ describe('coffer status', { timeout: 180_000 }, () => {
     renameSync(mark, `${slow}.mark`)
     const away = await until((report) => codesOf(report).includes('blob-store-away'))
     expect(away).toMatchObject({ code: 1, isHealthy: false })
-    expect(away.blobStores).toMatchObject([{ store: 'default', awayFor: [] }, { failure: 'BLOB_UNAVAILABLE' }])
+    expect(away.blobStores.find(({ store }) => store === 'slow')).toMatchObject({ failure: 'BLOB_UNAVAILABLE' })
     renameSync(`${slow}.mark`, mark)
     expect(problemsOf(await until(({ isHealthy }) => isHealthy))).toEqual([])
   })
@@ -151,9 +156,10 @@ describe('coffer status', { timeout: 180_000 }, () => {
     const pid = Number(instance.split('-')[1])
     process.kill(pid, 'SIGSTOP')
     try {
-      const stopped = await until((report) => codesOf(report).includes('process-not-ready'))
+      const about = `worker ${instance}`
+      const stopped = await until(({ findings }) => findings.some((finding) => finding.about === about))
       expect(stopped.code).toBe(1)
-      expect(problemsOf(stopped)).toMatchObject([{ about: `worker ${instance}`, text: 'waits for an answer' }])
+      expect(problemsOf(stopped)).toContainEqual(expect.objectContaining({ about, text: 'waits for an answer' }))
     } finally {
       process.kill(pid, 'SIGCONT')
     }
@@ -164,13 +170,13 @@ describe('coffer status', { timeout: 180_000 }, () => {
     const child = spawn(process.execPath, [COFFER, 'status', '--json', '--every', '1s'], { env: server.env })
     const lines: StatusReport[] = []
     for await (const line of createInterface({ input: child.stdout })) {
-      if (lines.push(JSON.parse(line) as StatusReport) === 3) break
+      const report = JSON.parse(line) as StatusReport
+      if (lines.push(report) >= 3 && report.processes.length >= 3) break
     }
     child.kill()
     await once(child, 'exit')
-    const [first, , third] = lines
-    expect(third?.at).toBeGreaterThan(first?.at ?? 0)
-    expect(third?.processes.length).toBeGreaterThanOrEqual(3)
+    expect(lines.at(-1)?.at).toBeGreaterThan(lines[0]?.at ?? 0)
+    expect(lines.at(-1)?.runs).toBe('server')
   })
 
   it('tells an event target that is away, and what waits for it', async () => {

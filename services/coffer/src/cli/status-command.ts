@@ -32,6 +32,8 @@ export function statusCommand(): Command {
       async (mesh) => {
         const gatherer = new StatusGatherer(mesh, configuration)
         if (once) return showOnce(await gatherer.gather(), json)
+        // `coffer status | head` is a reader who has had enough.
+        process.stdout.on('error', () => process.exit(0))
         for (;;) {
           showAgain(await gatherer.gather(), json)
           await sleep(every)

@@ -1,8 +1,10 @@
+import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Configuration } from '@coffer/config'
 import type { ProcessStatus } from '@coffer/contracts'
 import type { Mesh, MeshProcess } from '@coffer/mesh'
+import { isRunning } from '../is-running.ts'
 import type { ProcessRow } from './status-report.ts'
 import { readStatusSocket } from './status-socket.ts'
 
@@ -14,11 +16,25 @@ const OPERATOR = 'operator.'
 /** The processes of the mesh, or of the server on the data directory; none where none runs. */
 export async function gatherProcesses(
   mesh: Mesh,
-  { natsUrl, dataDir }: Pick<Configuration, 'natsUrl' | 'dataDir'>,
+  configuration: Pick<Configuration, 'natsUrl' | 'dataDir'>,
 ): Promise<readonly ProcessRow[]> {
-  if (natsUrl !== undefined) return await processesOfMesh(mesh)
-  const statuses = (await readStatusSocket(resolve(dataDir))) ?? []
+  if (configuration.natsUrl !== undefined) return await processesOfMesh(mesh)
+  const statuses = await readStatusSocket(resolve(configuration.dataDir))
+  if (statuses === undefined) return isRunning(configuration) ? [SILENT_SERVER] : []
   return statuses.map((status) => ({ ...status, silentMs: 0, isGone: false }))
+}
+
+/** One that holds the lock of the data directory, and has no socket there or does not answer. */
+const SILENT_SERVER: ProcessRow = {
+  service: 'supervisor',
+  instance: 'supervisor',
+  host: hostname(),
+  version: '',
+  uptimeMs: 0,
+  isReady: false,
+  waitingFor: ['an answer on its socket'],
+  silentMs: 0,
+  isGone: false,
 }
 
 async function processesOfMesh(mesh: Mesh): Promise<readonly ProcessRow[]> {
