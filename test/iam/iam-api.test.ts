@@ -263,6 +263,34 @@ it('who may make buckets makes none that lets in others, or is locked, without l
   await expect.poll(() => make().then(() => 'made', String), { timeout: 10_000 }).toBe('made')
 })
 
+it('a simulation tells which context keys its policies ask for that it was not given', async () => {
+  const PolicyDocument = policy({
+    Effect: 'Allow',
+    Action: 's3:GetObject',
+    Resource: `arn:aws:s3:::papers/\${aws:username}/*`,
+    Condition: { IpAddress: { 'aws:SourceIp': '10.0.0.0/8' }, StringEquals: { 's3:ExistingObjectTag/Team': 'blue' } },
+  })
+  const asked = {
+    'PolicyInputList.member.1': PolicyDocument,
+    'ActionNames.member.1': 's3:GetObject',
+    'ResourceArns.member.1': 'arn:aws:s3:::papers/ann/k',
+  }
+  const entry = (index: number, name: string, value: string) => ({
+    [`ContextEntries.member.${index}.ContextKeyName`]: name,
+    [`ContextEntries.member.${index}.ContextKeyValues.member.1`]: value,
+    [`ContextEntries.member.${index}.ContextKeyType`]: 'string',
+  })
+  const simulated = async (more: Record<string, string>) => {
+    const answer = await iam(server, 'SimulateCustomPolicy', { ...asked, ...more })
+    const [, missing = ''] = /<MissingContextValues>(.*)<\/MissingContextValues>/s.exec(answer.body) ?? []
+    return [answer.text('EvalDecision'), [...missing.matchAll(/<member>([^<]*)/g)].map(([, name]) => name)]
+  }
+  const [ip, user] = [entry(1, 'aws:SourceIp', '10.1.2.3'), entry(2, 'aws:username', 'ann')]
+  expect(await simulated({ ...ip, ...user })).toEqual(['implicitDeny', ['s3:ExistingObjectTag/Team']])
+  const all = { ...ip, ...user, ...entry(3, 's3:ExistingObjectTag/Team', 'blue') }
+  expect(await simulated(all)).toEqual(['allowed', []])
+})
+
 it('a simulation made to take time holds up nobody', async () => {
   const pattern = (end: number) => `arn:aws:s3:::b/*${'a'.repeat(900)}${end}${'a'.repeat(900)}*`
   const document = policy({

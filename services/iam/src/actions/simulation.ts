@@ -50,7 +50,7 @@ const reader = new PolicyReader()
 export const SIMULATION_ACTIONS: readonly IamAction[] = [
   iamAction('SimulateCustomPolicy', Custom, ANYTHING, async (input, call) => {
     const identity = input.PolicyInputList.map(inputPolicy)
-    return evaluate(input, { identity, ...boundaryOf(input) }, undefined, call)
+    return evaluate(input, { identity, ...boundaryOf(input) }, { documents: input.PolicyInputList }, call)
   }),
   iamAction(
     'SimulatePrincipalPolicy',
@@ -58,9 +58,11 @@ export const SIMULATION_ACTIONS: readonly IamAction[] = [
     ({ PolicySourceArn }) => ({ arn: PolicySourceArn }),
     async (input, call) => {
       const holder = holderWithArn(call, input.PolicySourceArn)
-      const own = reader.read(policiesOfHolder(call.directory, holder))
+      const attached = policiesOfHolder(call.directory, holder)
+      const own = reader.read(attached)
       const identity = [...own.identity, ...input.PolicyInputList.map(inputPolicy)]
-      return evaluate(input, { ...own, identity, ...boundaryOf(input) }, holder, call)
+      const documents = [...attached.identity.map(({ document }) => document), ...input.PolicyInputList]
+      return evaluate(input, { ...own, identity, ...boundaryOf(input) }, { holder, documents }, call)
     },
   ),
   iamAction(
@@ -85,11 +87,19 @@ export const SIMULATION_ACTIONS: readonly IamAction[] = [
  * A question after another, and others' requests between them: a request can bring half a MiB of policies and ten thousand
  * questions. LimitExceeded past `EVALUATION_MS_MAX`.
  */
-async function evaluate(input: Asked, policies: PrincipalPolicies, holder: PolicyHolder | undefined, call: ActionCall) {
+async function evaluate(
+  input: Asked,
+  policies: PrincipalPolicies,
+  { holder, documents }: { readonly holder?: PolicyHolder; readonly documents: readonly string[] },
+  call: ActionCall,
+) {
   const { directory, accountId } = call
   const caller = input.CallerArn === undefined ? holder : holderWithArn(call, input.CallerArn)
   const principal = principalOfHolder(directory, accountId, caller)
-  const values = contextOf(input.ContextEntries)
+  const given = contextOf(input.ContextEntries)
+  const values: ContextValues = (key) => given(key) ?? asList(principalValue(principal, key))
+  const asked = [...documents, ...input.PermissionsBoundaryPolicyInputList]
+  const missing = contextKeysOf(asked).filter((name) => values(name.toLowerCase()) === undefined)
   const resourcePolicy = input.ResourcePolicy === undefined ? undefined : resourcePolicyOf(input.ResourcePolicy)
   const questions = input.ActionNames.flatMap((action) =>
     input.ResourceArns.map((resource, index) => ({
@@ -113,7 +123,7 @@ async function evaluate(input: Asked, policies: PrincipalPolicies, holder: Polic
       policies,
       action,
       resource,
-      values: (key) => values(key) ?? asList(principalValue(principal, key)),
+      values,
       resourceAccountId: input.ResourceOwner?.split(':')[4] ?? accountId,
       resourcePolicy,
     })
@@ -125,7 +135,7 @@ async function evaluate(input: Asked, policies: PrincipalPolicies, holder: Polic
         statement === undefined
           ? []
           : [{ SourcePolicyId: statement.policyId, SourcePolicyType: sourceOf(statement.kind) }],
-      MissingContextValues: [],
+      MissingContextValues: missing,
     })
     await setImmediate()
   }
