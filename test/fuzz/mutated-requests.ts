@@ -28,7 +28,8 @@ const HEADER_NAMES = [
   'x-amz-object-attributes', 'x-amz-max-parts', 'x-amz-expected-bucket-owner', 'x-amz-object-ownership', 'x-amz-decoded-content-length',
   'x-amz-rename-source', 'x-amz-rename-source-if-match', 'x-amz-client-token', 'x-amz-write-offset-bytes', 'x-amz-account-id',
   'x-amz-checksum-xxhash3', 'x-amz-checksum-md5', 'x-amz-checksum-type', 'x-amz-if-match-size',
-  'x-amz-bucket-object-lock-enabled', 'x-amz-website-redirect-location', 'origin', 'access-control-request-method',
+  'x-amz-replication-status', 'x-coffer-replica-of', 'x-amz-if-match-initiated-time', 'x-amz-bucket-namespace',
+  'x-amz-object-lock-event-hold', 'x-amz-bucket-object-lock-enabled', 'x-amz-website-redirect-location', 'origin', 'access-control-request-method',
 ] // biome-ignore format: a list of words
 
 const BODIES = [
