@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
+import { get } from 'node:https'
 import { join } from 'node:path'
 import { GetObjectCommand, PutBucketNotificationConfigurationCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
+import { Client } from 'minio'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebhookReceiver } from '../events/webhook-receiver.ts'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
@@ -264,6 +266,29 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     expect(span.links).toEqual([{ traceId: cause.traceId, spanId: cause.spanId }])
     expect(hook?.body).not.toContain(cause.traceId)
     expect((await collector.inTrace(span, 'commit moveEvents')).attributes['db.system.name']).toBe('lmdb')
+  })
+
+  it('of a live tail end with its beginning: what it asks for in the hours after is no part of them', async () => {
+    const watched = await newBucket(s3)
+    const [accessKey, secretKey] = [server.accessKeyId, server.secretAccessKey]
+    const request = (options: object, callback: never) => get({ ...options, ca: readFileSync(server.caFile) }, callback)
+    const at = { endPoint: '127.0.0.1', port: server.port, region: 'us-east-1', transport: { request } as never }
+    const poller = new Client({ ...at, accessKey, secretKey }).listenBucketNotification(watched, '', '', [
+      's3:ObjectCreated:*',
+    ])
+    let heardCount = 0
+    poller.on('notification', () => {
+      heardCount += 1
+    })
+    const put = async () => {
+      await s3.send(new PutObjectCommand({ Bucket: watched, Key: 'k', Body: 'x' }))
+      return heardCount
+    }
+    await expect.poll(put, { ...PATIENCE, interval: 300 }).toBeGreaterThan(0)
+    poller.stop()
+    const root = await collector.spanWhere(({ name }) => name === 'S3/ListenBucketNotification')
+    expect((await collector.inTrace(root, 'commit updateBucket')).traceId).toBe(root.traceId)
+    expect(collector.ofTrace(root).filter(({ name }) => name === 'metadata/listEvents')).toEqual([])
   })
 
   it('hold no secret, no name of an object, no query and no metadata that a request used', async () => {

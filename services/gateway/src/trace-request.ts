@@ -29,6 +29,23 @@ export function traceRequest(
   return tracer.within(span, serve)
 }
 
+/** An answer that goes on for hours: what it asks for meanwhile is no part of the request's trace. */
+export function untraced<T>(
+  stream: AsyncGenerator<T, void>,
+  { options }: Pick<GatewayContext, 'options'>,
+): AsyncGenerator<T, void> {
+  const { tracer } = options.mesh
+  if (tracer === undefined) return stream
+  const outside: AsyncGenerator<T, void> = {
+    next: () => tracer.within(undefined, () => stream.next()),
+    return: (value) => tracer.within(undefined, () => stream.return(value)),
+    throw: (error) => tracer.within(undefined, () => stream.throw(error)),
+    [Symbol.asyncIterator]: () => outside,
+    [Symbol.asyncDispose]: () => stream[Symbol.asyncDispose](),
+  }
+  return outside
+}
+
 function describe(span: Span, { request, response, operation, errorCode, secure }: Exchange): void {
   const { api, operation: name } = operation ?? { api: 's3', operation: 'unknown' }
   const method = request.method ?? OTHER_METHOD

@@ -8,6 +8,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { decisionOn } from '../steps/permission.ts'
 import { actionOf } from '../steps/s3-actions.ts'
+import { untraced } from '../trace-request.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 const EVENTS_MAX = 50
@@ -36,7 +37,8 @@ export const listenBucketNotification: Operation = async (request, context) => {
   const filter = { ...filterOf('prefix', query), ...filterOf('suffix', query) }
   const listener = { id: randomUUID(), events, filter }
   await register(context, bucket, listener)
-  return { status: 200, headers: { 'content-type': 'application/json' }, stream: tail(request, context, listener) }
+  const stream = untraced(tail(request, context, listener), context)
+  return { status: 200, headers: { 'content-type': 'application/json' }, stream }
 }
 
 function eventsAskedFor(rawQuery: string): readonly string[] {
