@@ -11,7 +11,7 @@ export function observeRequest(exchange: Exchange, observer: RequestObserver): v
   const { socket } = request
   const bytesWrittenBefore = socket.bytesWritten
   observer.began()
-  response.once('close', () => {
+  response.on('close', () => {
     const { api, operation } = exchange.operation ?? UNKNOWN
     observer.ended({
       api,

@@ -1,5 +1,6 @@
 import type { ObservedRequest, RequestObserver } from '@coffer/service-gateway'
 import { Counter, Gauge, Histogram, type ObserveDataWithExemplar, type Registry } from 'prom-client'
+import { type PendingOperation, PendingRequests } from './pending-requests.ts'
 
 /** From a small object in memory to a large one on a slow line. */
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60]
@@ -25,6 +26,7 @@ export class RequestMetrics implements RequestObserver {
   readonly #failures: Counter
   readonly #limited: Counter
   readonly #hasExemplars: boolean
+  readonly #pending = new PendingRequests((operation) => this.#tell(operation))
   #inFlight = 0
   #bytesIn = 0
   #bytesOut = 0
@@ -32,11 +34,13 @@ export class RequestMetrics implements RequestObserver {
   constructor(registry: Registry, hasExemplars = false) {
     this.#hasExemplars = hasExemplars
     const registers = [registry]
+    const collect = () => this.#pending.flush()
     this.#requests = new Counter({
       name: 'coffer_requests_total',
       help: 'Requests by API, operation and class of status.',
       labelNames: ['api', 'operation', 'status'],
       registers,
+      collect,
     })
     this.#seconds = new Histogram({
       name: 'coffer_request_seconds',
@@ -45,6 +49,7 @@ export class RequestMetrics implements RequestObserver {
       buckets: SECONDS,
       enableExemplars: hasExemplars,
       registers,
+      collect,
     })
     this.#failures = new Counter({
       name: 'coffer_authentication_failures_total',
@@ -76,15 +81,25 @@ export class RequestMetrics implements RequestObserver {
     this.#inFlight--
     this.#bytesIn += bytesIn
     this.#bytesOut += bytesOut
-    this.#requests.inc({ api, operation, status: `${Math.floor(status / 100)}xx` })
-    const labels = { api, operation }
-    if (this.#hasExemplars) {
-      const exemplarLabels = traceId === undefined ? {} : { trace_id: traceId }
-      this.#seconds.observe({ labels, value: seconds, exemplarLabels } as ObservedWithTrace)
-    } else this.#seconds.observe(labels, seconds)
+    const hasExemplar = this.#hasExemplars && traceId !== undefined
+    this.#pending.add({ api, operation }, status, hasExemplar ? undefined : seconds)
+    if (hasExemplar) this.#observe({ api, operation }, seconds, { trace_id: traceId })
     if (errorCode === undefined) return
     if (AUTHENTICATION_FAILURES.has(errorCode)) this.#failures.inc()
     if (RATE_LIMITED.has(errorCode)) this.#limited.inc()
+  }
+
+  #tell({ api, operation, statusCounts, seconds }: PendingOperation): void {
+    const labels = { api, operation }
+    for (const [statusClass, count] of Object.entries(statusCounts)) {
+      this.#requests.inc({ ...labels, status: `${statusClass}xx` }, count)
+    }
+    for (const each of seconds) this.#observe(labels, each, {})
+  }
+
+  #observe(labels: Pick<ObservedRequest, 'api' | 'operation'>, value: number, exemplarLabels: object): void {
+    if (this.#hasExemplars) this.#seconds.observe({ labels, value, exemplarLabels } as ObservedWithTrace)
+    else this.#seconds.observe(labels, value)
   }
 
   /** Plain numbers until they are asked for: most requests have no more to tell than these. */
