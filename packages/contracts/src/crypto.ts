@@ -10,6 +10,8 @@ export interface StoredObjectKey {
    */
   readonly keyRef: string
   readonly sealed: Uint8Array
+  /** This very object is handed over again, as long as its record does not change: what it takes to open it is worth keeping. */
+  readonly isKept?: boolean
 }
 
 /** An object key as it was sealed just now. */

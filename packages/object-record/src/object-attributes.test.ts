@@ -1,5 +1,6 @@
 import { MetadataKey, Secret } from '@coffer/crypto-core'
-import { expect, test } from 'vitest'
+import { isKept } from '@coffer/metadata-store'
+import { beforeEach, expect, test, vi } from 'vitest'
 import { type ObjectAttributes, openAttributes, sealAttributes } from './object-attributes.ts'
 
 const metadataKey = new MetadataKey(Secret.random(32))
@@ -23,7 +24,22 @@ const attributes: ObjectAttributes = {
 const sealed = sealAttributes(metadataKey, 'bucket', fields, attributes, Buffer.from('sealed key'))
 const record = { ...fields, sealed, summary: new Uint8Array(0) }
 
-test('a record that was opened before is opened once, and for its own bucket and key only', () => {
+vi.mock('@coffer/metadata-store', () => ({ isKept: vi.fn() }))
+
+beforeEach(() => {
+  vi.mocked(isKept).mockImplementation((one) => one === record)
+})
+
+test('a record that the store does not keep is opened each time', () => {
+  const other = { ...record }
+  expect(openAttributes(metadataKey, 'bucket', other)).not.toBe(openAttributes(metadataKey, 'bucket', other))
+  expect(openAttributes(metadataKey, 'bucket', other)).toEqual({
+    attributes,
+    objectKey: { keyRef: 'bk:1', sealed: Buffer.from('sealed key') },
+  })
+})
+
+test('a record that the store keeps is opened once, and for its own bucket and key only', () => {
   const opened = openAttributes(metadataKey, 'bucket', record)
   expect(opened.attributes).toEqual(attributes)
   expect(openAttributes(metadataKey, 'bucket', record)).toBe(opened)

@@ -1,6 +1,6 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { type DataAlgorithm, encodeFields, type MetadataKey } from '@coffer/crypto-core'
-import type { VersionRecord } from '@coffer/metadata-store'
+import { isKept, type VersionRecord } from '@coffer/metadata-store'
 import type {
   ChecksumAlgorithm,
   ChecksumType,
@@ -112,18 +112,18 @@ export function sealAttributes(
   return Buffer.concat([prefix, sealedObjectKey, record])
 }
 
-/** By the very record in memory: a store that gives one again has found its row unchanged. */
+/** By the very record in memory: a store that gives one again has found its row unchanged. Those that it keeps. */
 const knownVersions = new WeakMap<
   VersionRecord,
   { readonly metadataKey: MetadataKey; readonly bucketId: string; readonly opened: OpenedVersion }
 >()
 
-/** CRYPTO_RECORD_DAMAGED. A record that was opened before costs no cipher. */
+/** CRYPTO_RECORD_DAMAGED. A record that the store keeps is opened once. */
 export function openAttributes(metadataKey: MetadataKey, bucketId: string, version: VersionRecord): OpenedVersion {
   const known = knownVersions.get(version)
   if (known?.metadataKey === metadataKey && known.bucketId === bucketId) return known.opened
   const opened = openRecord(metadataKey, bucketId, version)
-  knownVersions.set(version, { metadataKey, bucketId, opened })
+  if (opened.objectKey.isKept) knownVersions.set(version, { metadataKey, bucketId, opened })
   return opened
 }
 
@@ -136,7 +136,11 @@ function openRecord(metadataKey: MetadataKey, bucketId: string, version: Version
   const plain = metadataKey.openRecord(record, versionFields('version', bucketId, version))
   return {
     attributes: JSON.parse(plain.toString()) as ObjectAttributes,
-    objectKey: { keyRef: version.keyRef, sealed: sealed.subarray(PREFIX_BYTES, keyEnd) },
+    objectKey: {
+      keyRef: version.keyRef,
+      sealed: sealed.subarray(PREFIX_BYTES, keyEnd),
+      ...(isKept(version) && { isKept: true }),
+    },
   }
 }
 

@@ -5,7 +5,7 @@ import { OpenedKeys } from './opened-keys.ts'
 const context: SealContext = { bucketId: 'b', key: 'k', versionId: 'v', algorithm: 'AES-256-GCM' }
 const sealingKey = Secret.random(32)
 const objectKey = generateObjectKey('AES-256-GCM')
-const stored = { keyRef: 'bk:1', sealed: sealObjectKey(objectKey, sealingKey, context) }
+const stored = { keyRef: 'bk:1', sealed: sealObjectKey(objectKey, sealingKey, context), isKept: true }
 
 test('an opened key is the caller’s own: wiping it takes nothing from the next', () => {
   const keys = new OpenedKeys()

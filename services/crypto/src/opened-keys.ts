@@ -9,7 +9,7 @@ interface Opened {
 /**
  * Object keys that were opened, by the key that seals them and the stored key they were opened from. Both are known as the very
  * objects in memory, not by name or content: what the metadata store gives again without having read it anew (a hot object)
- * costs no cipher, and what is known goes with whichever of the two is forgotten first. Whether the sealing key may be used
+ * costs no cipher; and what is known goes with whichever of the two is forgotten first. Whether the sealing key may be used
  * is asked before, each time.
  */
 export class OpenedKeys {
@@ -20,7 +20,7 @@ export class OpenedKeys {
     const known = this.#known.get(sealingKey)?.get(stored)
     if (known !== undefined && isSame(known.context, context)) return known.objectKey.copy()
     const objectKey = openObjectKey(stored.sealed, sealingKey, context)
-    this.#under(sealingKey).set(stored, { context, objectKey: objectKey.copy() })
+    if (stored.isKept) this.#under(sealingKey).set(stored, { context, objectKey: objectKey.copy() })
     return objectKey
   }
 

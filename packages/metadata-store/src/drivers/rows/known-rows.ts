@@ -2,8 +2,8 @@ import { copyOf, type Table } from './table.ts'
 
 /** A larger row is decoded each time it is read. */
 const ROW_BYTES_MAX = 4096
-/** Rows of each of the two generations. */
-const GENERATION_ROWS_MAX = 1024
+/** Rows, and names seen once, of each of the two generations. */
+const GENERATION_MAX = 1024
 
 interface KnownRow<Value> {
   readonly key: Buffer
@@ -13,19 +13,25 @@ interface KnownRow<Value> {
 
 /**
  * Rows of one table as they were decoded last. Each look reads the row anew, so that nothing of another process' commits is missed;
- * one with the very bytes that were checked and decoded before gives the same value, which nobody may change. Kept in two
+ * one with the very bytes that were checked and decoded before gives the same value, which nobody may change. A row is kept from its
+ * second look on: whoever reads a million objects once each leaves nothing here for the garbage collector. All is kept in two
  * generations: what was not asked for while the newer one filled up is forgotten.
  */
 export class KnownRows<Value> {
   #newer = new Map<string, KnownRow<Value>>()
   #older = new Map<string, KnownRow<Value>>()
+  #seen = new Set<string>()
+  #seenBefore = new Set<string>()
 
-  /** `keyOf` and `decode` are asked where `name` is not known, or its row is another now. `decode` gets a row of its own. */
+  /**
+   * `keyOf` and `decode` are asked where `name` is not known, or its row is another now. `decode` gets a row of its own, and
+   * is told whether its value is kept.
+   */
   find(
     table: Table,
     name: string,
     keyOf: () => Buffer,
-    decode: (row: Buffer, key: Buffer) => Value,
+    decode: (row: Buffer, key: Buffer, isKept: boolean) => Value,
   ): Value | undefined {
     const known = this.#newer.get(name) ?? this.#older.get(name)
     const key = known?.key ?? keyOf()
@@ -35,18 +41,31 @@ export class KnownRows<Value> {
       if (!this.#newer.has(name)) this.#remember(name, known)
       return known.value
     }
-    const row = copyOf(view, 0, view.length)
-    const value = decode(row, key)
-    if (row.length <= ROW_BYTES_MAX) this.#remember(name, { key, row, value })
+    const isKept = view.length <= ROW_BYTES_MAX && (known !== undefined || this.#wasSeen(name))
+    // What is kept must not hold on to the memory of others: small buffers share theirs.
+    const row = isKept ? Buffer.allocUnsafeSlow(view.length) : copyOf(view, 0, view.length)
+    if (isKept) view.copy(row, 0, 0, view.length)
+    const value = decode(row, key, isKept)
+    if (isKept) this.#remember(name, { key, row, value })
     return value
   }
 
   #remember(name: string, known: KnownRow<Value>): void {
-    if (this.#newer.size >= GENERATION_ROWS_MAX) {
+    if (this.#newer.size >= GENERATION_MAX) {
       this.#older = this.#newer
       this.#newer = new Map()
     }
     this.#newer.set(name, known)
+  }
+
+  #wasSeen(name: string): boolean {
+    if (this.#seen.has(name) || this.#seenBefore.has(name)) return true
+    if (this.#seen.size >= GENERATION_MAX) {
+      this.#seenBefore = this.#seen
+      this.#seen = new Set()
+    }
+    this.#seen.add(name)
+    return false
   }
 }
 

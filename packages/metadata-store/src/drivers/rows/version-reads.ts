@@ -1,3 +1,4 @@
+import { keepRecord } from '../../kept-records.ts'
 import type { VersionPlace, VersionSelector } from '../../metadata-store.ts'
 import type { BucketId, ListedVersion, VersionBody, VersionRecord } from '../../records.ts'
 import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
@@ -63,7 +64,11 @@ export class KnownHeads {
       databases.versions,
       name,
       () => headKey(rowName()),
-      (row, rowKey) => ({ ...decodeVersion(row, key, rowName()), rowKey }),
+      (row, rowKey, isKept) => {
+        const placed = { ...decodeVersion(row, key, rowName()), rowKey }
+        if (isKept) keepRecord(placed.record)
+        return placed
+      },
     )
     const current = this.#current.find(databases.current, name, rowName, (row, rowKey) =>
       decodeCurrent(row, key, rowKey),
