@@ -139,7 +139,7 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
     const { certFile } = authority.issue('authority', 'serverAuth', { days: 5 })
     const env = { COFFER_CLIENT_CERTIFICATES: 'optional', COFFER_CLIENT_CA_FILE: certFile }
     expect(shortly(await examine({ certificates }, env))).toContain('warning client-authority-expires-soon')
-  })
+  }, 60_000)
 
   it('tells issuers that are away, that are no issuers, and that may not be asked', async () => {
     const nothing = createServer((_, response) => void response.end('{}')).listen(0, '127.0.0.1')
@@ -155,5 +155,5 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
       'problem issuer-unreachable',
     ])
     expect(findings.find(({ code }) => code === 'issuer-refused')?.about).toBe('http://localhost:1')
-  })
+  }, 60_000)
 })
