@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { get } from 'node:https'
 import {
   CreateBucketCommand,
   GetObjectAclCommand,
@@ -12,6 +14,7 @@ import {
   type ReplicationRule,
   type S3Client,
 } from '@aws-sdk/client-s3'
+import { Client } from 'minio'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { sendSigned } from '../harness/raw-request.ts'
@@ -143,6 +146,33 @@ describe('changes of a version that is replicated', { timeout: 180_000 }, () => 
     expect(await groupsOf(target, Bucket, 'right/k')).toEqual([])
     await statusIn(Bucket, 'wrong/k').toBe('FAILED')
     await expect(headThere(Bucket, 'wrong/k')).rejects.toMatchObject({ name: 'NotFound' })
+  })
+
+  it('and what could not be replicated is told to who listens', async () => {
+    const minio = new Client({
+      ...{ endPoint: '127.0.0.1', port: here.port, region: 'us-east-1' },
+      ...{ accessKey: here.accessKeyId, secretKey: here.secretAccessKey },
+      transport: {
+        request: (options: object, callback: never) => get({ ...options, ca: readFileSync(here.caFile) }, callback),
+      } as never,
+    })
+    const poller = minio.listenBucketNotification(names.owned, 'wrong/', '', ['s3:Replication:*'])
+    const heard: unknown[] = []
+    poller.on('notification', (record) => heard.push(record))
+    await expect
+      .poll(
+        async () => {
+          await put(source, names.owned, 'wrong/told')
+          return heard.length
+        },
+        { ...PATIENCE, interval: 500 },
+      )
+      .toBeGreaterThan(0)
+    poller.stop()
+    expect(heard[0]).toMatchObject({
+      eventName: 's3:Replication:OperationFailedReplication',
+      s3: { bucket: { name: names.owned }, object: { versionId: expect.any(String) } },
+    })
   })
 
   it('go back from a replica where a rule there wants that, and come to rest', async () => {

@@ -2,10 +2,13 @@ import type { BlobStore } from '@coffer/blob-store'
 import type { MetadataKey } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
+import type { OutboxEvent, VersionRecord } from '@coffer/metadata-store'
 import {
   type ChangedAttribute,
   type ObjectAttributes,
+  objectEvents,
   openAttributes,
+  openBucketRecord,
   type ReplicationTask,
   replaceObjectKey,
   withReplicationOutcome,
@@ -79,6 +82,7 @@ export async function tellOutcome(
     const state = found && withReplicationOutcome(found.attributes.replication, task.destination, result)
     if (found === undefined || state === undefined) return
     const { version, attributes, objectKey } = found
+    const events = result.outcome === 'FAILED' ? await failureEvents(mesh, place, version) : undefined
     try {
       return await mesh.use('metadata').replaceObjectKey({
         bucketId: bucket.id,
@@ -87,11 +91,30 @@ export async function tellOutcome(
         expectedSealed: version.sealed,
         keyRef: version.keyRef,
         sealed: replaceObjectKey(metadataKey, bucket.id, version, { ...attributes, replication: state }, objectKey),
+        ...(events && { events }),
       })
     } catch (error) {
       if (!isCofferError(error, 'META_VERSION_CHANGED') || attempt === ATTEMPTS_MAX) throw error
     }
   }
+}
+
+/** For whom the bucket's rules of today have told of it. */
+async function failureEvents(
+  mesh: Mesh,
+  { bucket, metadataKey }: TaskPlace,
+  { key, versionId, isNull }: VersionRecord,
+): Promise<readonly OutboxEvent[] | undefined> {
+  const record = await mesh.use('metadata').findBucket(bucket.name)
+  if (record?.id !== bucket.id) return undefined
+  const rules = openBucketRecord(metadataKey, record)
+  return objectEvents({ record, metadataKey }, rules, () => ({
+    at: Date.now(),
+    name: 's3:Replication:OperationFailedReplication',
+    region: rules.region ?? '',
+    bucket: { name: record.name, ownerId: record.ownerAccountId },
+    object: { key, versionId: isNull ? 'null' : versionId },
+  }))
 }
 
 async function findVersion(
