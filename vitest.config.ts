@@ -10,8 +10,9 @@ export default defineConfig({
     pool: 'forks',
     // Most files wait, for servers that start, fail and recover: on two cores one at a time would leave one idle.
     maxWorkers: availableParallelism() + 1,
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // What a promise allows is in its test; this ends one that hangs, on however busy a machine.
+    testTimeout: 90_000,
+    hookTimeout: 120_000,
     reporters: reportFile === undefined ? ['default'] : ['default', ['json', { outputFile: reportFile }]],
   },
 })
