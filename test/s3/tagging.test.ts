@@ -126,7 +126,7 @@ describe('tags of an object', () => {
     expect((await s3.send(new HeadObjectCommand({ Bucket, Key: 'k' }))).ContentType).toBe('text/x')
   })
 
-  it('rest encrypted, and stay when the master key is rotated and rewrapped', async () => {
+  it('rest encrypted, and stay when the master key is rotated and rewrapped', { timeout: 120_000 }, async () => {
     const Bucket = await newBucket(s3)
     const secret = 'tag-value-that-must-not-rest-in-the-clear'
     const kms = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'tagged' } as const
@@ -167,7 +167,7 @@ describe('tags of a bucket', () => {
 })
 
 describeWithPrograms('the AWS CLI', ['aws'], ({ aws }) => {
-  it('tags an object and a bucket', async () => {
+  it('tags an object and a bucket', { timeout: 120_000 }, async () => {
     const bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
     const s3api = s3apiOf(aws, server)
