@@ -19,8 +19,9 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
     versions.set(version, use)
     return use
   }
+  const isNeeded = needOfBucketKeys(mesh)
   for await (const bucketKey of allBucketKeys(mesh)) {
-    if (!isWrappedBy(bucketKey, key) || !(await isNeeded(mesh, bucketKey))) continue
+    if (!isWrappedBy(bucketKey, key) || !(await isNeeded(bucketKey))) continue
     const use = useOf(bucketKey.keyVersion)
     use.bucketKeyCount += 1
     use.objectCount += bucketKey.objectCount
@@ -43,10 +44,20 @@ export async function keyUse(mesh: Mesh, keyName: string): Promise<KeyUse> {
  * Whether anything could be sealed under a bucket key. The counter alone does not tell: it knows nothing of the outer layers of DSSE-KMS
  * and of uploads begun by older versions, which are in the same bucket. One that is empty, or gone, has left its bucket keys behind.
  */
-async function isNeeded(mesh: Mesh, { id, objectCount }: BucketKeyDescription): Promise<boolean> {
-  if (objectCount > 0) return true
+function needOfBucketKeys(mesh: Mesh): (bucketKey: BucketKeyDescription) => Promise<boolean> {
+  // Bucket keys come bucket by bucket: each is looked into once.
+  let last = { bucketId: '', holds: false }
+  return async ({ id, objectCount }) => {
+    if (objectCount > 0) return true
+    const bucketId = bucketOfKey(id)
+    if (last.bucketId !== bucketId) last = { bucketId, holds: await holdsAnything(mesh, bucketId) }
+    return last.holds
+  }
+}
+
+async function holdsAnything(mesh: Mesh, bucketId: string): Promise<boolean> {
   const metadata = mesh.use('metadata')
-  const anything = { bucketId: bucketOfKey(id), prefix: '', delimiter: '', afterKey: '', limit: 1 }
+  const anything = { bucketId, prefix: '', delimiter: '', afterKey: '', limit: 1 }
   if ((await metadata.listVersions(anything)).entries.length > 0) return true
   return (await metadata.listUploads({ ...anything, afterUploadId: '' })).uploads.length > 0
 }
