@@ -167,7 +167,7 @@ describe('tags of a bucket', () => {
 })
 
 describeWithPrograms('the AWS CLI', ['aws'], ({ aws }) => {
-  it('tags an object and a bucket', { timeout: 120_000 }, async () => {
+  it('tags an object and a bucket', async () => {
     const bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
     const s3api = s3apiOf(aws, server)
