@@ -14,7 +14,8 @@ import { type MeshProcesses, startMesh } from '../mesh/mesh-processes.ts'
 import { type NatsServer, startNats } from '../mesh/nats-server.ts'
 import { findFipsProvider, fipsEnvironment, PROVIDER_COMMAND } from './fips-provider.ts'
 
-const SERVICES = ['metadata', 'kms', 'crypto', 'iam', 'rotation', 'events', 'gateway']
+/** One that keeps keys, one that uses them, and one that has them passed: all begin in the same way. */
+const SERVICES = ['kms', 'crypto', 'gateway']
 
 const provider = findFipsProvider()
 if (provider === undefined) {
