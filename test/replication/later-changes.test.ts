@@ -9,6 +9,7 @@ import {
   PutObjectAclCommand,
   PutObjectCommand,
   PutObjectLegalHoldCommand,
+  PutObjectLockConfigurationCommand,
   PutObjectRetentionCommand,
   PutObjectTaggingCommand,
   type ReplicationRule,
@@ -55,7 +56,7 @@ function tagAs(s3: S3Client, Bucket: string, Key: string, Value: string) {
 
 describe('changes of a version that is replicated', { timeout: 180_000 }, () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
-  const names = { lists: 'b-lists', owned: 'b-owned', both: 'b-both' }
+  const names = { lists: 'b-lists', owned: 'b-owned', both: 'b-both', held: 'b-held' }
   let here: CofferServer
   let there: CofferServer
   let source: S3Client
@@ -122,6 +123,33 @@ describe('changes of a version that is replicated', { timeout: 180_000 }, () => 
     await put(source, Bucket, 'open', 'authenticated-read')
     await statusIn(Bucket, 'open').toBe('COMPLETED')
     await expect.poll(() => groupsOf(target, Bucket, 'open'), PATIENCE).toEqual(['AuthenticatedUsers READ'])
+  })
+
+  it('shorten no lock there that is for longer, unless they pass over governance here', async () => {
+    const Bucket = names.held
+    const DefaultRetention = { Mode: 'GOVERNANCE', Days: 365 } as const
+    const ObjectLockConfiguration = { ObjectLockEnabled: 'Enabled', Rule: { DefaultRetention } } as const
+    await target.send(new PutObjectLockConfigurationCommand({ Bucket, ObjectLockConfiguration }))
+    await replicate(source, Bucket, ruleTo(Bucket))
+    await put(source, Bucket, 'k')
+    await statusIn(Bucket, 'k').toBe('COMPLETED')
+    const { ObjectLockRetainUntilDate: byDefault } = await headThere(Bucket, 'k')
+    const retain = (days: number, bypass: { readonly BypassGovernanceRetention?: true } = {}) => {
+      const Retention = { Mode: 'GOVERNANCE', RetainUntilDate: soon(days) } as const
+      return source.send(new PutObjectRetentionCommand({ Bucket, Key: 'k', Retention, ...bypass }))
+    }
+    await retain(1)
+    // What is done to one key arrives in its order.
+    await tagAs(source, Bucket, 'k', 'after the lock')
+    await expect.poll(() => tagsOf(target, Bucket, 'k'), PATIENCE).toEqual({ k: 'after the lock' })
+    expect(byDefault?.getTime()).toBeGreaterThan(soon(300).getTime())
+    expect(await headThere(Bucket, 'k')).toMatchObject({ ObjectLockRetainUntilDate: byDefault })
+    await statusIn(Bucket, 'k').toBe('COMPLETED')
+    await retain(400)
+    const until = async () => (await headThere(Bucket, 'k')).ObjectLockRetainUntilDate?.getTime() ?? 0
+    await expect.poll(until, PATIENCE).toBeGreaterThan(soon(390).getTime())
+    await retain(2, { BypassGovernanceRetention: true })
+    await expect.poll(until, PATIENCE).toBeLessThan(soon(3).getTime())
   })
 
   it('leave the lists behind where replicas are the destination’s owner’s, who has to be the one that is named', async () => {

@@ -16,6 +16,7 @@ export { isLocked, mayReplaceRetention } from './object-lock.ts'
 export { replaceObjectKey, sealContextOf } from './replace-object-key.ts'
 export {
   type ChangedAttribute,
+  type ChangeMade,
   changeReplication,
   destinationOf,
   planLateReplication,

@@ -39,6 +39,15 @@ export type ReplicationState =
 /** What may be changed of a version that is there. */
 export type ChangedAttribute = 'tags' | 'retention' | 'legal-hold' | 'acl'
 
+/** A change of a version that is there, and how it was made. */
+export interface ChangeMade {
+  readonly what: ChangedAttribute
+  /** It came from a store that replicates to this one. */
+  readonly isReplica: boolean
+  /** Of retention: by who passed over governance. */
+  readonly bypassGovernance?: true
+}
+
 /** One thing to be done at a destination: what a rule said when it was committed. */
 export interface ReplicationTask extends ReplicaOwner {
   readonly what: 'object' | 'delete-marker' | ChangedAttribute
@@ -52,6 +61,8 @@ export interface ReplicationTask extends ReplicaOwner {
   readonly replicaKmsKeyId?: string
   /** Of a replica: the version that it came from, which the change goes back to. */
   readonly sourceVersionId?: string
+  /** Of retention: who changed it may pass over governance here, so that it may be passed over there. */
+  readonly bypassGovernance?: true
 }
 
 interface OpenedBucket {
@@ -146,9 +157,10 @@ export function changeReplication(
   configuration: ReplicationConfiguration | undefined,
   { key, versionId }: { readonly key: string; readonly versionId: VersionId },
   { headers, replication: state }: Pick<ObjectAttributes, 'headers' | 'replication'>,
-  { what, isReplica }: { readonly what: ChangedAttribute; readonly isReplica: boolean },
+  { what, isReplica, bypassGovernance }: ChangeMade,
 ): readonly OutboxEvent[] {
   if (state === undefined || isReplica) return []
+  const bypass = bypassGovernance && { bypassGovernance }
   if ('isReplica' in state) {
     const rule =
       state.source &&
@@ -157,12 +169,12 @@ export function changeReplication(
     if (rule === undefined || (what === 'acl' && rule.destination.overridesOwner)) return []
     const sourceVersionId = state.source?.versionId ?? ''
     const destination = rule.destination.bucket
-    return [seal(bucket, { what, destination, key, versionId, sourceVersionId, ...ownerOf(rule) })]
+    return [seal(bucket, { what, destination, key, versionId, sourceVersionId, ...ownerOf(rule), ...bypass })]
   }
   return Object.entries(state.destinations)
     .filter(([, { outcome, overridesOwner }]) => outcome !== 'FAILED' && !(what === 'acl' && overridesOwner))
     .map(([destination, { account }]) =>
-      seal(bucket, { what, destination, key, versionId, ...(account !== undefined && { account }) }),
+      seal(bucket, { what, destination, key, versionId, ...(account !== undefined && { account }), ...bypass }),
     )
 }
 

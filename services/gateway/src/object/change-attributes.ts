@@ -1,6 +1,6 @@
 import { isCofferError } from '@coffer/errors'
 import {
-  type ChangedAttribute,
+  type ChangeMade,
   changeReplication,
   etagOf,
   type ObjectAttributes,
@@ -13,10 +13,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { type EventOrigin, eventOf } from './event-origin.ts'
 import { type FoundObject, findObject } from './find-object.ts'
 
-export interface AttributeChange {
-  readonly what: ChangedAttribute
-  /** It came from a store that replicates to this one. */
-  readonly isReplica: boolean
+export interface AttributeChange extends ChangeMade {
   /** Absent: AWS has none for it. */
   readonly event?: { readonly name: ObjectEventName; readonly origin: EventOrigin }
 }

@@ -26,7 +26,8 @@ export const putObjectRetention: Operation = async (request, context) => {
   objectLockOf(bucket)
   const retention = parseRetention(await collectDocument(request, DOCUMENT_BYTES_MAX), Date.now())
   const bypassGovernance = bypassesGovernance(request)
-  const told = { what: 'retention', isReplica: isReplicaWrite(request, 's3:ReplicateObject') } as const
+  const isReplica = isReplicaWrite(request, 's3:ReplicateObject')
+  const told = { what: 'retention', isReplica, ...(bypassGovernance && { bypassGovernance }) } as const
   await changeAttributes(context, bucket, { key, versionId: query.get('versionId') }, told, (attributes) => {
     const { retention: current, ...hold } = attributes.lock ?? {}
     if (!mayReplaceRetention(current, retention, Date.now(), { bypassGovernance })) throw lockedError()

@@ -1,14 +1,18 @@
 import {
   GetObjectAclCommand,
+  GetObjectRetentionCommand,
   PutObjectAclCommand,
   PutObjectLegalHoldCommand,
   PutObjectRetentionCommand,
   PutObjectTaggingCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
+import { mayReplaceRetention } from '@coffer/object-record'
 import type { Grant } from '@coffer/s3-protocol'
 import type { SentChange } from './destination.ts'
 import { type Headers, withHeaders } from './with-headers.ts'
+
+type SentRetention = Extract<SentChange, { readonly what: 'retention' }>
 
 interface SentVersion {
   readonly Bucket: string
@@ -38,18 +42,50 @@ export async function changeOfVersion(
       await client.send(withHeaders(new PutObjectLegalHoldCommand({ ...version, LegalHold }), mark))
       return
     }
-    case 'retention': {
-      const { mode: Mode, retainUntilAt = 0 } = change.retention ?? {}
-      const Retention = Mode === undefined ? {} : { Mode, RetainUntilDate: new Date(retainUntilAt) }
-      // Whoever could loosen governance there may have it done here.
-      const command = new PutObjectRetentionCommand({ ...version, Retention, BypassGovernanceRetention: true })
-      await client.send(withHeaders(command, mark))
+    case 'retention':
+      await putRetention(client, version, change, mark).catch(async (error: unknown) => {
+        if (!(await isHeldThere(client, version, change))) throw error
+      })
       return
-    }
     case 'acl':
       await putAcl(client, version, change.grants, mark).catch((error: unknown) => {
         if (!(error instanceof Error && error.name === NO_LISTS)) throw error
       })
+  }
+}
+
+/**
+ * Governance there is passed over only for who passed over it here: the lock there, by default of its bucket or by others' hands, may be for longer,
+ * and a change that anybody may make here must not shorten it with the rights that replication has there.
+ */
+async function putRetention(
+  client: S3Client,
+  version: SentVersion,
+  { retention, bypassGovernance }: SentRetention,
+  mark: Headers,
+): Promise<void> {
+  const { mode: Mode, retainUntilAt = 0 } = retention ?? {}
+  const Retention = Mode === undefined ? {} : { Mode, RetainUntilDate: new Date(retainUntilAt) }
+  const bypass = bypassGovernance && { BypassGovernanceRetention: true }
+  await client.send(withHeaders(new PutObjectRetentionCommand({ ...version, Retention, ...bypass }), mark))
+}
+
+/** Whether it was refused because what holds the version there is not this change's to loosen. */
+async function isHeldThere(
+  client: S3Client,
+  version: SentVersion,
+  { retention, bypassGovernance }: SentRetention,
+): Promise<boolean> {
+  try {
+    const { Retention: { Mode: mode, RetainUntilDate: until } = {} } = await client.send(
+      new GetObjectRetentionCommand(version),
+    )
+    if (mode === undefined || until === undefined) return false
+    const there = { mode, retainUntilAt: until.getTime() }
+    return !mayReplaceRetention(there, retention, Date.now(), { bypassGovernance })
+  } catch {
+    // The refusal itself is what is told.
+    return false
   }
 }
 

@@ -19,8 +19,8 @@ export interface SentObject extends SentPlace {
 /** What is changed of a version that is there. */
 export type SentChange =
   | { readonly what: 'tags'; readonly tags: Tags }
-  /** Undefined: it is taken away. */
-  | { readonly what: 'retention'; readonly retention: Retention | undefined }
+  /** `retention` undefined: it is taken away. */
+  | { readonly what: 'retention'; readonly retention: Retention | undefined; readonly bypassGovernance: boolean }
   | { readonly what: 'legal-hold'; readonly legalHold: LegalHold }
   /** Beside what its owner there has. Groups only: another store has other accounts. */
   | { readonly what: 'acl'; readonly grants: readonly Grant[] }
@@ -37,6 +37,7 @@ export interface ReplicationDestination {
   /** Returns the version id there; undefined where there are none. */
   putObject(object: SentObject): Promise<string | undefined>
   putDeleteMarker(place: SentPlace): Promise<void>
+  /** A lock there that holds it for longer than this change may loosen stays as it is. */
   changeVersion(place: SentPlace, versionId: string, change: SentChange): Promise<void>
   close(): void
 }

@@ -48,7 +48,7 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<num
   if (found === undefined) return 0
   if (task.what !== 'object') {
     const versionId = task.sourceVersionId ?? done?.versionId
-    const change = changeOf(found.attributes, task.what)
+    const change = changeOf(found.attributes, task.what, task.bypassGovernance ?? false)
     if (versionId !== undefined && change) await destination.changeVersion(placeOf(task), versionId, change)
     return 0
   }
@@ -136,7 +136,11 @@ function placeOf({ key, account }: ReplicationTask): SentPlace {
 }
 
 /** As it is now; undefined: there is nothing of it to be sent, or no more. */
-function changeOf({ headers, lock, acl }: ObjectAttributes, what: ChangedAttribute): SentChange | undefined {
+function changeOf(
+  { headers, lock, acl }: ObjectAttributes,
+  what: ChangedAttribute,
+  bypassGovernance: boolean,
+): SentChange | undefined {
   switch (what) {
     case 'tags':
       return { what, tags: headers.tags ?? {} }
@@ -145,7 +149,7 @@ function changeOf({ headers, lock, acl }: ObjectAttributes, what: ChangedAttribu
     case 'retention': {
       const { retention } = lock ?? {}
       // What has ended meanwhile can't be set any more, and holds nothing.
-      return retention && retention.retainUntilAt <= Date.now() ? undefined : { what, retention }
+      return retention && retention.retainUntilAt <= Date.now() ? undefined : { what, retention, bypassGovernance }
     }
     case 'acl':
       return acl?.grants && { what, grants: acl.grants }
