@@ -54,6 +54,8 @@ export interface LocatedRequest extends AuthenticatedRequest {
   readonly lock?: LockAsked
   /** Where the bucket that it makes is to be, where a policy asks. */
   readonly location?: string
+  /** The tags that its body gives, where a policy asks. */
+  readonly tagsAsked?: Tags
   /** The body, where it had to be read for that. */
   readonly document?: Uint8Array
 }

@@ -1,5 +1,5 @@
 import { type ObjectEventName, parseTaggingDocument, renderTagging, type Tags, withTags } from '@coffer/s3-protocol'
-import { collectDocument } from '../body/upload-payload.ts'
+import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
@@ -7,8 +7,6 @@ import { isReplicaWrite } from '../object/replica-request.ts'
 import { emptyReply, type Reply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
-
-const DOCUMENT_BYTES_MAX = 64 * 1024
 
 /** GetObjectTagging: of the current version, or the one that is named. No tags are an empty set. */
 export const getObjectTagging: Operation = async (request, context) => {

@@ -34,6 +34,9 @@ const PAYLOAD_HASH = 'x-amz-content-sha256'
 const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
+const REQUEST_TAG_KEYS = 's3:requestobjecttagkeys'
+/** With these and no others tags come in a header; of any other operation a header that says so does nothing. */
+const TAGS_IN_HEADER: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartUpload', 'PostObject', 'PutObject'])
 const ENCRYPTION = 's3:x-amz-server-side-encryption'
 const LOCK = 's3:object-lock-'
 const LOCATION = 's3:locationconstraint'
@@ -47,6 +50,11 @@ export const asksForEncryption = remembered((policy) => namesKey(policy, ENCRYPT
 /** The same of the lock that an object is to have, and of where a bucket is to be. */
 export const asksForLock = remembered((policy) => namesKey(policy, LOCK))
 export const asksForLocation = remembered((policy) => namesKey(policy, LOCATION))
+
+/** The same of the tags that a request gives an object. */
+export const asksForRequestTags = remembered(
+  (policy) => namesKey(policy, REQUEST_TAG) || namesKey(policy, REQUEST_TAG_KEYS),
+)
 
 /**
  * The values of condition keys for a request (IAM User Guide, "AWS global condition context keys"; Service Authorization
@@ -123,16 +131,17 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
       return authentication.kind === 'v2' ? 'AWS' : 'AWS4-HMAC-SHA256'
     case 's3:signatureage':
       return 'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined
-    case 's3:requestobjecttagkeys':
+    case REQUEST_TAG_KEYS:
       return Object.keys(requestTags(request) ?? {})
     default:
       return principalValue(principal, key)
   }
 }
 
-/** The tags that the request sets: a rename sets none, and a copy only where it replaces those of its source. */
-function requestTags({ parsed: { headers, operation } }: LocatedRequest): Tags | undefined {
-  if (operation === 'RenameObject') return undefined
+/** The tags that the request sets, in its body or its header; a copy only where it replaces those of its source. */
+function requestTags({ parsed: { headers, operation }, tagsAsked }: LocatedRequest): Tags | undefined {
+  if (operation === 'PutObjectTagging') return tagsAsked
+  if (!TAGS_IN_HEADER.has(operation)) return undefined
   if (operation === 'CopyObject' && headers['x-amz-tagging-directive'] !== 'REPLACE') return undefined
   const text = headers['x-amz-tagging']
   try {

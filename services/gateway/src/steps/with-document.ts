@@ -1,10 +1,17 @@
-import { isS3Error, parseCreateBucketConfiguration, parseLegalHold, parseRetention, S3Error } from '@coffer/s3-protocol'
+import {
+  isS3Error,
+  parseCreateBucketConfiguration,
+  parseLegalHold,
+  parseRetention,
+  parseTaggingDocument,
+  S3Error,
+} from '@coffer/s3-protocol'
 import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
-import { asksForLocation, asksForLock } from './condition-values.ts'
+import { asksForLocation, asksForLock, asksForRequestTags } from './condition-values.ts'
 import { type LockAsked, lockInHeaders } from './lock-values.ts'
 import { policiesOf } from './permission.ts'
 
@@ -16,8 +23,8 @@ const OF_LOCK: ReadonlySet<string> = new Set(['PutObjectLegalHold', 'PutObjectRe
 const OF_HEADERS: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartUpload', 'PostObject', 'PutObject'])
 
 /**
- * For policies that ask for what an object's lock is to be, or where a bucket: the body of the request is read before it is decided where only that
- * says it, and the parts of an upload are as the upload.
+ * For policies that ask for what an object's lock or its tags are to be, or where a bucket: the body of the request is read before it is decided where
+ * only that says it, and the parts of an upload are as the upload.
  */
 export async function withDocument(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
   const { bucket, parsed } = request
@@ -27,6 +34,12 @@ export async function withDocument(request: LocatedRequest, context: GatewayCont
     const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
     const location = read(() => parseCreateBucketConfiguration(document).locationConstraint)
     return { ...request, document, ...(location !== undefined && { location }) }
+  }
+  if (operation === 'PutObjectTagging') {
+    if (bucket === undefined || !policiesOf(request, bucket).some(asksForRequestTags)) return request
+    const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
+    const tagsAsked = read(() => parseTaggingDocument(document, 'object'))
+    return { ...request, document, ...(tagsAsked && { tagsAsked }) }
   }
   const isOfBody = OF_LOCK.has(operation)
   if (!isOfBody && !OF_UPLOAD.has(operation) && !OF_HEADERS.has(operation)) return request
