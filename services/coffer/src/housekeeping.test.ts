@@ -78,6 +78,17 @@ it('goes on each minute with the stores that a scrub had to leave out, and with 
   await house.stop()
 })
 
+it('tells damage once in a store that cannot be gone through to its end, however often it is tried', async () => {
+  const failing = { store: 'default', code: 'BLOB_IO_FAILED' }
+  const pass: ScrubReport = { ...CLEAN, damaged: [{ blobId: 'a', problem: 'unreadable' }], incomplete: [failing] }
+  const later: ScrubReport = { ...pass, damaged: [{ blobId: 'a', problem: 'missing' }] }
+  const house = keptHouse([pass, pass, pass, later])
+  for (let minute = 0; minute < 4; minute++) await house.aMinuteLater()
+  expect(house.told.slice(0, 3)).toEqual([pass, pass, pass])
+  expect(house.told[3]).toEqual(later)
+  await house.stop()
+})
+
 it('begins anew with all stores when a writer has died', async () => {
   const house = keptHouse([{ ...CLEAN, incomplete: [{ store: 'slow', code: 'BLOB_UNAVAILABLE' }] }])
   await house.settle()

@@ -69,12 +69,18 @@ async function scrub(mesh: Mesh, logger: Logger, earlier: ScrubReport | undefine
     const { orphansRemoved, garbageRemoved, damaged, incomplete } = report
     if (orphansRemoved + garbageRemoved > 0)
       logger.info({ orphansRemoved, garbageRemoved }, 'unreferenced data removed')
-    for (const { blobId, problem } of damaged) logger.error({ blobId, problem }, 'object data is damaged')
+    // A store that fails in the middle is gone through again each minute, and shows the same damage each time.
+    const known = new Map((earlier?.damaged ?? []).map((one) => [one.blobId, one]))
+    for (const one of damaged) {
+      const { blobId, problem } = one
+      if (known.get(blobId)?.problem !== problem) logger.error({ blobId, problem }, 'object data is damaged')
+      known.set(blobId, one)
+    }
     for (const { store, code } of incomplete) {
       const isKnown = earlier?.incomplete.some((one) => one.store === store && one.code === code)
       if (!isKnown) logger.warn({ store, code }, 'a blob store could not be scrubbed; it is tried again each minute')
     }
-    return { ...report, damaged: [...(earlier?.damaged ?? []), ...damaged] }
+    return { ...report, damaged: [...known.values()] }
   } catch (error) {
     logger.error({ err: error }, 'the scrub failed; the next is at the next start or death of a worker')
     return undefined
