@@ -8,15 +8,12 @@ import {
 } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
-import { changeBucketTags } from '../bucket/bucket-tags.ts'
+import { changeBucketTags, TAG_KEYS, TAGS_BYTES_MAX } from '../bucket/bucket-tags.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 /* S3 Control API: the tags of a bucket, one by one. They are the same that PutBucketTagging replaces as a whole. */
-
-const DOCUMENT_BYTES_MAX = 256 * 1024
-const TAG_KEYS = 'tagKeys'
 
 /** ListTagsForResource: an empty list for a bucket without tags. */
 export const listTagsForResource: Operation = async (request) => {
@@ -26,7 +23,7 @@ export const listTagsForResource: Operation = async (request) => {
 /** TagResource: adds tags, and changes those whose key is there already. */
 export const tagResource: Operation = async (request, context) => {
   const bucket = ownBucketOf(request)
-  const added = parseTagResource(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const added = parseTagResource(await collectDocument(request, TAGS_BYTES_MAX))
   await changeBucketTags(context, bucket, (current) => {
     const tags = { ...current, ...added }
     assertTagCount(Object.keys(tags).length, 'bucket')

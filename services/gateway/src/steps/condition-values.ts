@@ -1,5 +1,6 @@
 import { type ContextValues, namesKey, type Policy, principalValue, tagNamed } from '@coffer/policy'
-import { iso8601, parseTagging, type Tags } from '@coffer/s3-protocol'
+import { iso8601, parseTagging, queryValues, type Tags } from '@coffer/s3-protocol'
+import { TAG_KEYS } from '../bucket/bucket-tags.ts'
 import type { LocatedRequest } from '../requests.ts'
 import { lockValue } from './lock-values.ts'
 
@@ -35,6 +36,8 @@ const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STR
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
 const REQUEST_TAG_KEYS = 's3:requestobjecttagkeys'
+const BUCKET_TAG = 'aws:requesttag/'
+const BUCKET_TAG_KEYS = 'aws:tagkeys'
 /** With these and no others tags come in a header; of any other operation a header that says so does nothing. */
 const TAGS_IN_HEADER: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartUpload', 'PostObject', 'PutObject'])
 const ENCRYPTION = 's3:x-amz-server-side-encryption'
@@ -51,7 +54,12 @@ export const asksForEncryption = remembered((policy) => namesKey(policy, ENCRYPT
 export const asksForLock = remembered((policy) => namesKey(policy, LOCK))
 export const asksForLocation = remembered((policy) => namesKey(policy, LOCATION))
 
-/** The same of the tags that a request gives an object. */
+/** The same of the tags that a request gives a bucket. */
+export const asksForBucketTags = remembered(
+  (policy) => namesKey(policy, BUCKET_TAG) || namesKey(policy, BUCKET_TAG_KEYS),
+)
+
+/** And of those that it gives an object. */
 export const asksForRequestTags = remembered(
   (policy) => namesKey(policy, REQUEST_TAG) || namesKey(policy, REQUEST_TAG_KEYS),
 )
@@ -98,6 +106,7 @@ function oneOrMore(
   }
   if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
   if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
+  if (key.startsWith(BUCKET_TAG)) return tagNamed(bucketTags(request), key.slice(BUCKET_TAG.length))
   return globalValue(request, key)
 }
 
@@ -133,6 +142,9 @@ function globalValue(request: LocatedRequest, key: string): string | readonly st
       return 'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined
     case REQUEST_TAG_KEYS:
       return Object.keys(requestTags(request) ?? {})
+    case BUCKET_TAG_KEYS:
+      if (request.parsed.operation === 'UntagResource') return queryValues(request.parsed, TAG_KEYS)
+      return Object.keys(bucketTags(request) ?? {})
     default:
       return principalValue(principal, key)
   }
@@ -150,6 +162,11 @@ function requestTags({ parsed: { headers, operation }, tagsAsked }: LocatedReque
     // Refused by the operation itself.
     return undefined
   }
+}
+
+/** The tags that the request gives a bucket which it makes, or one that is there by the S3 Control API. */
+function bucketTags({ parsed: { operation }, tagsAsked }: LocatedRequest): Tags | undefined {
+  return operation === 'CreateBucket' || operation === 'TagResource' ? tagsAsked : undefined
 }
 
 /** Asked once of each policy. */

@@ -1,17 +1,21 @@
+import type { Policy } from '@coffer/policy'
 import {
   isS3Error,
   parseCreateBucketConfiguration,
   parseLegalHold,
   parseRetention,
   parseTaggingDocument,
+  parseTagResource,
   S3Error,
+  type Tags,
 } from '@coffer/s3-protocol'
 import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
+import { TAGS_BYTES_MAX } from '../bucket/bucket-tags.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
-import { asksForLocation, asksForLock, asksForRequestTags } from './condition-values.ts'
+import { asksForBucketTags, asksForLocation, asksForLock, asksForRequestTags } from './condition-values.ts'
 import { type LockAsked, lockInHeaders } from './lock-values.ts'
 import { policiesOf } from './permission.ts'
 
@@ -23,27 +27,28 @@ const OF_LOCK: ReadonlySet<string> = new Set(['PutObjectLegalHold', 'PutObjectRe
 const OF_HEADERS: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartUpload', 'PostObject', 'PutObject'])
 
 /**
- * For policies that ask for what an object's lock or its tags are to be, or where a bucket: the body of the request is read before it is decided where
+ * For policies that ask for what an object's lock, or the tags of it or a bucket, are to be, or where a bucket: the body of the request is read before it is decided where
  * only that says it, and the parts of an upload are as the upload.
  */
 export async function withDocument(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
   const { bucket, parsed } = request
   const { operation } = parsed
+  const isAsked = (asks: (policy: Policy) => boolean) => policiesOf(request, bucket).some(asks)
   if (operation === 'CreateBucket') {
-    if (!policiesOf(request, undefined).some(asksForLocation)) return request
+    if (!isAsked(asksForLocation) && !isAsked(asksForBucketTags)) return request
     const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
-    const location = read(() => parseCreateBucketConfiguration(document).locationConstraint)
-    return { ...request, document, ...(location !== undefined && { location }) }
+    const { locationConstraint: location, tags } = read(() => parseCreateBucketConfiguration(document)) ?? {}
+    return { ...request, document, ...(location !== undefined && { location }), ...(tags && { tagsAsked: tags }) }
   }
-  if (operation === 'PutObjectTagging') {
-    if (bucket === undefined || !policiesOf(request, bucket).some(asksForRequestTags)) return request
-    const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
-    const tagsAsked = read(() => parseTaggingDocument(document, 'object'))
-    return { ...request, document, ...(tagsAsked && { tagsAsked }) }
+  if (operation === 'PutObjectTagging' && isAsked(asksForRequestTags)) {
+    return await withTags(request, DOCUMENT_BYTES_MAX, (document) => parseTaggingDocument(document, 'object'))
+  }
+  if (operation === 'TagResource' && isAsked(asksForBucketTags)) {
+    return await withTags(request, TAGS_BYTES_MAX, parseTagResource)
   }
   const isOfBody = OF_LOCK.has(operation)
   if (!isOfBody && !OF_UPLOAD.has(operation) && !OF_HEADERS.has(operation)) return request
-  if (bucket === undefined || !policiesOf(request, bucket).some(asksForLock)) return request
+  if (bucket === undefined || !isAsked(asksForLock)) return request
   if (!isOfBody) return { ...request, lock: await lockOf(request, context, bucket) }
   const document = await collectDocument(request, DOCUMENT_BYTES_MAX)
   const lock =
@@ -51,6 +56,16 @@ export async function withDocument(request: LocatedRequest, context: GatewayCont
       ? { legalHold: read(() => parseLegalHold(document)) }
       : { retention: read(() => parseRetention(document, request.receivedAtMs)) }
   return { ...request, document, lock }
+}
+
+async function withTags(
+  request: LocatedRequest,
+  sizeBytesMax: number,
+  parse: (document: Uint8Array) => Tags,
+): Promise<LocatedRequest> {
+  const document = await collectDocument(request, sizeBytesMax)
+  const tagsAsked = read(() => parse(document))
+  return { ...request, document, ...(tagsAsked && { tagsAsked }) }
 }
 
 async function lockOf(request: LocatedRequest, context: GatewayContext, bucket: OpenBucket): Promise<LockAsked> {
