@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { CofferError, type CofferErrorShape } from '@coffer/errors'
 import { writeNewFile } from './durable-file.ts'
 import { takeFileLock, whyNotLocked } from './file-lock.ts'
+import { holdJournalLock, keepsJournal } from './journal-lock.ts'
 
 /** Where a store keeps everything. */
 export interface DataDirectory {
@@ -64,11 +65,22 @@ export async function openDataDirectory(path: string, options: { exclusive: bool
   }
   const release = options.exclusive ? takeLock(root) : () => {}
   try {
-    return layoutOf(root, { ...(known ?? (await makeLayout(root))), release })
+    const identity = known ?? (await makeLayout(root))
+    const releaseJournal = options.exclusive ? await holdJournalLock(root) : () => {}
+    const releaseBoth = () => {
+      releaseJournal()
+      release()
+    }
+    return layoutOf(root, { ...identity, release: releaseBoth })
   } catch (error) {
     release()
     throw error
   }
+}
+
+/** Whether the server that runs on the directory, if there is one, notes what it changes in a store that is being moved. */
+export function serverKeepsJournal(directory: DataDirectory): boolean {
+  return keepsJournal(directory.path, LOCK)
 }
 
 interface Identity {

@@ -21,6 +21,7 @@ export const COFFER_ERRORS = {
   COFFER_REDIS_CONFIGURATION_INVALID: 'the Redis server for jobs cannot be used as configured',
   COFFER_METADATA_CONFIGURATION_INVALID: 'the PostgreSQL server for the metadata cannot be used as configured',
   COFFER_METADATA_IN_USE: 'the metadata is in use',
+  COFFER_METADATA_NOT_MOVED: 'the metadata was not moved',
   COFFER_METADATA_ELSEWHERE: 'the metadata of this store is elsewhere',
   COFFER_BLOBS_CONFIGURATION_INVALID: 'the places for object data cannot be used as configured',
   COFFER_BLOBS_ELSEWHERE: 'the object data of this store is elsewhere',

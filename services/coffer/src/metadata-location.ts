@@ -63,7 +63,7 @@ export async function openMetadataStore(location: MetadataLocation): Promise<Met
  */
 export async function bindMetadata(directory: DataDirectory, server: MetadataServer | undefined): Promise<void> {
   if (!server) return
-  const { claimPostgresStore } = await import('@coffer/metadata-store/drivers/postgres')
+  const { claimPostgresStore } = await import('@coffer/metadata-store/drivers/postgres/ownership')
   const { metadataDirectory, blobsDirectory, id } = directory
   const options = await postgresOptionsOf(server)
   const isBound = isElsewhere(metadataDirectory)

@@ -3,7 +3,11 @@ import { rm, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Configuration } from '@coffer/config'
 import { openLmdbRows } from '@coffer/metadata-store/drivers/lmdb/rows'
-import { claimPostgresStore, closePostgresStore, countOtherClients } from '@coffer/metadata-store/drivers/postgres'
+import {
+  claimPostgresStore,
+  closePostgresStore,
+  countOtherClients,
+} from '@coffer/metadata-store/drivers/postgres/ownership'
 import { openPostgresRows } from '@coffer/metadata-store/drivers/postgres/rows'
 import { type TransferReport, transferRows } from '@coffer/metadata-store/transfer'
 import { openDataDirectory } from './data-directory.ts'
@@ -18,8 +22,8 @@ import {
 } from './metadata-location.ts'
 
 /** In the metadata directory while a store is copied into it: an earlier copy was removed, what is there is of this one. */
-const INCOMING_MARKER = 'incoming'
-const LMDB_FILES = ['data.mdb', 'lock.mdb']
+export const INCOMING_MARKER = 'incoming'
+export const LMDB_FILES = ['data.mdb', 'lock.mdb']
 
 export type MetadataKind = 'lmdb' | 'postgresql'
 
@@ -51,7 +55,7 @@ export async function migrateMetadata(
     if (before === 'moving') return []
     throw elsewhere('it is on PostgreSQL already')
   }
-  const others = await countOtherClients(settings)
+  const others = await countOtherClients(settings, 'all')
   if (others > 0) {
     await closePostgresStore(settings, before)
     throw cofferError('COFFER_METADATA_IN_USE', `stop every Coffer that uses it: ${others} connections are open`)

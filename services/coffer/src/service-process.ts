@@ -18,6 +18,7 @@ import { openBlobStores } from './blob-location.ts'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
+import { cofferError } from './errors.ts'
 import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
@@ -31,9 +32,11 @@ import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
 import { openJobQueue } from './mesh-job-queue.ts'
 import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
+import { settled } from './metadata-record.ts'
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { showCertificates, showDisks, showEvents, showReplication, showUsage } from './metrics/show-state.ts'
+import { whenMoved } from './moved-metadata.ts'
 import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
@@ -62,6 +65,8 @@ interface ServiceParts {
   readonly metrics: ProcessMetrics | undefined
   /** Where the process looks for what it tells of itself: filled in by what is started. */
   readonly status: StatusSources
+  /** Ends the process after the orderly stop, as one that has failed. */
+  readonly end: (why: Error) => void
 }
 
 interface ServiceStart {
@@ -105,16 +110,18 @@ export async function runService(name: RunnableService, configuration: Configura
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
   const status: StatusSources = { health: () => health.report() }
-  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics, status })
+  const ended = Promise.withResolvers<Error>()
+  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics, status, end: ended.resolve })
   health.running(() => unreachable(mesh, service.needs))
   await mesh.provide('process', { status: () => processStatus(name, mesh.processId, status) }, ['status'])
   const stopping = stopSignal()
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
-  const signal = await stopping
+  const reason = await Promise.race([stopping, ended.promise])
   health.stopping()
-  logger.info({ signal }, 'stopping')
+  logger.info(typeof reason === 'string' ? { signal: reason } : {}, 'stopping')
   // Before what the service stands on is closed.
   await mesh.withdraw()
+  if (reason instanceof Error) throw reason
 }
 
 /** Those of the services that this one needs which nobody on the mesh offers now. */
@@ -133,8 +140,21 @@ function endWithStarter(): void {
   process.channel?.unref()
 }
 
-async function startMetadata({ configuration, mesh, cleanup, metrics, status }: ServiceParts): Promise<string> {
+async function startMetadata({
+  configuration: given,
+  mesh,
+  logger,
+  cleanup,
+  metrics,
+  status,
+  end,
+}: ServiceParts): Promise<string> {
+  const configuration = await settled(given, join(given.dataDir, 'metadata'), (why) => logger.warn(why))
   const metadataServer = metadataServerOf(configuration)
+  const watching = new AbortController()
+  cleanup.defer(() => watching.abort())
+  const moved = cofferError('COFFER_METADATA_ELSEWHERE', 'it was moved: start again, with its new settings')
+  void whenMoved(mesh.use('metadata'), watching.signal).then(() => end(moved))
   if (metadataServer) {
     // It keeps nothing of its own: any number of these services share the database.
     const location = { metadataDirectory: '', metadataServer }
@@ -218,7 +238,7 @@ async function startRotation(parts: ServiceParts): Promise<string> {
 
 /** Of all rotation processes one replicates. */
 async function startReplicator(
-  { configuration, mesh, logger, cleanup, metrics }: ServiceParts,
+  { configuration, mesh, logger, cleanup, metrics }: Omit<ServiceParts, 'end'>,
   blobs: PlacedBlobStore,
 ): Promise<string> {
   if (configuration.replicationFile === undefined) return ''

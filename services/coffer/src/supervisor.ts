@@ -27,9 +27,11 @@ import { identityOptionsOf } from './identities.ts'
 import { JobProcess } from './job-process.ts'
 import { hasSealedKeys } from './kms-records.ts'
 import { bindMetadata, type MetadataLocation, metadataServerOf, openMetadataStore } from './metadata-location.ts'
+import { settled } from './metadata-record.ts'
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import type { Monitoring } from './metrics/server-monitoring.ts'
+import { onceOpen, retireWhereKept, whenMoved } from './moved-metadata.ts'
 import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
@@ -49,21 +51,42 @@ export const DRAIN_MS = 10_000
 
 /**
  * The server: holds the data directory's lock, the root key and the singletons; workers answer requests. Resolves when it
- * has been told to stop (SIGTERM, SIGINT) and has. Rejects, with nothing left running, if it can't start.
+ * has been told to stop (SIGTERM, SIGINT) and has. Rejects, with nothing left running, if it can't start. Where its metadata is
+ * moved (`coffer migrate metadata --online`) it begins anew, on the same port.
  */
 export async function runServer(configuration: Configuration): Promise<void> {
-  if (configuration.fips) assertFips()
+  let run = await serveOnce(configuration)
+  while (run.isMoved) {
+    const { port, stopping } = run
+    const again = () => serveOnce({ ...configuration, address: { ...configuration.address, port } }, stopping)
+    const next = await onceOpen(again, stopping)
+    if (next === undefined) return
+    run = next
+  }
+}
+
+interface ServerRun {
+  /** The metadata is elsewhere. */
+  readonly isMoved: boolean
+  readonly stopping: Promise<NodeJS.Signals>
+  readonly port: number
+}
+
+/** `orderToStop`: of an earlier run, where there was one. */
+async function serveOnce(given: Configuration, orderToStop?: Promise<NodeJS.Signals>): Promise<ServerRun> {
+  if (given.fips) assertFips()
   forgetSecretVariables(process.env)
-  const configuredCredentials = configuredRootCredentials(configuration)
-  const log = { level: configuration.logLevel, name: 'coffer', json: configuration.logFormat === 'json' }
-  const traces = traceSettingsOf(configuration)
+  const configuredCredentials = configuredRootCredentials(given)
+  const log = { level: given.logLevel, name: 'coffer', json: given.logFormat === 'json' }
+  const traces = traceSettingsOf(given)
   const { logger, tracer } = await openTracing(traces, TRACED_AS, log)
-  const workerCount = configuration.workers ?? availableParallelism()
+  const workerCount = given.workers ?? availableParallelism()
 
   await using cleanup = new AsyncDisposableStack()
   cleanup.defer(async () => await tracer?.close())
-  const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
+  const directory = await openDataDirectory(given.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
+  const configuration = await settled(given, directory.metadataDirectory, (why) => logger.warn(why))
   const metadataServer = metadataServerOf(configuration)
   await bindMetadata(directory, metadataServer)
   const isKeyed = await isInitialised({ ...directory, metadataServer })
@@ -111,11 +134,22 @@ export async function runServer(configuration: Configuration): Promise<void> {
   cleanup.defer(() => statusSocket.stop())
   const caPath = await selfSignedCertificatePath(directory.certsDirectory)
   // Before anybody is told that it is ready, and may tell it to stop.
-  const stopping = stopSignal()
+  const stopping = orderToStop ?? stopSignal()
   process.stdout.write(
     renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
   )
-  logger.info({ signal: await stopping }, 'stopping')
+  const isMoved = await orMoved(stopping, services)
+  logger.info(isMoved ? 'the metadata was moved: starting anew' : { signal: await stopping }, 'stopping')
+  return { isMoved, stopping, port }
+}
+
+/** Whether the metadata was moved, and not the order to stop came first. */
+async function orMoved(stopping: Promise<unknown>, { mesh }: StoreServices): Promise<boolean> {
+  const watching = new AbortController()
+  const moved = whenMoved(mesh.use('metadata'), watching.signal)
+  const isMoved = await Promise.race([stopping.then(() => false), moved.then(() => true)])
+  watching.abort()
+  return isMoved
 }
 
 interface ServerParts {
@@ -181,7 +215,7 @@ function startJobProcess({
       }
     },
     onGone: async (writerId, hasDied) => {
-      await metadata.retireWriter(writerId)
+      await retireWhereKept(metadata, writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
     onStarting(child) {
@@ -259,7 +293,7 @@ async function serveWithWorkers(pool: WorkerPool, parts: ServerParts): Promise<S
       }
     },
     onGone: async (writerId, hasDied) => {
-      await metadata.retireWriter(writerId)
+      await retireWhereKept(metadata, writerId)
       if (hasDied) housekeeping.scrubSoon()
     },
     onStarting(worker) {
@@ -281,7 +315,7 @@ async function serveInProcess({
   const metadata = services.mesh.use('metadata')
   const writerId = newWriterId()
   await metadata.registerWriter(writerId)
-  cleanup.defer(async () => await metadata.retireWriter(writerId))
+  cleanup.defer(() => retireWhereKept(metadata, writerId))
   const gateway = await startGateway(gatewaySettingsOf(configuration), {
     mesh: services.mesh,
     blobs: services.blobs,

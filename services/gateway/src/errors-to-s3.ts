@@ -16,6 +16,7 @@ const S3_CODES: Readonly<Record<string, S3ErrorCode>> = {
   META_UPLOAD_CHANGED: 'OperationAborted',
   META_WRITER_RETIRED: 'ServiceUnavailable',
   META_STORE_FULL: 'StorageFull',
+  META_STORE_CLOSED: 'ServiceUnavailable',
   META_UNAVAILABLE: 'ServiceUnavailable',
   BLOB_STORE_FULL: 'StorageFull',
   BLOB_UNAVAILABLE: 'ServiceUnavailable',

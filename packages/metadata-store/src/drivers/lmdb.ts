@@ -29,6 +29,7 @@ import type {
 import { readKeyUse, readUsage } from './lmdb/counters.ts'
 import { type Databases, type Environment, openEnvironment } from './lmdb/environment.ts'
 import { type Change, GroupCommit } from './lmdb/group-commit.ts'
+import { requireHere } from './lmdb/journal.ts'
 import { asMetadataError } from './lmdb/lmdb-errors.ts'
 import {
   forgetGarbage,
@@ -62,14 +63,21 @@ export interface LmdbStoreOptions {
 
 /**
  * The metadata store of one machine: an LMDB environment that all its processes share. META_FORMAT_NEWER if a newer Coffer
- * wrote it; META_RECORD_DAMAGED if it is not a store of ours.
+ * wrote it; META_RECORD_DAMAGED if it is not a store of ours; META_STORE_CLOSED if it was moved elsewhere.
  *
  * @example const store = await openLmdbStore({ directory: 'data/metadata' })
  */
 export async function openLmdbStore(options: LmdbStoreOptions): Promise<MetadataStore> {
   const readOnly = options.readOnly ?? false
   try {
-    return new LmdbStore(await openEnvironment({ directory: options.directory, readOnly }), readOnly)
+    const environment = await openEnvironment({ directory: options.directory, readOnly })
+    try {
+      requireHere(environment.root)
+    } catch (error) {
+      await environment.root.close()
+      throw error
+    }
+    return new LmdbStore(environment, readOnly)
   } catch (error) {
     throw asMetadataError(error)
   }
@@ -292,8 +300,10 @@ class LmdbStore implements MetadataStore {
    */
   #read<Result>(read: (databases: Databases) => Result): Result {
     try {
-      this.#environment.root.resetReadTxn()
-      return read(this.#environment.databases)
+      const { root, databases } = this.#environment
+      root.resetReadTxn()
+      requireHere(root)
+      return read(databases)
     } catch (error) {
       throw asMetadataError(error)
     }

@@ -37,7 +37,7 @@ import {
   needsOfReplacements,
 } from './postgres/known-needs.ts'
 import { type RollUp, scopeBytes, usageOf } from './postgres/loading.ts'
-import { CLOSED, claimFact, findFact, migrateSchema, setFact } from './postgres/migrations.ts'
+import { migrateSchema, requireOpen } from './postgres/migrations.ts'
 import { Needs } from './postgres/needs.ts'
 import { asMetadataError } from './postgres/pg-errors.ts'
 import { Reader } from './postgres/reading.ts'
@@ -70,8 +70,6 @@ import type { WriteBatch } from './rows/write-batch.ts'
 /** A process holds so many connections at most. Writes that wait for one share its next transaction. */
 const WRITE_CONNECTIONS = 4
 const READ_CONNECTIONS = 6
-/** The fact about a store that says which data directory it belongs to. */
-const DATA_DIRECTORY = 'data-directory'
 
 export interface PostgresStoreOptions extends ServerSettings {
   /** Where the tables are; made if it is not there. Default `coffer`. */
@@ -98,61 +96,18 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
   } catch (error) {
     throw asMetadataError(error)
   }
-  return new PostgresStore(() => Connection.open(options), statements)
+  return new PostgresStore(() => openConnection(options, schema), statements)
 }
 
-/**
- * Says which data directory the store belongs to; gives it to `dataDirectoryId` where it belongs to none yet. Undefined:
- * it belongs to none.
- */
-export async function claimPostgresStore(
-  options: PostgresStoreOptions,
-  dataDirectoryId: string | undefined,
-): Promise<string | undefined> {
-  const schema = options.schema ?? 'coffer'
+/** Whoever moved the store has ended all earlier connections. META_STORE_CLOSED. */
+async function openConnection(options: PostgresStoreOptions, schema: string): Promise<Connection> {
+  const connection = await Connection.open(options)
   try {
-    const connection = await Connection.open(options)
-    try {
-      await migrateSchema(connection, schema, { isMoving: true })
-      if (dataDirectoryId !== undefined) await claimFact(connection, schema, DATA_DIRECTORY, dataDirectoryId)
-      return await findFact(connection, schema, DATA_DIRECTORY)
-    } finally {
-      connection.close()
-    }
+    await requireOpen(connection, schema)
+    return connection
   } catch (error) {
-    throw asMetadataError(error)
-  }
-}
-
-export type ClosedReason = 'moving' | 'moved'
-
-/** How many connections of others there are that may have a store of this database open. */
-export async function countOtherClients(options: PostgresStoreOptions): Promise<number> {
-  const connection = await Connection.open(options)
-  try {
-    const { rows } = await connection.run(
-      `SELECT count(*) AS count FROM pg_stat_activity WHERE application_name = 'coffer' AND datname = current_database() AND pid <> pg_backend_pid()`,
-    )
-    return Number(rows[0]?.count)
-  } finally {
     connection.close()
-  }
-}
-
-/** Says that a store is not to be opened, because it is `moving` or `moved`; undefined: that it may be. Returns what it said. */
-export async function closePostgresStore(
-  options: PostgresStoreOptions,
-  reason: ClosedReason | undefined,
-): Promise<ClosedReason | undefined> {
-  const schema = options.schema ?? 'coffer'
-  const connection = await Connection.open(options)
-  try {
-    await migrateSchema(connection, schema, { isMoving: true })
-    const before = await findFact(connection, schema, CLOSED)
-    await setFact(connection, schema, CLOSED, reason ?? '')
-    return before === 'moving' || before === 'moved' ? before : undefined
-  } finally {
-    connection.close()
+    throw error
   }
 }
 

@@ -6,6 +6,7 @@ import { openDataDirectory } from '../data-directory.ts'
 import { assertFips } from '../fips-mode.ts'
 import { connectMesh } from '../mesh-connection.ts'
 import { bindMetadata, metadataServerOf } from '../metadata-location.ts'
+import { settled } from '../metadata-record.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
 import { openSealedStore } from '../sealed-store.ts'
@@ -25,27 +26,28 @@ interface Patience {
 
 /** See `withStore`, which loads this file only when a command runs. */
 export async function openStoreFor(
-  configuration: Configuration,
+  given: Configuration,
   work: (mesh: Mesh) => Promise<void>,
   { takesWhatIsThere = false }: Patience = {},
 ): Promise<void> {
-  if (configuration.fips) assertFips()
+  if (given.fips) assertFips()
   forgetSecretVariables(process.env)
   const log = {
-    level: takesWhatIsThere ? 'error' : quietLevel(configuration),
-    json: configuration.logFormat === 'json',
+    level: takesWhatIsThere ? 'error' : quietLevel(given),
+    json: given.logFormat === 'json',
   }
   const logger = createLogger({ ...log, name: 'coffer' })
   await using cleanup = new AsyncDisposableStack()
-  if (configuration.natsUrl !== undefined) {
-    const mesh = await connectMesh(configuration, 'operator', logger)
+  if (given.natsUrl !== undefined) {
+    const mesh = await connectMesh(given, 'operator', logger)
     cleanup.defer(() => mesh.stop())
     if (takesWhatIsThere) await mesh.waitFor(ALL, LOOK_TIMEOUT_MS).catch(() => undefined)
     else await mesh.waitFor(['iam', 'kms', 'rotation'], SERVICES_TIMEOUT_MS)
     return await work(mesh)
   }
-  const directory = await openDataDirectory(configuration.dataDir, { exclusive: false })
+  const directory = await openDataDirectory(given.dataDir, { exclusive: false })
   cleanup.defer(() => directory.release())
+  const configuration = await settled(given, directory.metadataDirectory, (why) => logger.warn(why))
   const metadataServer = metadataServerOf(configuration)
   await bindMetadata(directory, metadataServer)
   const rootKey = await resolveRootKey(configuration, directory.secretsDirectory, true)

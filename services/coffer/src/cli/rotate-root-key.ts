@@ -10,6 +10,7 @@ import { cofferError } from '../errors.ts'
 import { hasSealedKeys, kmsRecordsIn } from '../kms-records.ts'
 import { connectMesh } from '../mesh-connection.ts'
 import { bindMetadata, metadataServerOf, openMetadataStore } from '../metadata-location.ts'
+import { settled } from '../metadata-record.ts'
 import { forgetSecretVariables } from '../root-account.ts'
 import { resolveRootKey } from '../root-key.ts'
 import { type RootKeyRotation, rotateConfiguredRootKey, rotateKeptRootKey } from '../root-key-rotation.ts'
@@ -54,7 +55,8 @@ async function openHere(
 ): Promise<SealedRecords> {
   const { directory, isAlone } = await openAlone(configuration.dataDir)
   cleanup.defer(() => directory.release())
-  const metadataServer = metadataServerOf(configuration)
+  // The server tells that its settings are to be changed.
+  const metadataServer = metadataServerOf(await settled(configuration, directory.metadataDirectory, () => {}))
   await bindMetadata(directory, metadataServer)
   const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())

@@ -27,6 +27,8 @@ const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
   KMS_ACCESS_DENIED: 'AccessDeniedException',
   AUDIT_UNAVAILABLE: 'DependencyTimeoutException',
   MESH_SERVICE_UNAVAILABLE: 'DependencyTimeoutException',
+  META_STORE_CLOSED: 'DependencyTimeoutException',
+  META_UNAVAILABLE: 'DependencyTimeoutException',
 }
 
 /** What the signature's parser and the reading of the body throw: they are shared with S3. */

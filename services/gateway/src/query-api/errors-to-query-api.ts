@@ -28,6 +28,8 @@ const CODES: Readonly<Record<string, QueryApiErrorCode>> = {
   KMS_UNAVAILABLE: 'ServiceUnavailable',
   AUDIT_UNAVAILABLE: 'ServiceUnavailable',
   MESH_SERVICE_UNAVAILABLE: 'ServiceUnavailable',
+  META_STORE_CLOSED: 'ServiceUnavailable',
+  META_UNAVAILABLE: 'ServiceUnavailable',
 }
 
 /** What the signature's parser and the reading of the body throw: they are shared with S3. */

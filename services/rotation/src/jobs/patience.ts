@@ -3,7 +3,13 @@ import { isCofferError } from '@coffer/errors'
 import type { JobTally } from './job-tally.ts'
 
 /** What goes by: a job waits for it, where a request would be refused. */
-const PASSING: ReadonlySet<string> = new Set(['BLOB_UNAVAILABLE', 'KMS_UNAVAILABLE', 'MESH_SERVICE_UNAVAILABLE'])
+const PASSING: ReadonlySet<string> = new Set([
+  'BLOB_UNAVAILABLE',
+  'KMS_UNAVAILABLE',
+  'MESH_SERVICE_UNAVAILABLE',
+  'META_STORE_CLOSED',
+])
+
 export function isPassing(code: string): boolean {
   return PASSING.has(code)
 }

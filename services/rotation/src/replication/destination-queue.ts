@@ -53,6 +53,7 @@ const PASSING: ReadonlySet<string> = new Set([
   'BLOB_UNAVAILABLE',
   'KMS_UNAVAILABLE',
   'MESH_SERVICE_UNAVAILABLE',
+  'META_STORE_CLOSED',
   'META_UNAVAILABLE',
 ])
 

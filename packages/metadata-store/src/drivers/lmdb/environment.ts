@@ -14,13 +14,16 @@ const DATABASES_MAX = 32
 /** Address space reserved at once, no memory and no disk; lmdb-js maps more for a file that outgrows it. */
 const MAP_SIZE_BYTES = 2 ** 40
 
+/** In the format's row while a store is being moved: a version that knows no journal takes it for a newer one. */
+export const BEING_MOVED = 0x8000_0000
+
 /** The tables of rows, and the counters. */
 export const DATABASE_NAMES = [...ROW_TABLES, 'counters'] as const
 
 export type DatabaseName = (typeof DATABASE_NAMES)[number]
 
 /** One named database: bytes to bytes, in byte order. */
-type LmdbTable = Database<Buffer, Buffer>
+export type LmdbTable = Database<Buffer, Buffer>
 
 /** The named databases of one environment. */
 export type Databases = Readonly<Record<DatabaseName, LmdbTable>>
@@ -29,6 +32,8 @@ export interface Environment {
   readonly directory: string
   readonly root: RootDatabase<Buffer, Buffer>
   readonly databases: Databases
+  /** Which rows were changed while the store is being moved: see journal.ts. */
+  readonly journal: LmdbTable
 }
 
 /**
@@ -66,7 +71,9 @@ export async function openEnvironment(options: { directory: string; readOnly: bo
       databases[name] = database
     }
     if (format === 'older' && !options.readOnly) upgrade(root, databases as Databases)
-    return { directory: options.directory, root, databases: databases as Databases }
+    // Missing from an older store that is opened for reading, where nobody asks for it.
+    const journal = root.openDB<Buffer, Buffer>({ ...TABLE_ENCODING, name: 'journal' })
+    return { directory: options.directory, root, databases: databases as Databases, journal }
   } catch (error) {
     await root.close()
     throw error
@@ -79,7 +86,7 @@ function checkFormat(root: RootDatabase<Buffer, Buffer>, readOnly: boolean): 'ne
   const stored = root.getBinary(FORMAT_KEY)
   if (stored) {
     if (stored.length !== 4) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'length' })
-    const format = stored.readUInt32BE(0)
+    const format = (stored.readUInt32BE(0) & ~BEING_MOVED) >>> 0
     if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
     if (format < 1) throw metadataError('META_RECORD_DAMAGED', { row: 'format', reason: 'zero' })
     return format < STORE_FORMAT ? 'older' : 'known'
@@ -101,9 +108,9 @@ function upgrade(root: RootDatabase<Buffer, Buffer>, databases: Databases): void
   })
 }
 
-function formatRow(): Buffer {
+export function formatRow(flags = 0): Buffer {
   const format = Buffer.alloc(4)
-  format.writeUInt32BE(STORE_FORMAT)
+  format.writeUInt32BE((STORE_FORMAT | flags) >>> 0)
   return format
 }
 

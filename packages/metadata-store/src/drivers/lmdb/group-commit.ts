@@ -1,8 +1,9 @@
-import { invariant } from '@coffer/errors'
+import { invariant, isCofferError } from '@coffer/errors'
 import { RowWriter } from '../rows/row.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Environment } from './environment.ts'
 import { Gathering } from './gathering.ts'
+import { journalOf } from './journal.ts'
 import { LmdbBatch } from './lmdb-batch.ts'
 import { asCommitError, asMetadataError, BATCH_BYTES_MAX } from './lmdb-errors.ts'
 
@@ -124,7 +125,7 @@ export class GroupCommit {
 
   /** Runs in the write transaction; throwing aborts all of it. */
   #apply(pending: readonly Pending[]): readonly Outcome[] {
-    const batch = new LmdbBatch(this.#environment.databases, this.#rows)
+    const batch = new LmdbBatch(this.#environment.databases, this.#rows, journalOf(this.#environment))
     const outcomes = pending.map((change) => change.apply(batch))
     batch.finish()
     return outcomes
@@ -135,7 +136,7 @@ export class GroupCommit {
    * with it: halves are tried again.
    */
   #recover(pending: readonly Pending[], error: unknown): void {
-    if (pending.length > 1) {
+    if (pending.length > 1 && !isCofferError(error, 'META_STORE_CLOSED')) {
       const middle = pending.length >> 1
       this.#commit(pending.slice(0, middle))
       this.#commit(pending.slice(middle))

@@ -17,6 +17,7 @@ import {
   usageKey,
 } from './counters.ts'
 import type { Databases } from './environment.ts'
+import type { Journal } from './journal.ts'
 
 /**
  * The changes of one transaction of LMDB. What many changes of a batch touch (bucket revisions, counters) is read once and
@@ -36,19 +37,25 @@ export class LmdbBatch implements WriteBatch {
   readonly #keyUse = new Map<string, KeyUseCounter>()
   #eventNumber: number | undefined
 
-  constructor(databases: Databases, rows: RowWriter) {
+  readonly #journal: Journal | undefined
+
+  /** `journal`: where a store that is being moved notes what is changed. */
+  constructor(databases: Databases, rows: RowWriter, journal?: Journal) {
     this.databases = databases
     this.rows = rows
+    this.#journal = journal
   }
 
   put(table: Table, key: Buffer, value: Uint8Array): void {
     this.writes += 1
+    this.#journal?.changed(table, key)
     if (table === this.databases.records) this.#quotas.clear()
     table.put(key, value as Buffer)
   }
 
   remove(table: Table, key: Buffer): void {
     this.writes += 1
+    this.#journal?.changed(table, key)
     if (table === this.databases.records) this.#quotas.clear()
     table.remove(key)
   }
@@ -135,8 +142,9 @@ export class LmdbBatch implements WriteBatch {
     return this.#eventNumber
   }
 
-  /** Writes the counters: the last thing in a transaction. */
+  /** Writes the counters and the journal: the last thing in a transaction. */
   finish(): void {
+    this.#journal?.finish()
     for (const { key, usage } of this.#usage.values()) {
       this.#putCounter(key, Object.values(usage).every((value) => value === 0) || encodeUsage(this.rows, usage, key))
     }

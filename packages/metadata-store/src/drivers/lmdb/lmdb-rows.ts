@@ -12,14 +12,18 @@ import {
   usageKey,
   usageScopeOf,
 } from './counters.ts'
-import { openEnvironment } from './environment.ts'
+import { type Environment, openEnvironment } from './environment.ts'
 
+/** lmdb-js leaves out keys that begin with a zero byte unless it is told where to begin, or to end. */
 const FIRST_KEY = Buffer.from([0])
 const KEY_USE_PREFIX = 'k'.charCodeAt(0)
 
 /** An LMDB store as its rows. */
 export async function openLmdbRows(directory: string): Promise<RowStore> {
-  const { root, databases } = await openEnvironment({ directory, readOnly: false })
+  return rowsOf(await openEnvironment({ directory, readOnly: false }))
+}
+
+export function rowsOf({ root, databases }: Environment): RowStore {
   return {
     async read(table, after, limit) {
       root.resetReadTxn()
@@ -33,7 +37,7 @@ export async function openLmdbRows(directory: string): Promise<RowStore> {
     },
     async lastKey(table) {
       root.resetReadTxn()
-      for (const key of databases[table].getKeys({ reverse: true, limit: 1 })) return key
+      for (const key of databases[table].getKeys({ reverse: true, end: FIRST_KEY, limit: 1 })) return key
       return undefined
     },
     async readCounters() {
@@ -57,6 +61,7 @@ export async function openLmdbRows(directory: string): Promise<RowStore> {
         if (count > 0) void counters.put(key, encodeCount(rows, count, key))
       }
       root.transactionSync(() => {
+        for (const key of Array.from(counters.getKeys({ start: FIRST_KEY }))) void counters.remove(key)
         for (const { scope, usage: counted } of usage) {
           const key = usageKey(scope)
           void counters.put(key, encodeUsage(rows, counted, key))

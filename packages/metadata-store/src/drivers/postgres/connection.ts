@@ -18,10 +18,20 @@ export interface ServerSettings {
   readonly port: number
   readonly user: string
   readonly database: string
+  /** Of the store: connections are named for it. */
+  readonly schema?: string | undefined
   /** Read at each connection, so that a password can be changed in place. */
   readonly passwordFile?: string | undefined
   /** Absent: no TLS. */
   readonly tls?: Pick<ConnectionOptions, 'ca' | 'cert' | 'key'> | undefined
+}
+
+/** PostgreSQL cuts longer ones off (NAMEDATALEN). */
+const CLIENT_NAME_BYTES_MAX = 63
+
+/** What the server calls the connections to one store. */
+export function clientName(schema = 'coffer'): string {
+  return `coffer:${schema}`.slice(0, CLIENT_NAME_BYTES_MAX)
 }
 
 /** A statement that the server prepares once for each connection. */
@@ -67,7 +77,7 @@ export class Connection {
       ...(passwordFile !== undefined && { password: () => readFileSync(passwordFile, 'utf8').trimEnd() }),
       ssl: tls ? { ...tls, rejectUnauthorized: true, minVersion: 'TLSv1.2' } : false,
       pipeline: true,
-      application_name: 'coffer',
+      application_name: clientName(settings.schema),
       keepAlive: true,
       keepAliveInitialDelayMillis: KEEP_ALIVE_AFTER_MS,
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,

@@ -35,7 +35,11 @@ export async function migrateSchema(
   }
   const format = Number((await findFact(connection, schemaName, 'row-format')) ?? STORE_FORMAT)
   if (format > STORE_FORMAT) throw metadataError('META_FORMAT_NEWER', { format, supported: STORE_FORMAT })
-  if (options.isMoving) return
+  if (!options.isMoving) await requireOpen(connection, schemaName)
+}
+
+/** META_STORE_CLOSED if the store is `moving` here, or `moved` away. */
+export async function requireOpen(connection: Connection, schemaName: string): Promise<void> {
   const closed = await findFact(connection, schemaName, CLOSED)
   if (closed) throw metadataError('META_STORE_CLOSED', { closed })
 }

@@ -5,13 +5,13 @@ import type { Row } from '../rows/table.ts'
 import type { RowStore } from '../transfer.ts'
 import { byteaArray } from './bytea-array.ts'
 import { Connection, type ServerSettings } from './connection.ts'
-import { scopeBytes, usageOf } from './loading.ts'
+import { allOf, scopeBytes, usageOf } from './loading.ts'
 import { memoryDatabases, newLoadedTables } from './memory-table.ts'
 import { migrateSchema } from './migrations.ts'
 import { EVENT_NUMBERS_PER_BLOCK, Statements } from './statements.ts'
 
 /** Tables of what a driver keeps in a way of its own. */
-const COUNTERS = ['bucket_counters', 'account_counters', 'key_use_counts'] as const
+export const COUNTERS = ['bucket_counters', 'account_counters', 'key_use_counts'] as const
 const FIRST_KEY = Buffer.alloc(0)
 
 /** A PostgreSQL store as its rows; made if it is not there. `forReading`: writers elsewhere wait, and time out. */
@@ -22,7 +22,6 @@ export async function openPostgresRows(
   const { schema } = settings
   const connection = await Connection.open(settings)
   await migrateSchema(connection, schema, { isMoving: true })
-  const statements = new Statements(schema)
   const names = DATABASE_NAMES.map((name) => `"${schema}".${name.replaceAll('-', '_')}`)
   const tables = [...names, ...COUNTERS.map((name) => `"${schema}".${name}`)].join(', ')
   await connection.run(`SET idle_in_transaction_session_timeout = 0`)
@@ -31,6 +30,11 @@ export async function openPostgresRows(
     await connection.run('BEGIN ISOLATION LEVEL REPEATABLE READ')
     await connection.run(`LOCK TABLE ${tables} IN SHARE MODE`)
   }
+  return rowsOn(connection, schema)
+}
+
+export function rowsOn(connection: Connection, schema: string): RowStore {
+  const statements = new Statements(schema)
   return {
     async read(table, after, limit) {
       const statement = statements.readRange(table, { hasEnd: false, lock: false })
@@ -87,23 +91,24 @@ export async function openPostgresRows(
       loaded['bucket-ids'].setRows([], rows as unknown as readonly Row[])
       loaded.buckets.setRows([], buckets.rows as unknown as readonly Row[])
       const databases = memoryDatabases(loaded)
+      const sent: Promise<unknown>[] = []
       for (const { key } of rows as unknown as readonly Row[]) {
         const bucket = readBucketById(databases, key.toString('hex'))
-        await connection.query(statements.setRevision(), [
-          key,
-          bucket?.revision,
-          Buffer.from(bucket?.ownerAccountId ?? ''),
-        ])
+        const values = [key, bucket?.revision, Buffer.from(bucket?.ownerAccountId ?? '')]
+        sent.push(connection.query(statements.setRevision(), values))
       }
       for (const { scope, usage: counted } of usage) {
         const { versionCount, deleteMarkerCount, sizeBytes, partSizeBytes } = counted
         const statement = 'bucketId' in scope ? statements.addUsage() : statements.addAccountUsage()
         const id = byteaArray([scopeBytes(scope)])
-        await connection.query(statement, [id, [versionCount], [deleteMarkerCount], [sizeBytes], [partSizeBytes], 0])
+        sent.push(
+          connection.query(statement, [id, [versionCount], [deleteMarkerCount], [sizeBytes], [partSizeBytes], 0]),
+        )
       }
       for (const { keyRef, count } of keyUse) {
-        await connection.query(statements.addKeyUse(), [byteaArray([Buffer.from(keyRef)]), [count], 0])
+        sent.push(connection.query(statements.addKeyUse(), [byteaArray([Buffer.from(keyRef)]), [count], 0]))
       }
+      await allOf(sent)
       const block = Math.floor(eventNumber / EVENT_NUMBERS_PER_BLOCK) + 1
       await connection.run(`SELECT setval('"${schema}".event_blocks', ${block})`)
       await connection.run('COMMIT')

@@ -67,6 +67,17 @@ export const MIGRATIONS: readonly Migration[] = [
         (table) => `ALTER TABLE ${schema}.${table} SET (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02)`,
       ),
   },
+  {
+    // A store that others write while it is moved (journal.ts). Sessions of older processes, which keep no journal, have no `move`.
+    number: 3,
+    statements: (schema) => [
+      `ALTER TABLE ${schema}.sessions ADD COLUMN move text`,
+      `CREATE TABLE ${schema}.journal (
+        session_id bytea NOT NULL, sequence bigint NOT NULL, number int NOT NULL, table_number int NOT NULL, key bytea NOT NULL,
+        PRIMARY KEY (session_id, sequence, number))`,
+      `INSERT INTO ${schema}.store (name, value) VALUES ('move', '')`,
+    ],
+  },
 ]
 
 export const SCHEMA_NUMBER = MIGRATIONS.length

@@ -42,12 +42,18 @@ export class Statements {
   get addSession(): Statement {
     return this.#named(
       'add-session',
-      (at) => `INSERT INTO ${at('sessions')} (id, sequence, seen_at) VALUES ($1, 0, now())`,
+      // FOR SHARE: whoever says that the store is being moved waits for this, or this for them.
+      (at) =>
+        `INSERT INTO ${at('sessions')} (id, sequence, seen_at, move) SELECT $1, 0, now(), s.value FROM ${at('store')} AS s WHERE s.name = 'move' FOR SHARE`,
     )
   }
 
   get lockSession(): Statement {
-    return this.#named('lock-session', (at) => `SELECT sequence FROM ${at('sessions')} WHERE id = $1 FOR UPDATE`)
+    return this.#named(
+      'lock-session',
+      (at) =>
+        `SELECT sequence, move, CASE WHEN move <> '' THEN extract(epoch FROM clock_timestamp()) * 1000 END AS now_ms FROM ${at('sessions')} WHERE id = $1 FOR UPDATE`,
+    )
   }
 
   get countSession(): Statement {
@@ -65,6 +71,31 @@ export class Statements {
     return this.#named(
       'forget-sessions',
       (at) => `DELETE FROM ${at('sessions')} WHERE seen_at < now() - INTERVAL '1 day'`,
+    )
+  }
+
+  /* The journal of a store that is being moved. */
+  addToJournal(): Statement {
+    return this.#named(
+      'add-to-journal',
+      (at) =>
+        `INSERT INTO ${at('journal')} (session_id, sequence, number, table_number, key) SELECT $1, $2, n, t, k FROM unnest($3::int[], $4::int[], $5::bytea[]) AS new (n, t, k)`,
+    )
+  }
+
+  readJournal(): Statement {
+    return this.#named(
+      'read-journal',
+      (at) =>
+        `SELECT session_id, sequence, number, table_number, key FROM ${at('journal')} ORDER BY session_id, sequence, number LIMIT $1`,
+    )
+  }
+
+  forgetJournal(): Statement {
+    return this.#named(
+      'forget-journal',
+      (at) =>
+        `DELETE FROM ${at('journal')} AS j USING unnest($1::bytea[], $2::bigint[], $3::int[]) AS d (session_id, sequence, number) WHERE j.session_id = d.session_id AND j.sequence = d.sequence AND j.number = d.number`,
     )
   }
 

@@ -1,8 +1,10 @@
 import { randomBytes, randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { isCofferError } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Connection } from './connection.ts'
+import { isJournaling, sendJournal } from './journal.ts'
 import { allOf, loadLocked } from './loading.ts'
 import { Needs, NotLoaded } from './needs.ts'
 import { asMetadataError, ConnectionLost, isConflict, isOutcomeUnknown, isTransient } from './pg-errors.ts'
@@ -24,6 +26,12 @@ export interface PendingChange {
 }
 
 type Outcome = { readonly result: unknown } | { readonly refused: unknown }
+
+interface Ran {
+  readonly outcomes: readonly Outcome[]
+  /** The store is being moved: what is changed is noted. */
+  readonly isJournaling: boolean
+}
 
 /**
  * One connection that writes, a transaction at a time.
@@ -75,27 +83,23 @@ export class WriteLane {
   async #attempt(changes: readonly PendingChange[]): Promise<readonly Outcome[]> {
     const connection = await this.#connected()
     const batch = new PostgresBatch()
-    let outcomes: readonly Outcome[]
+    let ran: Ran
     try {
-      outcomes = await this.#run(connection, batch, changes)
+      ran = await this.#run(connection, batch, changes)
     } catch (error) {
       if (!connection.isLost) await connection.query(this.#statements.rollback).catch(() => connection.close())
       throw error
     }
     if (!batch.hasWrites) {
       await connection.query(this.#statements.rollback)
-      return outcomes
+      return ran.outcomes
     }
-    await this.#finish(connection, batch)
-    return outcomes
+    await this.#finish(connection, batch, ran.isJournaling)
+    return ran.outcomes
   }
 
   /** Loads what the changes need, and runs them. */
-  async #run(
-    connection: Connection,
-    batch: PostgresBatch,
-    changes: readonly PendingChange[],
-  ): Promise<readonly Outcome[]> {
+  async #run(connection: Connection, batch: PostgresBatch, changes: readonly PendingChange[]): Promise<Ran> {
     const begun = connection.query(this.#statements.begin)
     const session = connection.query(this.#statements.lockSession, [this.#sessionId])
     let needs = new Needs()
@@ -103,10 +107,12 @@ export class WriteLane {
     const outcomes: (Outcome | undefined)[] = changes.map(() => undefined)
     const loaded = loadLocked(connection, this.#statements, needs, batch.state, this.#shard)
     await allOf([begun, session, loaded])
-    if ((await session).rows.length === 0) {
+    const { rows } = await session
+    if (rows.length === 0) {
       connection.close()
       throw new ConnectionLost('its session is not known any more')
     }
+    const isNoted = isJournaling(rows[0])
     while (outcomes.includes(undefined)) {
       needs = new Needs()
       for (const [index, change] of changes.entries()) {
@@ -114,12 +120,15 @@ export class WriteLane {
       }
       if (outcomes.includes(undefined)) await loadLocked(connection, this.#statements, needs, batch.state, this.#shard)
     }
-    return outcomes as readonly Outcome[]
+    return { outcomes: outcomes as readonly Outcome[], isJournaling: isNoted }
   }
 
-  async #finish(connection: Connection, batch: PostgresBatch): Promise<void> {
+  async #finish(connection: Connection, batch: PostgresBatch, isJournaling: boolean): Promise<void> {
     const sequence = this.#sequence + 1
     const sent = batch.send(connection, this.#statements, this.#shard)
+    if (isJournaling) {
+      sent.push(sendJournal(connection, this.#statements, batch.databases, { id: this.#sessionId, sequence }))
+    }
     sent.push(connection.query(this.#statements.countSession, [this.#sessionId, sequence]))
     const committed = connection.query(this.#statements.commit)
     try {
@@ -186,7 +195,8 @@ export class WriteLane {
 
   /** If one change was at fault, the others must not fail with it. */
   async #giveUp(changes: readonly PendingChange[], error: unknown): Promise<void> {
-    if (changes.length > 1 && !isTransient(error)) return await this.#commitHalves(changes)
+    const isOfOne = !isTransient(error) && !isCofferError(error, 'META_STORE_CLOSED')
+    if (changes.length > 1 && isOfOne) return await this.#commitHalves(changes)
     for (const change of changes) change.reject(asMetadataError(error))
   }
 }

@@ -1,0 +1,161 @@
+import { readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openLmdbMoveSource, openLmdbMoveTarget } from '@coffer/metadata-store/drivers/lmdb/move'
+import type { PostgresStoreOptions } from '@coffer/metadata-store/drivers/postgres'
+import {
+  emptyPostgresStore,
+  isEmptyPostgresStore,
+  openPostgresMoveSource,
+  openPostgresMoveTarget,
+} from '@coffer/metadata-store/drivers/postgres/move'
+import {
+  claimPostgresStore,
+  closePostgresStore,
+  countOtherClients,
+  endOtherClients,
+  findClosed,
+  findIncoming,
+  setIncoming,
+} from '@coffer/metadata-store/drivers/postgres/ownership'
+import type { MoveSource, MoveState, MoveTarget } from '@coffer/metadata-store/move'
+import { type DataDirectory, serverKeepsJournal } from './data-directory.ts'
+import { writeDurably } from './durable-file.ts'
+import { cofferError } from './errors.ts'
+import { ELSEWHERE_MARKER, isElsewhere, type MetadataServer } from './metadata-location.ts'
+import { readMovedFrom, recordElsewhere, recordMovedFrom } from './metadata-record.ts'
+import { INCOMING_MARKER, LMDB_FILES, type MetadataKind } from './migrate-metadata.ts'
+
+/** What an online migration has to know of where it goes from and to. Each step can be repeated. */
+export interface MigrationSides {
+  openSource(): Promise<MoveSource>
+  openTarget(): Promise<MoveTarget>
+  /** Refuses a database that is another data directory's, or that holds nothing of this one. Before a side is opened. */
+  checkOwner(): Promise<void>
+  /** Refuses a migration that cannot be, or that goes elsewhere; `state`: what the source says of the one under way. */
+  check(state: MoveState | undefined): Promise<void>
+  /** Which move the target is for. */
+  incoming(): Promise<string | undefined>
+  /** Makes it ready for a new one. Refuses a target that holds a store. */
+  prepareTarget(id: string): Promise<void>
+  /** The source says `moved`: nobody reads there any more, and the target opens. */
+  handOver(id: string): Promise<void>
+  discardTarget(): Promise<void>
+}
+
+interface Places {
+  readonly directory: DataDirectory
+  readonly server: MetadataServer
+  readonly settings: PostgresStoreOptions & { readonly schema: string }
+}
+
+export function sidesOf(to: MetadataKind, places: Places): MigrationSides {
+  return to === 'postgresql' ? towardsPostgres(places) : towardsLmdb(places)
+}
+
+function towardsPostgres({ directory, server, settings }: Places): MigrationSides {
+  const { metadataDirectory } = directory
+  const incoming = () => findIncoming(settings)
+  return {
+    openSource: () => openLmdbMoveSource(metadataDirectory),
+    openTarget: () => openPostgresMoveTarget(settings),
+    incoming,
+    checkOwner: async () => requireOwner(await claimPostgresStore(settings, directory.id), directory),
+    async check(state) {
+      const isThisMove = state !== undefined && (await incoming()) === state.id
+      if (isElsewhere(metadataDirectory) && !isThisMove) throw elsewhere('it is on PostgreSQL already')
+      if (state !== undefined && !isThisMove)
+        throw elsewhere('it is being moved to another database: abandon that first')
+      if (!serverKeepsJournal(directory)) {
+        throw inUse('the server that runs is of an older version, or has just started: restart it with this one')
+      }
+    },
+    async prepareTarget(id) {
+      const closed = await findClosed(settings)
+      if (closed === 'moving' && (await incoming()) === undefined) {
+        throw elsewhere('an offline migration into this database was begun: finish that, or give an empty one')
+      }
+      if (closed === 'moving') await emptyPostgresStore(settings)
+      else {
+        const before = await closePostgresStore(settings, 'moving')
+        const others = await countOtherClients(settings, 'store')
+        const isEmpty = await isEmptyPostgresStore(settings)
+        if (others > 0 || !isEmpty) await closePostgresStore(settings, before)
+        if (!isEmpty) throw elsewhere('the database holds a store: give an empty one, or another schema')
+        if (others > 0) throw inUse(`the database is used: ${others} connections are open`)
+      }
+      await setIncoming(settings, id)
+    },
+    async handOver() {
+      await recordElsewhere(metadataDirectory, server)
+      await closePostgresStore(settings, undefined)
+      await setIncoming(settings, '')
+    },
+    async discardTarget() {
+      if ((await incoming()) === undefined) return
+      await emptyPostgresStore(settings)
+      await setIncoming(settings, '')
+      await closePostgresStore(settings, undefined)
+    },
+  }
+}
+
+function towardsLmdb({ directory, server, settings }: Places): MigrationSides {
+  const { metadataDirectory } = directory
+  const incomingMarker = join(metadataDirectory, INCOMING_MARKER)
+  const incoming = async () => {
+    const text = await readFile(incomingMarker, 'utf8').catch(() => '')
+    return /^move (\S+)\n$/.exec(text)?.[1] ?? (await readMovedFrom(metadataDirectory))?.id
+  }
+  const removeFiles = async () => {
+    for (const name of LMDB_FILES) await rm(join(metadataDirectory, name), { force: true })
+  }
+  return {
+    openSource: () => openPostgresMoveSource(settings),
+    openTarget: () => openLmdbMoveTarget(metadataDirectory),
+    incoming,
+    async checkOwner() {
+      if (!isElsewhere(metadataDirectory)) throw elsewhere('it is in the data directory already')
+      requireOwner(await claimPostgresStore(settings, undefined), directory)
+    },
+    async check(state) {
+      if (state !== undefined && (await incoming()) !== state.id) {
+        throw elsewhere('it is being moved into files that are not here: abandon that first')
+      }
+      if ((await findClosed(settings)) === 'moving') {
+        throw elsewhere('an offline migration was begun: finish that')
+      }
+      const older = await countOtherClients(settings, 'older')
+      if (older > 0)
+        throw inUse(`${older} connections are of processes of an older version: restart them with this one`)
+    },
+    async prepareTarget(id) {
+      await rm(incomingMarker, { force: true })
+      await removeFiles()
+      await writeDurably(incomingMarker, `move ${id}\n`, 0o600)
+    },
+    async handOver(id) {
+      await endOtherClients(settings)
+      await recordMovedFrom(metadataDirectory, { id, server })
+      await rm(incomingMarker, { force: true })
+      await rm(join(metadataDirectory, ELSEWHERE_MARKER), { force: true })
+    },
+    async discardTarget() {
+      // Without the marker they are the store itself.
+      if (!isElsewhere(metadataDirectory)) return
+      await removeFiles()
+      await rm(incomingMarker, { force: true })
+    },
+  }
+}
+
+function requireOwner(owner: string | undefined, directory: DataDirectory): void {
+  if (owner !== directory.id) throw elsewhere('the database belongs to another data directory')
+}
+
+function elsewhere(why: string): Error {
+  return cofferError('COFFER_METADATA_ELSEWHERE', why)
+}
+
+function inUse(why: string): Error {
+  return cofferError('COFFER_METADATA_IN_USE', why)
+}
