@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path'
 import { CofferError, type CofferErrorShape } from '@coffer/errors'
 import { writeNewFile } from './durable-file.ts'
 import { takeFileLock, whyNotLocked } from './file-lock.ts'
-import { holdJournalLock, keepsJournal } from './journal-lock.ts'
+import { holdJournalLock, JOURNAL_LOCK, keepsJournal, MIGRATION_LOCK } from './journal-lock.ts'
 
 /** Where a store keeps everything. */
 export interface DataDirectory {
@@ -45,7 +45,11 @@ const LOCK = 'lock'
 const STORE_FOLDERS = ['blobs', 'metadata']
 const FOLDERS = [...STORE_FOLDERS, 'certs', 'secrets']
 /** What a first start that was cut short may have left, and what a new file system begins with. */
-const EXPECTED: ReadonlySet<string> = new Set([...FOLDERS, LOCK, `${LOCK}-journal`, 'lost+found'])
+const EXPECTED: ReadonlySet<string> = new Set([
+  ...FOLDERS,
+  ...[LOCK, JOURNAL_LOCK, MIGRATION_LOCK].flatMap((name) => [name, `${name}-journal`]),
+  'lost+found',
+])
 const UNFINISHED_MARKER = /^coffer\.json\.[0-9a-f-]{36}\.tmp$/
 
 /**

@@ -6,7 +6,9 @@ import { takeFileLock, whyNotLocked } from './file-lock.ts'
  * Held beside the data directory's lock by servers whose processes keep a journal of a store that is being moved: those of
  * versions before hold only the other one.
  */
-const JOURNAL_LOCK = 'journal-lock'
+export const JOURNAL_LOCK = 'journal-lock'
+/** Held by the one migration of a data directory. */
+export const MIGRATION_LOCK = 'migration-lock'
 const ATTEMPTS_MAX = 100
 const PAUSE_MS = 20
 

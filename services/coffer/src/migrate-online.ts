@@ -5,14 +5,12 @@ import { isCofferError } from '@coffer/errors'
 import { type MoveProgress, type MoveReport, moveOnline } from '@coffer/metadata-store/move'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { cofferError } from './errors.ts'
-import { tryLock } from './journal-lock.ts'
+import { MIGRATION_LOCK, tryLock } from './journal-lock.ts'
 import { metadataServerOf, postgresOptionsOf } from './metadata-location.ts'
 import { recordedServer } from './metadata-record.ts'
 import type { MetadataKind } from './migrate-metadata.ts'
 import { type MigrationSides, sidesOf } from './migration-sides.ts'
 
-/** Held by the one migration of a data directory. */
-const MIGRATION_LOCK = 'migration-lock'
 /** A migration that is told to end by its journal's going looks there after each step. */
 const END_TIMEOUT_MS = 60_000
 const END_PAUSE_MS = 100
