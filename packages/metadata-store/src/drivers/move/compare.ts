@@ -3,6 +3,7 @@ import { metadataError } from '../../errors.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import type { Row } from '../rows/table.ts'
 import type { MoveSource, MoveTarget } from './move-store.ts'
+import { PageSize } from './page-size.ts'
 
 export interface ComparedTable {
   readonly table: DatabaseName
@@ -12,7 +13,6 @@ export interface ComparedTable {
 }
 
 interface Comparison {
-  readonly stepRows: (table: DatabaseName) => number
   /** Now and then, so that the journal stays short. */
   readonly replay: () => Promise<unknown>
   readonly onProgress: (table: DatabaseName, rowCount: number) => void
@@ -62,16 +62,18 @@ async function compareTable(
   source: MoveSource,
   target: MoveTarget,
   table: DatabaseName,
-  { stepRows, replay, onProgress }: Comparison,
+  { replay, onProgress }: Comparison,
 ): Promise<ComparedTable & { readonly count: number }> {
-  const limit = stepRows(table)
+  const page = new PageSize()
   const hash = createHash('sha256')
   let after: Buffer | undefined
   let rowCount = 0
   let count = 0
   for (;;) {
     await replay()
+    const limit = page.rows
     const here = await source.read(table, after, limit)
+    page.was(here)
     const end = here.length === limit ? here.at(-1)?.key : undefined
     const suspects = differenceOf(here, await readTo(target, table, { after, end, limit }))
     if (suspects.length > 0) count += await countDiffering(source, target, table, suspects)

@@ -2,6 +2,7 @@ import { metadataError } from '../../errors.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import { type ComparedTable, compareTables, countTables, requireSameCounts } from './compare.ts'
 import type { MoveSource, MoveTarget } from './move-store.ts'
+import { PageSize } from './page-size.ts'
 import { Replay } from './replay.ts'
 
 export type { MoveSource, MoveState, MoveTarget } from './move-store.ts'
@@ -14,9 +15,6 @@ const COMPARISON_MS_MAX = 4_000
 const REMAINDER_MS_MAX = 1_000
 /** Another one is tried where a fence was over before all was replayed. */
 const FENCES_MAX = 5
-const ROWS_PER_STEP = 1_000
-/** Bodies have up to 128 KiB by default. */
-const BODIES_PER_STEP = 64
 
 export interface MoveProgress {
   readonly phase: 'copy' | 'compare' | 'catch-up' | 'fence'
@@ -56,8 +54,7 @@ export async function moveOnline(
   await copyTables(source, target, replay, onProgress)
   const compare = async () =>
     await compareTables(source, target, {
-      stepRows,
-      replay: () => replay.some(),
+      replay: () => replay.regularly(),
       onProgress: (table, rowCount) => onProgress({ phase: 'compare', table, rowCount }),
     })
   const rowsTookMs = await timed(compare)
@@ -100,23 +97,21 @@ async function copyTables(
   onProgress: (progress: MoveProgress) => void,
 ): Promise<void> {
   for (const table of DATABASE_NAMES) {
-    const limit = stepRows(table)
+    const page = new PageSize()
     let rowCount = 0
     for (let isLast = false; !isLast; ) {
+      const limit = page.rows
       const rows = await source.read(table, replay.copiedTo(table), limit)
+      page.was(rows)
       if (rows.length > 0) await target.change(rows.map((row) => ({ table, ...row })))
       const last = rows.at(-1)?.key
       isLast = rows.length < limit || last === undefined
       replay.copied(table, isLast || last === undefined ? 'end' : last)
       rowCount += rows.length
       onProgress({ phase: 'copy', table, rowCount })
-      await replay.some()
+      await replay.regularly()
     }
   }
-}
-
-function stepRows(table: DatabaseName): number {
-  return table === 'bodies' ? BODIES_PER_STEP : ROWS_PER_STEP
 }
 
 async function timed(work: () => Promise<unknown>): Promise<number> {

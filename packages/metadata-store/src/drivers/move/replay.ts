@@ -5,6 +5,9 @@ import type { MoveSource, MoveTarget } from './move-store.ts'
 /** What is replayed at once. */
 const PAGE = { entryCount: 5_000, sizeBytes: 16 * 1024 ** 2 }
 const COUNT_MAX = 1_000_000
+/** While rows are copied or compared: so often, so that the journal stays short, and so much, so that they go on. */
+const EVERY_MS = 1_000
+const PAGES_MAX = 10
 
 /**
  * Brings rows that the journal names into the target, as they are by now, and takes the entries out of the journal once that
@@ -21,6 +24,7 @@ export class Replay {
   readonly #ends = new Map<DatabaseName, Buffer | 'end'>()
   #count = 0
   #perMs = 1
+  #lastAt = 0
 
   private constructor(source: MoveSource, target: MoveTarget, id: string) {
     this.#source = source
@@ -63,6 +67,13 @@ export class Replay {
     this.#count += ids.length
     this.#perMs = ids.length / Math.max(1, performance.now() - startedAt)
     return true
+  }
+
+  /** Now and then. */
+  async regularly(): Promise<void> {
+    if (performance.now() - this.#lastAt < EVERY_MS) return
+    for (let page = 0; page < PAGES_MAX && (await this.some()); page += 1) {}
+    this.#lastAt = performance.now()
   }
 
   /** Until nothing was left. */
