@@ -65,7 +65,8 @@ function towardsPostgres({ directory, server, settings }: Places): MigrationSide
       if (isElsewhere(metadataDirectory) && !isThisMove) throw elsewhere('it is on PostgreSQL already')
       if (state !== undefined && !isThisMove)
         throw elsewhere('it is being moved to another database: abandon that first')
-      if (!serverKeepsJournal(directory)) {
+      // A server that is starting anew, because it is moved, must find its locks free.
+      if (state?.phase !== 'moved' && !serverKeepsJournal(directory)) {
         throw inUse('the server that runs is of an older version, or has just started: restart it with this one')
       }
     },

@@ -26,7 +26,9 @@ export async function onceOpen<Run>(start: () => Promise<Run>, stopping: Promise
     try {
       return await start()
     } catch (error) {
-      if (!isCofferError(error, 'META_STORE_CLOSED')) throw error
+      // Who looks whether a server runs takes the directory's lock for a moment.
+      const isPassing = isCofferError(error, 'META_STORE_CLOSED') || isCofferError(error, 'DATA_DIRECTORY_IN_USE')
+      if (!isPassing) throw error
     }
     if (await Promise.race([stopping.then(() => true), pause(LOOK_MS, false)])) return undefined
   }
