@@ -13,6 +13,8 @@ const INCOMING = 'incoming'
 const OLDER_CLIENT_NAME = 'coffer'
 const END_TIMEOUT_MS = 30_000
 const END_PAUSE_MS = 50
+/** The server shows a connection for a moment after its client has closed it. */
+const LEAVING_TIMEOUT_MS = 3_000
 
 export type ClosedReason = 'moving' | 'moved'
 
@@ -77,10 +79,14 @@ export async function countOtherClients(
       store: `= '${clientName(schema)}'`,
       older: `= '${OLDER_CLIENT_NAME}'`,
     }[which]
-    const { rows } = await connection.run(
-      `SELECT count(*) AS count FROM pg_stat_activity WHERE application_name ${name} AND datname = current_database() AND pid <> pg_backend_pid()`,
-    )
-    return Number(rows[0]?.count)
+    const text = `SELECT count(*) AS count FROM pg_stat_activity WHERE application_name ${name} AND datname = current_database() AND pid <> pg_backend_pid()`
+    const deadline = Date.now() + LEAVING_TIMEOUT_MS
+    for (;;) {
+      const { rows } = await connection.run(text)
+      const count = Number(rows[0]?.count)
+      if (count === 0 || Date.now() > deadline) return count
+      await pause(END_PAUSE_MS)
+    }
   })
 }
 
