@@ -50,6 +50,11 @@ export function headKey(name: Buffer): Buffer {
   return key
 }
 
+/** The {@link objectName} of such a key. */
+export function nameInHeadKey(rowKey: Buffer): Buffer {
+  return rowKey.subarray(0, -1)
+}
+
 /** Where a version that is not the newest is kept. */
 export function olderVersionKey(name: Buffer, versionId: VersionId): Buffer {
   invariant(ID_PATTERN.test(versionId), 'a version id is 32 lower-case hex characters')

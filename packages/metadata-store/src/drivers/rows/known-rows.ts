@@ -1,4 +1,4 @@
-import { copyOf, type Table } from './table.ts'
+import { copyOf, keptCopyOf, type Table } from './table.ts'
 
 /** A larger row is decoded each time it is read. */
 const ROW_BYTES_MAX = 4096
@@ -42,9 +42,7 @@ export class KnownRows<Value> {
       return known.value
     }
     const isKept = view.length <= ROW_BYTES_MAX && (known !== undefined || this.#wasSeen(name))
-    // What is kept must not hold on to the memory of others: small buffers share theirs.
-    const row = isKept ? Buffer.allocUnsafeSlow(view.length) : copyOf(view, 0, view.length)
-    if (isKept) view.copy(row, 0, 0, view.length)
+    const row = isKept ? keptCopyOf(view) : copyOf(view, 0, view.length)
     const value = decode(row, key, isKept)
     if (isKept) this.#remember(name, { key, row, value })
     return value
@@ -69,7 +67,7 @@ export class KnownRows<Value> {
   }
 }
 
-/** lmdb-js gives its whole buffer as the view, with a `length` of its own. */
-function isRow(view: Buffer, row: Buffer): boolean {
+/** Whether a view is of the same bytes. lmdb-js gives its whole buffer as the view, with a `length` of its own. */
+export function isRow(view: Buffer, row: Buffer): boolean {
   return view.length === row.length && view.compare(row, 0, row.length, 0, row.length) === 0
 }

@@ -1,12 +1,12 @@
-import { keepRecord } from '../../kept-records.ts'
+import { isKept, keepRecord } from '../../kept-records.ts'
 import type { VersionPlace, VersionSelector } from '../../metadata-store.ts'
-import type { BucketId, ListedVersion, VersionBody, VersionRecord } from '../../records.ts'
+import type { BucketId, VersionBody, VersionRecord } from '../../records.ts'
 import { bytesOutOfLine, decodeBlobs } from './body-row.ts'
 import type { Databases } from './databases.ts'
-import { headKey, idBytes, objectName, olderVersionKey } from './keys.ts'
-import { KnownRows } from './known-rows.ts'
+import { headKey, idBytes, nameInHeadKey, objectName, olderVersionKey } from './keys.ts'
+import { isRow, KnownRows } from './known-rows.ts'
 import { damaged } from './row.ts'
-import { readRow } from './table.ts'
+import { copyOf, keptCopyOf, readRow } from './table.ts'
 import { agrees, decodeCurrent, decodeVersion, type StoredVersion } from './version-row.ts'
 
 /**
@@ -48,38 +48,41 @@ export function selectVersion(
   return selected
 }
 
-/** Newest versions that this process has looked up, decoded once as long as they do not change. */
+/** Newest versions that this process has looked up: those that are kept are decoded once as long as they do not change. */
 export class KnownHeads {
   readonly #heads = new KnownRows<PlacedVersion>()
-  readonly #current = new KnownRows<ListedVersion>()
+  /** The row of `current` that agreed with a version that is kept. */
+  readonly #agreed = new WeakMap<PlacedVersion, Buffer>()
 
   /**
    * The newest version, checked against `current`: two trees would have to be damaged alike for an older version to be shown
    * as the current one, or for an object to vanish.
    */
   read(databases: Databases, bucketId: BucketId, key: string): PlacedVersion | undefined {
-    const name = bucketId + key
-    const rowName = () => objectName(bucketId, key)
     const head = this.#heads.find(
       databases.versions,
-      name,
-      () => headKey(rowName()),
+      bucketId + key,
+      () => headKey(objectName(bucketId, key)),
       (row, rowKey, isKept) => {
-        const placed = { ...decodeVersion(row, key, rowName()), rowKey }
+        const placed = { ...decodeVersion(row, key, nameInHeadKey(rowKey)), rowKey }
         if (isKept) keepRecord(placed.record)
         return placed
       },
     )
-    const current = this.#current.find(databases.current, name, rowName, (row, rowKey) =>
-      decodeCurrent(row, key, rowKey),
-    )
-    if (!head && !current) return undefined
+    const name = head ? nameInHeadKey(head.rowKey) : objectName(bucketId, key)
+    const view = databases.current.getBinaryFast(name)
+    if (!head && !view) return undefined
     if (!head) throw damaged('current', 'of a key without versions')
-    if (!current) {
+    if (!view) {
       if (!head.record.isDeleteMarker) throw damaged('current', 'missing')
       return head
     }
-    if (!agrees(current, head.record)) throw damaged('current', 'not the newest version')
+    const agreed = this.#agreed.get(head)
+    if (agreed !== undefined && isRow(view, agreed)) return head
+    const isHeadKept = isKept(head.record)
+    const row = isHeadKept ? keptCopyOf(view) : copyOf(view, 0, view.length)
+    if (!agrees(decodeCurrent(row, key, name), head.record)) throw damaged('current', 'not the newest version')
+    if (isHeadKept) this.#agreed.set(head, row)
     return head
   }
 }
