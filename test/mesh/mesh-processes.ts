@@ -69,17 +69,26 @@ export async function startMesh(
     const args = [join(cwd, relative(REPOSITORY, COFFER)), 'service', service]
     groups.set(name, startGroup(process.execPath, args, { env: environment, cwd }))
   }
-  for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service)
-  await untilReady(groups)
-  for (const service of ['rotation', ...more]) await start(service)
-  const gateways: ClientTarget[] = []
-  for (const name of ['gateway 1', 'gateway 2']) {
-    const port = await freePort()
-    await start(name, { COFFER_ADDRESS: `127.0.0.1:${port}` })
-    const caFile = join(dataDir, 'certs', 'public.crt')
-    gateways.push({ endpoint: `https://127.0.0.1:${port}`, caFile, accessKeyId, secretAccessKey })
+  const stop = async () => {
+    for (const group of [...groups.values()].reverse()) await group.stop()
   }
-  await untilReady(groups)
+  const gateways: ClientTarget[] = []
+  try {
+    for (const service of ['metadata', 'kms', 'crypto', 'iam']) await start(service)
+    await untilReady(groups)
+    for (const service of ['rotation', ...more]) await start(service)
+    for (const name of ['gateway 1', 'gateway 2']) {
+      const port = await freePort()
+      await start(name, { COFFER_ADDRESS: `127.0.0.1:${port}` })
+      const caFile = join(dataDir, 'certs', 'public.crt')
+      gateways.push({ endpoint: `https://127.0.0.1:${port}`, caFile, accessKeyId, secretAccessKey })
+    }
+    await untilReady(groups)
+  } catch (error) {
+    await stop()
+    throw error
+  }
+
   return {
     gateways,
     groups,
@@ -92,9 +101,7 @@ export async function startMesh(
       await untilReady(new Map([...groups].filter(([other]) => other === name)))
     },
     logs: () => earlierLogs + [...groups].map(([name, group]) => `--- ${name}\n${group.logs()}`).join('\n'),
-    async stop() {
-      for (const group of [...groups.values()].reverse()) await group.stop()
-    },
+    stop,
   }
 }
 
