@@ -35,11 +35,11 @@ function block(on: readonly (typeof SETTINGS)[number][]): string {
   return `<PublicAccessBlockConfiguration xmlns="http://awss3control.amazonaws.com/doc/2018-08-20/">${settings}</PublicAccessBlockConfiguration>`
 }
 
-const policyOf = (bucket: string) =>
-  JSON.stringify({
-    Version: '2012-10-17',
-    Statement: { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: `arn:aws:s3:::${bucket}/*` },
-  })
+const policyOf = (bucket: string, Condition: object = {}) => {
+  const Resource = `arn:aws:s3:::${bucket}/*`
+  const Statement = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource, Condition }
+  return JSON.stringify({ Version: '2012-10-17', Statement })
+}
 
 /** A bucket that says nothing against public access itself. */
 async function openBucket(): Promise<string> {
@@ -77,6 +77,25 @@ describe('the public access block of an account', () => {
     expect(await readByNobodyKnown(bucket)).toBe(403)
     await control('DELETE')
     expect(await readByNobodyKnown(bucket)).toBe(200)
+  })
+
+  it('is not got round by conditions that everybody meets', async () => {
+    const Bucket = await openBucket()
+    for (const Condition of [
+      // Nobody in particular has no account, and so none that is another.
+      { 'ForAllValues:StringEquals': { 'aws:PrincipalAccount': accountId } },
+      { StringLike: { 'aws:SourceIp': '*' } },
+      { StringEquals: { 'aws:SourceIp': `\${aws:SourceIp}` } },
+      { IpAddress: { 'aws:SourceIp': '::ffff:0:0/96' } },
+    ]) {
+      const put = () => s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policyOf(Bucket, Condition) }))
+      await put()
+      expect(await readByNobodyKnown(Bucket)).toBe(200)
+      await control('PUT', block(['RestrictPublicBuckets', 'BlockPublicPolicy']))
+      expect(await readByNobodyKnown(Bucket)).toBe(403)
+      expect(await failureOf(put())).toEqual({ code: 'AccessDenied', status: 403 })
+      await control('DELETE')
+    }
   })
 
   it('refuses public policies of all buckets', async () => {

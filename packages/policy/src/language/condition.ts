@@ -139,11 +139,21 @@ export function isMet(condition: Condition, request: ContextValues): boolean {
   return known.isNegated ? found.every(fitsOne) : found.some(fitsOne)
 }
 
-/** Whether the condition holds the request to something: one value or network, not all of them. */
-export function narrows({ key, values, operator: known, ifExists }: Condition): boolean {
-  if (known === 'Null' || known.isNegated || ifExists) return false
-  if (key === 'aws:sourceip') return values.every(({ text }) => !isWideNetwork(text))
-  return NARROWING_KEYS.has(key) && values.every((value) => !/[*?]|\$\{/.test(value.text))
+/** What holds a request to the values of a policy; a number or a date that is larger is no fixed value. */
+const FIXING: ReadonlySet<Compare> = new Set([same, sameIgnoringCase, sameArn])
+
+/**
+ * Whether the condition holds the request to something: one value or network, not all of them. A request that has no value, as those of nobody in
+ * particular, meets IfExists and ForAllValues.
+ */
+export function narrows({ key, values, operator: known, ifExists, quantifier }: Condition): boolean {
+  if (known === 'Null' || known.isNegated || ifExists || quantifier === 'all') return false
+  if (key === 'aws:sourceip' && known.compare === inNetwork) return values.every(({ text }) => isNarrowNetwork(text))
+  return (
+    (NARROWING_KEYS.has(key) || key === 'aws:sourceip') &&
+    FIXING.has(known.compare) &&
+    values.every((value) => !/[*?]|\$\{/.test(value.text))
+  )
 }
 
 /** S3 User Guide, "The meaning of public": keys that make a statement not public when they have fixed values. */
@@ -161,9 +171,20 @@ const NARROWING_KEYS: ReadonlySet<string> = new Set([
   's3:dataaccesspointarn',
 ])
 
-function isWideNetwork(text: string): boolean {
-  const [address = '', bits = ''] = text.split('/')
-  return bits !== '' && Number(bits) < (isIP(address) === 6 ? 32 : 8)
+const BITS_MIN = { ipv4: 8, ipv6: 32 }
+/** RFC 4291, section 2.5.5.2: all of IPv4 within IPv6. */
+const MAPPED_BITS = 96
+const mapped = new BlockList()
+mapped.addSubnet('::ffff:0:0', MAPPED_BITS, 'ipv6')
+
+function isNarrowNetwork(text: string): boolean {
+  const [address = '', bits] = text.split('/')
+  const network = networkOf(text)
+  if (network === undefined) return false
+  if (bits === undefined) return true
+  if (isIP(address) === 4) return Number(bits) >= BITS_MIN.ipv4
+  if (mapped.check(address, 'ipv6')) return Number(bits) >= MAPPED_BITS + BITS_MIN.ipv4
+  return Number(bits) >= BITS_MIN.ipv6 && !network.check('0.0.0.0', 'ipv4')
 }
 
 function numberOf(text: string | undefined): number | undefined {

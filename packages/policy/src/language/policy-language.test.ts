@@ -277,6 +277,23 @@ describe('a public policy', () => {
     [{ ...base, Condition: { StringEquals: { 'aws:SourceVpc': 'vpc-1' } } }, false],
     [{ ...base, Condition: { StringNotEquals: { 'aws:SourceVpc': 'vpc-1' } } }, true],
     [{ ...base, Condition: { StringEquals: { 's3:prefix': 'x' } } }, true],
+    [{ ...base, Condition: { StringEquals: { 'aws:SourceIp': '192.0.2.1' } } }, false],
+    // Met by a request that has no such value, by any value, or by the value that it has.
+    [{ ...base, Condition: { 'ForAllValues:StringEquals': { 'aws:PrincipalAccount': ACCOUNT } } }, true],
+    [{ ...base, Condition: { 'ForAllValues:ArnLike': { 'aws:PrincipalArn': alice.arn } } }, true],
+    [{ ...base, Condition: { 'ForAnyValue:StringEquals': { 'aws:PrincipalAccount': ACCOUNT } } }, false],
+    [{ ...base, Condition: { StringEqualsIfExists: { 'aws:PrincipalAccount': ACCOUNT } } }, true],
+    [{ ...base, Condition: { StringLike: { 'aws:SourceIp': '*' } } }, true],
+    [{ ...base, Condition: { StringEquals: { 'aws:SourceIp': `\${aws:SourceIp}` } } }, true],
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': `\${aws:SourceIp}` } } }, true],
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': ['10.0.0.0/8', '::/0'] } } }, true],
+    // All of IPv4 as well.
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': '::/64' } } }, true],
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': '::ffff:0:0/96' } } }, true],
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': '::ffff:10.0.0.0/103' } } }, true],
+    [{ ...base, Condition: { IpAddress: { 'aws:SourceIp': ['2001:db8::/32', '::ffff:10.0.0.0/104'] } } }, false],
+    [{ ...base, Condition: { NumericLessThan: { 'aws:PrincipalAccount': '999999999999' } } }, true],
+    [{ ...base, Condition: { NumericGreaterThanEquals: { 'aws:PrincipalAccount': '0' } } }, true],
   ])('is %j: %s', (statement, isPublic) => {
     expect(isPublicPolicy(parse(statement))).toBe(isPublic)
   })
