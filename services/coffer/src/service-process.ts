@@ -6,6 +6,7 @@ import type { Configuration } from '@coffer/config'
 import type { ServiceName } from '@coffer/contracts'
 import { holdLease } from '@coffer/lease'
 import type { Logger, Mesh } from '@coffer/mesh'
+import type { MetadataStore } from '@coffer/metadata-store'
 import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createEventsService, provideEvents, runRelay } from '@coffer/service-events'
 import { createIamService, provideIam } from '@coffer/service-iam'
@@ -154,12 +155,15 @@ async function startMetadata({
   const watching = new AbortController()
   cleanup.defer(() => watching.abort())
   const moved = cofferError('COFFER_METADATA_ELSEWHERE', 'it was moved: start again, with its new settings')
-  void whenMoved(mesh.use('metadata'), watching.signal).then(() => end(moved))
+  // Its own store: another service of the mesh may have another one open.
+  const endWhenMoved = (store: Pick<MetadataStore, 'getKeyUse'>) =>
+    void whenMoved(store, watching.signal).then(() => end(moved))
   if (metadataServer) {
     // It keeps nothing of its own: any number of these services share the database.
     const location = { metadataDirectory: '', metadataServer }
     const shared = await openMetadataStore(location)
     cleanup.defer(() => shared.close())
+    endWhenMoved(shared)
     status.metadata = metadataState(shared, location)
     await provideMetadata(mesh, watchedStore(shared, metadataServer, { metrics, tracer: mesh.tracer }))
     return metadataServer.url
@@ -168,6 +172,7 @@ async function startMetadata({
   cleanup.defer(() => directory.release())
   const store = await openMetadataStore({ ...directory, metadataServer })
   cleanup.defer(() => store.close())
+  endWhenMoved(store)
   status.metadata = metadataState(store, { ...directory, metadataServer })
   await provideMetadata(mesh, watchedStore(store, metadataServer, { metrics, tracer: mesh.tracer }))
   await showDisks(metrics, { metadata: directory.metadataDirectory })
