@@ -34,8 +34,8 @@ export class KnownRows<Value> {
     decode: (row: Buffer, key: Buffer, isKept: boolean) => Value,
   ): Value | undefined {
     const known = this.#newer.get(name) ?? this.#older.get(name)
-    const key = known?.key ?? keyOf()
-    const view = table.getBinaryFast(key)
+    const askedKey = known?.key ?? keyOf()
+    const view = table.getBinaryFast(askedKey)
     if (view === undefined) return undefined
     if (known !== undefined && isRow(view, known.row)) {
       if (!this.#newer.has(name)) this.#remember(name, known)
@@ -43,6 +43,7 @@ export class KnownRows<Value> {
     }
     const isKept = view.length <= ROW_BYTES_MAX && (known !== undefined || this.#wasSeen(name))
     const row = isKept ? keptCopyOf(view) : copyOf(view, 0, view.length)
+    const key = isKept && known === undefined ? keptCopyOf(askedKey) : askedKey
     const value = decode(row, key, isKept)
     if (isKept) this.#remember(name, { key, row, value })
     return value
