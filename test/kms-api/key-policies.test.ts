@@ -8,6 +8,8 @@ import {
   GetKeyPolicyCommand,
   ListKeysCommand,
   PutKeyPolicyCommand,
+  TagResourceCommand,
+  UntagResourceCommand,
   UpdateAliasCommand,
 } from '@aws-sdk/client-kms'
 import {
@@ -170,6 +172,25 @@ describe('a key policy', () => {
     expect(await outcomeOf(kms.send(new DeleteAliasCommand({ AliasName })))).toBe('AccessDeniedException')
     await kms.send(new PutKeyPolicyCommand({ KeyId, Policy: defaultPolicy }))
     await expect.poll(() => outcomeOf(kms.send(take)), POLL).toBe('done')
+  })
+
+  it('says which tags may be given to the key or taken from it', async () => {
+    const Action = ['kms:TagResource', 'kms:UntagResource']
+    const own = { Principal: { AWS: '*' }, Action, Resource: '*' }
+    await setPolicy(
+      { Effect: 'Deny', ...own, Condition: { 'ForAnyValue:StringNotEquals': { 'aws:TagKeys': ['team'] } } },
+      { Effect: 'Deny', ...own, Condition: { StringEquals: { 'aws:RequestTag/team': 'theirs' } } },
+    )
+    const tag = (tags: Readonly<Record<string, string>>) => {
+      const Tags = Object.entries(tags).map(([TagKey, TagValue]) => ({ TagKey, TagValue }))
+      return outcomeOf(kms.send(new TagResourceCommand({ KeyId, Tags })))
+    }
+    expect(await tag({ team: 'ours' })).toBe('done')
+    expect(await tag({ team: 'theirs' })).toBe('AccessDeniedException')
+    expect(await tag({ team: 'ours', class: 'open' })).toBe('AccessDeniedException')
+    const untag = (...TagKeys: string[]) => outcomeOf(kms.send(new UntagResourceCommand({ KeyId, TagKeys })))
+    expect(await untag('team', 'class')).toBe('AccessDeniedException')
+    expect(await untag('team')).toBe('done')
   })
 
   it('may lock its author out only where that is said', async () => {

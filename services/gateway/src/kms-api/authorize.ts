@@ -12,6 +12,7 @@ import { kmsApiError } from './errors.ts'
 import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
 import { aliasArnOf, keyArnOf, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
+import { tagValues } from './tag-values.ts'
 
 /** What another account may be let to do with a key (AWS KMS Developer Guide, "AWS KMS permissions": cross-account use). */
 const ACROSS_ACCOUNTS: ReadonlySet<string> = new Set([
@@ -43,6 +44,13 @@ interface Need {
   readonly retired?: KeyGrant
 }
 
+interface Asking {
+  readonly call: KmsApiCall
+  readonly exchange: Exchange
+  /** Values of condition keys. */
+  readonly ofRequest: Readonly<Record<string, readonly string[]>>
+}
+
 type Said = (name: string) => unknown
 
 /**
@@ -56,9 +64,10 @@ export async function authorize(operation: string, body: unknown, call: KmsApiCa
     typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined
   const byToken = await grantsByTokens(said('GrantTokens'), call)
   const needs = operation === 'RetireGrant' ? await retirementNeeds(said, call) : needsOf(operation, said, call)
+  const ofRequest = { ...globalValues(exchange, call.region), ...tagValues(said) }
   const isOwn = isOfAccount || operation === OF_OWN_ACCOUNT
   for (const need of isOwn || ACROSS_ACCOUNTS.has(operation) ? needs : [{ action: `kms:${operation}` }]) {
-    const { decision, resource } = await decided(need, isOwn, byToken, call, exchange)
+    const { decision, resource } = await decided(need, isOwn, byToken, { call, exchange, ofRequest })
     exchange.trail.decided(need.action, decision)
     if (decision.effect === 'allow') continue
     throw kmsApiError('AccessDeniedException', {
@@ -71,14 +80,12 @@ async function decided(
   { action, keyName, resource = '*', encryptionContext = {}, newGrant, retired }: Need,
   isOwn: boolean,
   byToken: readonly KeyGrant[],
-  call: KmsApiCall,
-  exchange: Exchange,
+  { call, exchange, ofRequest }: Asking,
 ): Promise<{ decision: Decision; resource: string }> {
   const {
     caller: { principal, policies },
     guards,
   } = call
-  const ofRequest = globalValues(exchange, call.region)
   const values: ContextValues = (key) => ofRequest[key] ?? asList(principalValue(principal, key))
   const guard = keyName === undefined ? undefined : await guards.find(keyName).catch(unlessNotFound)
   const asked = { principal, policies, action, encryptionContext, newGrant, values }
