@@ -41,6 +41,8 @@ export interface SettledReplication {
 
 /** Entries that are looked at together. */
 const PAGE = 512
+/** Where most of a page waits to be tried again, what is behind it is looked at too: so many pages at a time. */
+const PAGES_MAX = 16
 /** Keys under way at once. */
 const LANES = 16
 const UNDERWAY_BYTES_MAX = 128 * 1024 ** 2
@@ -70,7 +72,7 @@ export class DestinationQueue {
   readonly #metadataKeys: MetadataKeys
   readonly #span: SpanStart
   readonly #budget = new ByteBudget(UNDERWAY_BYTES_MAX)
-  readonly #refused = new Map<string, { attempts: number; notBefore: number }>()
+  readonly #refused = new Map<string, { attempts: number; notBefore: number; lane: string }>()
   #away = { attempts: 0, notBefore: 0 }
 
   constructor(arn: string, destination: ReplicationDestination, options: ReplicationOptions) {
@@ -92,22 +94,46 @@ export class DestinationQueue {
   /** How many entries were settled. */
   async #turn(signal: AbortSignal): Promise<number> {
     const metadata = this.#options.mesh.use('metadata')
-    const entries = await metadata.listEvents({ queue: this.#queue, afterId: '', limit: PAGE })
+    /** Keys with an earlier entry that waits. */
+    const held = new Set<string>()
+    let settled = 0
+    let afterId = ''
+    for (let page = 0; page < PAGES_MAX; page++) {
+      const entries = await metadata.listEvents({ queue: this.#queue, afterId, limit: PAGE })
+      settled += await this.#settleAll(entries, held, signal)
+      const last = entries.at(-1)
+      const isStopped = signal.aborted || this.#away.notBefore > Date.now()
+      if (isStopped || last === undefined || entries.length < PAGE || settled > PAGE / 2) break
+      afterId = last.id
+    }
+    return settled
+  }
+
+  async #settleAll(entries: readonly OutboxEntry[], held: Set<string>, signal: AbortSignal): Promise<number> {
     const lanes = new Map<string, Place[]>()
     for (const entry of entries) {
+      const refused = this.#refused.get(entry.id)
+      if (refused !== undefined && refused.notBefore > Date.now()) {
+        held.add(refused.lane)
+        continue
+      }
       const place = await this.#open(entry)
       if (place === undefined) continue
-      const name = `${place.bucket.id}/${place.task.key}`
+      const name = laneOf(place)
+      if (held.has(name)) continue
       const lane = lanes.get(name)
       if (lane) lane.push(place)
       else lanes.set(name, [place])
     }
     let settled = 0
-    const waiting = [...lanes.values()].values()
+    const waiting = [...lanes].values()
     const walk = async () => {
-      for (const lane of waiting) {
+      for (const [name, lane] of waiting) {
         for (const place of lane) {
-          if (signal.aborted || this.#away.notBefore > Date.now() || !(await this.#settle(place))) break
+          if (signal.aborted || this.#away.notBefore > Date.now() || !(await this.#settle(place))) {
+            held.add(name)
+            break
+          }
           settled += 1
         }
       }
@@ -122,7 +148,7 @@ export class DestinationQueue {
     const { entry } = place
     let sizeBytes = 0
     let outcome: SettledReplication['outcome'] = 'done'
-    const refused = this.#refused.get(entry.id) ?? { attempts: 0, notBefore: 0 }
+    const refused = this.#refused.get(entry.id) ?? { attempts: 0, notBefore: 0, lane: laneOf(place) }
     if (refused.notBefore > Date.now()) return false
     try {
       const means = { mesh, blobs, destination: this.#destination, budget: this.#budget }
@@ -135,7 +161,7 @@ export class DestinationQueue {
         return false
       }
       const attempts = refused.attempts + 1
-      this.#refused.set(entry.id, { attempts, notBefore: Date.now() + pauseMs(attempts) })
+      this.#refused.set(entry.id, { ...refused, attempts, notBefore: Date.now() + pauseMs(attempts) })
       if (!isOverdue && attempts < attemptsMax) return false
       await this.#fail(place, error, attempts)
       outcome = 'failed'
@@ -190,6 +216,11 @@ export class DestinationQueue {
     }
     return 0
   }
+}
+
+/** One key of one bucket: its changes arrive in their order. */
+function laneOf({ bucket, task }: TaskPlace): string {
+  return `${bucket.id}/${task.key}`
 }
 
 /** Doubled each time, with jitter, so that stores do not fall into step. */
