@@ -7,6 +7,7 @@ import { globalValues } from '../global-values.ts'
 import { decideOnRetirement, decideWithGrants } from '../keys/grant-decision.ts'
 import type { GrantAsked } from '../keys/key-decision.ts'
 import { KEY_OWNER_NAME } from '../keys/key-guards.ts'
+import { isAcrossAccounts } from './across-accounts.ts'
 import { decodeBlob } from './ciphertext-blob.ts'
 import { kmsApiError } from './errors.ts'
 import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
@@ -14,21 +15,6 @@ import { aliasArnOf, keyArnOf, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
 import { tagValues } from './tag-values.ts'
 
-/** What another account may be let to do with a key (AWS KMS Developer Guide, "AWS KMS permissions": cross-account use). */
-const ACROSS_ACCOUNTS: ReadonlySet<string> = new Set([
-  'CreateGrant',
-  'Decrypt',
-  'DescribeKey',
-  'Encrypt',
-  'GenerateDataKey',
-  'GenerateDataKeyWithoutPlaintext',
-  'GetKeyRotationStatus',
-  'ListGrants',
-  'ListKeyRotations',
-  'ReEncrypt',
-  'RetireGrant',
-  'RevokeGrant',
-])
 /** Asked of the account of who asks, whichever that is. */
 const OF_OWN_ACCOUNT = 'ListRetirableGrants'
 
@@ -66,7 +52,7 @@ export async function authorize(operation: string, body: unknown, call: KmsApiCa
   const needs = operation === 'RetireGrant' ? await retirementNeeds(said, call) : needsOf(operation, said, call)
   const ofRequest = { ...globalValues(exchange, call.region), ...tagValues(said) }
   const isOwn = isOfAccount || operation === OF_OWN_ACCOUNT
-  for (const need of isOwn || ACROSS_ACCOUNTS.has(operation) ? needs : [{ action: `kms:${operation}` }]) {
+  for (const need of isOwn || isAcrossAccounts(operation) ? needs : [{ action: `kms:${operation}` }]) {
     const { decision, resource } = await decided(need, isOwn, byToken, { call, exchange, ofRequest })
     exchange.trail.decided(need.action, decision)
     if (decision.effect === 'allow') continue

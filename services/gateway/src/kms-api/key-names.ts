@@ -29,7 +29,7 @@ function arnOf(resource: string, { region, accountId }: Naming): string {
 }
 
 /** The key that a KeyId names, for the KMS service: an id or ARN, or an alias. InvalidArnException, NotFoundException. */
-export function parseKeyOrAlias(keyId: string, naming: Naming): string {
+export function parseKeyOrAlias(keyId: string, naming: Pick<Naming, 'region' | 'accountId'>): string {
   const name = keyId.startsWith('arn:') ? parseArn(keyId, naming) : keyId
   if (isAliasName(name) || KEY_NAME.test(name)) return name
   throw invalidKeyId(keyId)
@@ -50,7 +50,7 @@ export async function describeLiveKey(call: KmsApiCall, name: string): Promise<L
 }
 
 /** Keys of another region or account are not here, and so not found. */
-function parseArn(arn: string, { region, accountId }: Naming): string {
+function parseArn(arn: string, { region, accountId }: Pick<Naming, 'region' | 'accountId'>): string {
   const [, arnRegion, arnAccountId, key, alias] = ARN.exec(arn) ?? []
   if (arnRegion === undefined) throw kmsApiError('InvalidArnException', { message: `Invalid arn ${shown(arn)}` })
   if (arnRegion !== region) throw kmsApiError('NotFoundException', { message: `Invalid arn ${arnRegion}` })

@@ -77,18 +77,22 @@ export function conditionValues(
   return (key) => {
     const value = Object.hasOwn(said, key)
       ? said[key]
-      : key === 'aws:resourceaccount' || key === 's3:resourceaccount'
-        ? resourceAccountId
-        : oneOrMore(request, key, existingTags)
+      : (resourceValue(key, existingTags, resourceAccountId) ?? oneOrMore(request, key))
     return typeof value === 'string' ? [value] : value
   }
 }
 
-function oneOrMore(
-  request: LocatedRequest,
+/** Of the keys that speak of the bucket or object itself. */
+export function resourceValue(
   key: string,
   existingTags: Tags | undefined,
-): string | readonly string[] | undefined {
+  accountId: string | undefined,
+): string | undefined {
+  if (key === 'aws:resourceaccount' || key === 's3:resourceaccount') return accountId
+  return key.startsWith(EXISTING_TAG) ? tagNamed(existingTags, key.slice(EXISTING_TAG.length)) : undefined
+}
+
+function oneOrMore(request: LocatedRequest, key: string): string | readonly string[] | undefined {
   const { headers, query, method, operation } = request.parsed
   const inQuery = QUERY_KEYS[key]
   if (inQuery !== undefined) return query.get(inQuery)
@@ -104,7 +108,6 @@ function oneOrMore(
     const header = key.slice('s3:'.length)
     return operation === 'RenameObject' && header !== PAYLOAD_HASH ? undefined : headers[header]
   }
-  if (key.startsWith(EXISTING_TAG)) return tagNamed(existingTags, key.slice(EXISTING_TAG.length))
   if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
   if (key.startsWith(BUCKET_TAG)) return tagNamed(bucketTags(request), key.slice(BUCKET_TAG.length))
   return globalValue(request, key)

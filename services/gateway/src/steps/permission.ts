@@ -1,15 +1,15 @@
 import { openAttributes } from '@coffer/object-record'
-import { type Decision, type DecisionRequest, decide, decideWithAcls, isByObjectAcl, type Policy } from '@coffer/policy'
+import { type Decision, isByObjectAcl, type Policy } from '@coffer/policy'
 import { s3Error } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
-import { publicAccessOf } from '../bucket/public-access.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { versionSelectorOf } from '../object/find-object.ts'
 import type { AuthorizedRequest, ExistingObject, LocatedRequest } from '../requests.ts'
+import { decideOnBucket } from './bucket-decision.ts'
 import { asksForExistingTags, conditionValues } from './condition-values.ts'
-import { resourceOf } from './s3-actions.ts'
+import { isAccountOperation } from './s3-actions.ts'
 
 type Action = `s3:${string}`
 
@@ -30,15 +30,6 @@ interface ObjectAction {
   readonly said?: Asked['said']
 }
 
-/** On the account itself, or on a bucket that will be its; anything else on a bucket that is not there is nobody's. */
-const ACCOUNT_OPERATIONS: readonly string[] = [
-  'CreateBucket',
-  'DeleteAccountPublicAccessBlock',
-  'GetAccountPublicAccessBlock',
-  'ListBuckets',
-  'PutAccountPublicAccessBlock',
-]
-
 /** The cause of AccessDenied: why, for the audit trail; no client is told. */
 export class NotAllowed extends Error {
   readonly decision: Decision
@@ -52,26 +43,18 @@ export class NotAllowed extends Error {
 /** Whether whoever makes the request may do this, and why: also something beside what its operation is. */
 export function decisionOn(request: LocatedRequest, { bucket, action, key, existing, said }: Asked): Decision {
   const { principal, policies, parsed } = request
-  const isOnAccount = principal !== 'anonymous' && ACCOUNT_OPERATIONS.includes(parsed.operation)
+  const isOnAccount = principal !== 'anonymous' && isAccountOperation(parsed.operation)
   const ownAccountId = isOnAccount ? principal.accountId : undefined
-  const name = bucket?.record.name ?? (parsed.operation === 'CreateBucket' ? parsed.bucket : '')
-  const bucketPolicy = bucket && policyOf(bucket)
-  const asked: DecisionRequest = {
+  return decideOnBucket({
     principal,
     policies,
     action,
-    resource: resourceOf(name, key),
+    bucket,
+    name: parsed.operation === 'CreateBucket' ? parsed.bucket : '',
+    key,
+    existing,
+    accountId: ownAccountId,
     values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, said),
-    resourceAccountId: bucket?.record.ownerAccountId ?? ownAccountId,
-    ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
-    restrictsPublic: bucket !== undefined && publicAccessOf(bucket).restrictPublicBuckets,
-  }
-  if (bucket === undefined || !hasAcls(bucket)) return decide(asked)
-  const { record, config } = bucket
-  return decideWithAcls(asked, {
-    bucketAcl: { ownerAccountId: record.ownerAccountId, grants: config.acl ?? [] },
-    objectAcl: existing?.acl,
-    ignoresPublic: publicAccessOf(bucket).ignorePublicAcls,
   })
 }
 
@@ -100,8 +83,8 @@ export async function isPermittedOnObject(
 
 /** Undefined where neither a policy nor the bucket's use of ACLs asks for it, or there is no such object. */
 export async function existingObjectOf(
-  request: LocatedRequest,
-  context: GatewayContext,
+  request: Pick<LocatedRequest, 'policies'>,
+  context: Pick<GatewayContext, 'metadata'>,
   bucket: OpenBucket,
   { action, key, versionId }: ObjectAction,
 ): Promise<ExistingObject | undefined> {
@@ -116,7 +99,10 @@ export async function existingObjectOf(
 }
 
 /** All that may have a word in it: of the principal and of the bucket. */
-export function policiesOf({ policies: own }: LocatedRequest, bucket: OpenBucket | undefined): Policy[] {
+export function policiesOf(
+  { policies: own }: Pick<LocatedRequest, 'policies'>,
+  bucket: OpenBucket | undefined,
+): Policy[] {
   const ofPrincipal = own && [...own.identity, ...(own.boundary ? [own.boundary] : []), ...(own.session ?? [])]
   const ofBucket = bucket && policyOf(bucket)
   return [...(ofPrincipal ?? []).map(({ policy }) => policy), ...(ofBucket ? [ofBucket] : [])]

@@ -75,6 +75,24 @@ const OF_VERSION: Readonly<Record<string, string>> = {
   PutObjectTagging: 'PutObjectVersionTagging',
 }
 
+/** On the account itself, or on a bucket that will be its; anything else on a bucket that is not there is nobody's. */
+const ACCOUNT_OPERATIONS: readonly string[] = [
+  'CreateBucket',
+  'DeleteAccountPublicAccessBlock',
+  'GetAccountPublicAccessBlock',
+  'ListBuckets',
+  'PutAccountPublicAccessBlock',
+]
+
+export function isAccountOperation(operation: string): boolean {
+  return ACCOUNT_OPERATIONS.includes(operation)
+}
+
+/** The same of an action, `s3:CreateBucket`. */
+export function isAccountAction(action: string): boolean {
+  return ACCOUNT_OPERATIONS.some((operation) => action === `s3:${ACTIONS[operation] ?? operation}`)
+}
+
 /** `s3:` and the action that a request needs leave for. */
 export function actionOf({ operation, query }: Pick<ParsedRequest, 'operation' | 'query'>): `s3:${string}` {
   const name = ACTIONS[operation] ?? operation
@@ -92,4 +110,10 @@ export function versionedAction(name: string, versionId: string | undefined): `s
 export function resourceOf(bucket: string, key: string): string {
   if (bucket === '') return 'arn:aws:s3:::'
   return key === '' ? `arn:aws:s3:::${bucket}` : `arn:aws:s3:::${bucket}/${key}`
+}
+
+/** The inverse. Undefined: that names neither. */
+export function parseResource(arn: string): { readonly bucket: string; readonly key: string } | undefined {
+  const [, bucket, key = ''] = /^arn:aws[a-z-]*:s3:::([^/]*)(?:\/(.*))?$/s.exec(arn) ?? []
+  return bucket === undefined ? undefined : { bucket, key }
 }
