@@ -120,25 +120,12 @@ export interface StsActionAnswer extends Pick<IamActionAnswer, 'result' | 'secre
   readonly decision?: ActionDecision
 }
 
-/** May this user or role do that? */
-export interface ExplainRequest {
+/** A user or a role, one of them. */
+export interface DescribeHolderRequest {
   /** By id or name. */
   readonly account: string
   readonly user?: string
   readonly role?: string
-  readonly action: string
-  readonly resource: string
-  readonly values: Readonly<Record<string, readonly string[]>>
-}
-
-export interface Explanation {
-  readonly principalArn: string
-  readonly effect: 'allow' | 'deny'
-  readonly reason: string
-  /** Absent where no statement spoke. */
-  readonly statement?: DecidingStatement
-  /** Names of all policies that were asked. */
-  readonly policies: readonly string[]
 }
 
 export interface IamService {
@@ -166,8 +153,8 @@ export interface IamService {
   performSts(request: StsActionRequest, recipient: KeyRecipient): Promise<StsActionAnswer>
   /** For secrets of a request: the process that opens them, in which `perform` or `performSts` must then be called. */
   actionRecipient(): Promise<KeyRecipient>
-  /** What the policies of a user or role say, without a word of the resource. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
-  explain(request: ExplainRequest): Promise<Explanation>
+  /** As whom a user or a session of a role makes its requests, and what is attached. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
+  describeHolder(request: DescribeHolderRequest): Promise<{ principal: Principal; policies: AttachedPolicies }>
   /** For "last used": a request with a right signature. */
   noteKeyUse(use: {
     accessKeyId: string

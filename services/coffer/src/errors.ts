@@ -27,6 +27,7 @@ export const COFFER_ERRORS = {
   COFFER_BLOBS_ELSEWHERE: 'the object data of this store is elsewhere',
   COFFER_BUCKET_NOT_FOUND: 'no such bucket',
   COFFER_ACCOUNT_NOT_FOUND: 'no such account',
+  COFFER_NOT_EXPLAINED: 'that is nothing that a request could ask',
   COFFER_WORKER_FAILED: 'a worker could not start',
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
   COFFER_REQUEST_REFUSED: 'the server refused',

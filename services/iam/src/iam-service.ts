@@ -13,8 +13,8 @@ import {
 } from './access-keys.ts'
 import { planAccount, planPublicAccessBlock, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
+import { describeHolder } from './describe-holder.ts'
 import { iamError, refusal } from './errors.ts'
-import { explain } from './explain.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { type IdentitySettings, NO_IDENTITIES } from './identity-settings.ts'
@@ -140,7 +140,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       return await performSts(action, parameters, { ...parts, secrets: opened(secrets) })
     },
     actionRecipient: async () => mesh.recipient(),
-    explain: async (request) => explain(await store.newest(), reader, request),
+    describeHolder: async (request) => describeHolder(await store.newest(), request),
     async noteKeyUse({ accessKeyId, service, region, at, role }) {
       const directory = await store.current()
       const use = { at, service, region } satisfies KeyUse

@@ -9,8 +9,8 @@ export type { IdentityRule, IdentitySettings } from './identity-settings.ts'
 const METHODS = [
   'actionRecipient',
   'createAccount',
+  'describeHolder',
   'describeSealingKey',
-  'explain',
   'findAccount',
   'findPolicies',
   'findPrincipalArns',

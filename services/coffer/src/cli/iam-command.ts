@@ -1,7 +1,10 @@
-import type { Explanation } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+import type { Explanation } from '@coffer/service-gateway/explain'
 import { Command, InvalidArgumentError } from 'commander'
-import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
-import { print } from './print.ts'
+import { cofferError } from '../errors.ts'
+import { renderExplanation } from './explain-text.ts'
+import { addOptionFlags, configurationValues, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
+import { print, printJson } from './print.ts'
 import { withStore } from './with-store.ts'
 
 interface ExplainFlags {
@@ -22,7 +25,9 @@ export function iamCommand(): Command {
 
 function explainCommand(): Command {
   const command = new Command('explain')
-    .description('say whether a user or role may do something in its own account, and which statement decides')
+    .description(
+      'say what a request of a user or role would be told, by all policies that weigh, and which statement decides',
+    )
     .option('--account <account>', 'id or name of the account', 'root')
     .option('--user <name>', 'the user')
     .option('--role <name>', 'the role')
@@ -30,40 +35,32 @@ function explainCommand(): Command {
     .requiredOption('--resource <arn>', 'such as arn:aws:s3:::bucket/key')
     .option('--context <key=value>', 'a condition key of the request; again for more', contextEntry, {})
     .option('--json', 'print JSON')
-  return addOptionFlags(command, [...STORE_OPTIONS, ...MESH_OPTIONS]).action(async (flags: ExplainFlags) => {
+  return addOptionFlags(command, [...STORE_OPTIONS, 'region', ...MESH_OPTIONS]).action(async (flags: ExplainFlags) => {
     if ((flags.user === undefined) === (flags.role === undefined)) command.error('error: give --user or --role')
-    const { account, user, role, action, resource, context: values, json } = flags
-    const request = { account, action, resource, values, ...(user && { user }), ...(role && { role }) }
     await withStore(command, async (mesh) => {
-      const explanation = await mesh.use('iam').explain(request)
-      print(json ? JSON.stringify(explanation, undefined, 2) : render(explanation, flags))
+      const explanation = await explained(mesh, configurationValues(command).region, flags)
+      if (flags.json) printJson(explanation)
+      else print(renderExplanation(explanation, flags))
     })
   })
+}
+
+async function explained(mesh: Mesh, region: string, flags: ExplainFlags): Promise<Explanation> {
+  const { account, user, role, action, resource, context: values } = flags
+  const { explain, NotExplained } = await import('@coffer/service-gateway/explain')
+  const request = { account, action, resource, values, ...(user && { user }), ...(role && { role }) }
+  try {
+    return await explain(mesh, region, request)
+  } catch (error) {
+    if (error instanceof NotExplained) throw cofferError('COFFER_NOT_EXPLAINED', error.message)
+    throw error
+  }
 }
 
 function contextEntry(text: string, known: Record<string, string[]>): Record<string, string[]> {
   const [, key, value] = /^([A-Za-z0-9:._/-]+)=(.*)$/s.exec(text) ?? []
   if (key === undefined || value === undefined) throw new InvalidArgumentError('expected key=value')
-  const name = key.toLowerCase()
+  // The names of an encryption context are told apart by case, condition keys are not.
+  const name = /^kms:encryptioncontext:/i.test(key) ? key : key.toLowerCase()
   return { ...known, [name]: [...(known[name] ?? []), value] }
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  'explicit-deny': 'a statement denies it',
-  'identity-policy': 'a statement allows it',
-  'no-identity-policy': 'no policy allows it',
-  'not-in-boundary': "a policy allows it, but the permissions boundary doesn't",
-}
-
-function render(
-  { principalArn, effect, reason, statement, policies }: Explanation,
-  { action, resource }: ExplainFlags,
-) {
-  const verdict = `${principalArn} ${effect === 'allow' ? 'may' : 'may not'} ${action} on ${resource}: ${REASONS[reason] ?? reason}.`
-  const which =
-    statement &&
-    `  statement ${statement.sid ?? statement.index + 1} of ${statement.policyId} (${statement.kind} policy)`
-  const asked = `  policies asked: ${policies.length === 0 ? 'none' : policies.join(', ')}`
-  const more = "  A resource's policy and keys are asked too, when it is done."
-  return [verdict, which, asked, more].filter((line) => line !== undefined).join('\n')
 }

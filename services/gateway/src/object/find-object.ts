@@ -52,7 +52,18 @@ export async function findCurrentObject(
   bucket: OpenBucket,
   key: string,
 ): Promise<FoundObject | undefined> {
-  const found = await context.metadata.findVersion(bucket.record.id, key, 'current', { withBody: false })
+  return await findObjectIfThere(context, bucket, key, undefined)
+}
+
+/** The same of the version that is named. InvalidArgument. */
+export async function findObjectIfThere(
+  context: Pick<GatewayContext, 'metadata'>,
+  bucket: OpenBucket,
+  key: string,
+  versionId: string | undefined,
+): Promise<FoundObject | undefined> {
+  const which = versionSelectorOf(key, versionId)
+  const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
   if (found === undefined || found.version.isDeleteMarker) return undefined
   return { ...found, ...openAttributes(bucket.metadataKey, bucket.record.id, found.version) }
 }

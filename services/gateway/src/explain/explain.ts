@@ -1,0 +1,78 @@
+import type { DescribeHolderRequest } from '@coffer/contracts'
+import type { Mesh } from '@coffer/mesh'
+import { type Decision, decide, PolicyReader } from '@coffer/policy'
+import { S3Error } from '@coffer/s3-protocol'
+import { BucketCache } from '../bucket/bucket-cache.ts'
+import { KeyGuards } from '../keys/key-guards.ts'
+import { KmsApiError } from '../kms-api/errors.ts'
+import { explainOnBucket } from './explain-bucket.ts'
+import { explainOnKey } from './explain-key.ts'
+import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
+import { GivenValues } from './given-values.ts'
+
+/** A service that is there is heard within a second. */
+const SERVICES_TIMEOUT_MS = 10_000
+
+/** May this user or role do that? */
+export interface ExplainRequest extends DescribeHolderRequest {
+  /** `s3:GetObject`. */
+  readonly action: string
+  readonly resource: string
+  /** Values of condition keys of the request, by their names; of an encryption context as it is written. */
+  readonly values: Readonly<Record<string, readonly string[]>>
+}
+
+export interface Explanation extends Pick<Decision, 'effect' | 'reason' | 'statement'> {
+  readonly principalArn: string
+  /** What decided: another than was asked where that was allowed, and an object's key has a word in it too. */
+  readonly action: string
+  readonly resource: string
+  /** Names of all policies that were asked. */
+  readonly policies: readonly string[]
+  readonly resourcePolicy: ExplainedUse['resourcePolicy']
+  /** Condition keys of the request that policies asked for and no value was given of. */
+  readonly valuesMissing: readonly string[]
+}
+
+/**
+ * What a request of this user or of a session of this role would be told, and by which statement: asked of the same policies and
+ * decided by the same functions as requests are. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY, NotExplained.
+ */
+export async function explain(mesh: Mesh, region: string, request: ExplainRequest): Promise<Explanation> {
+  const { action, resource, values: given, ...who } = request
+  await mesh.waitFor(['metadata', 'kms', 'crypto', 'iam'], SERVICES_TIMEOUT_MS)
+  const { principal, policies: attached } = await mesh.use('iam').describeHolder(who)
+  const values = new GivenValues(given, principal, region)
+  const policies = new PolicyReader().read(attached)
+  const asked: Explaining = { principal, policies, action, resource, values }
+  const use = await explainUse(asked, mesh, region).catch((error: unknown) => {
+    if (error instanceof S3Error || error instanceof KmsApiError) throw new NotExplained(error.message)
+    throw error
+  })
+  const { effect, reason, statement } = use.decision
+  const own = [...policies.identity, ...(policies.boundary ? [policies.boundary] : [])].map(({ id }) => id)
+  return {
+    principalArn: principal.arn,
+    effect,
+    reason,
+    action: use.action,
+    resource: use.resource,
+    ...(statement && { statement }),
+    policies: [...own, ...use.resourcePolicies],
+    resourcePolicy: use.resourcePolicy,
+    valuesMissing: values.missing(),
+  }
+}
+
+async function explainUse(asked: Explaining, mesh: Mesh, region: string): Promise<ExplainedUse> {
+  const { principal, policies, action, resource, values } = asked
+  const guards = new KeyGuards(mesh, region)
+  if (action.startsWith('s3:')) {
+    const metadata = mesh.use('metadata')
+    return await explainOnBucket(asked, { metadata, buckets: new BucketCache(mesh, 0), guards, region })
+  }
+  if (action.startsWith('kms:')) return await explainOnKey(asked, guards, region)
+  const resourceAccountId = principal.accountId
+  const decision = decide({ principal, policies, action, resource, resourceAccountId, values: values.of() })
+  return { decision, action, resource, resourcePolicies: [], resourcePolicy: 'not-asked' }
+}

@@ -1,0 +1,234 @@
+import {
+  CreateGrantCommand,
+  CreateKeyCommand,
+  EncryptCommand,
+  GenerateDataKeyCommand,
+  PutKeyPolicyCommand,
+} from '@aws-sdk/client-kms'
+import {
+  DeletePublicAccessBlockCommand,
+  GetObjectCommand,
+  PutBucketPolicyCommand,
+  PutObjectCommand,
+  PutPublicAccessBlockCommand,
+} from '@aws-sdk/client-s3'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { coffer, cofferJson } from '../harness/coffer-command.ts'
+import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { serverForSuite } from '../harness/start-server.ts'
+import { kmsClient } from '../kms-api/kms-client.ts'
+import { callSts, iam, newUser, policy } from './query-api.ts'
+
+interface Explained {
+  readonly effect: string
+  readonly reason: string
+  readonly action: string
+  readonly statement?: {
+    readonly kind: string
+    readonly policyId: string
+    readonly index: number
+    readonly sid?: string
+  }
+  readonly policies: readonly string[]
+  readonly resourcePolicy: string
+  readonly valuesMissing: readonly string[]
+}
+
+// One worker: what was changed is in force at once.
+const server = await serverForSuite({ workers: 1 })
+const [s3, kms] = [s3Client(server), kmsClient(server)]
+const bucket = await newBucket(s3)
+const bare = await newBucket(s3)
+const { account: guest, accessKey: guestRoot } = await cofferJson<{
+  account: { accountId: string }
+  accessKey: { accessKeyId: string; secretAccessKey: string }
+}>(server, ['account', 'create', 'guest'])
+const guestServer = { ...server, ...guestRoot }
+const GET = ['s3:GetObject'] as const
+const objects = (key: string, name = bucket) => `arn:aws:s3:::${name}/${key}`
+
+const allow = (Action: readonly string[], Resource: string) => ({ Effect: 'Allow', Action, Resource })
+const outcomeOf = (done: Promise<unknown>): Promise<string> =>
+  failureOf(done).then(
+    ({ code }) => code,
+    () => 'done',
+  )
+const explain = (user: string, action: string, resource: string, account = 'root', more: readonly string[] = []) =>
+  cofferJson<Explained>(server, [
+    ...['iam', 'explain', '--account', account, '--user', user, '--action', action, '--resource', resource],
+    ...more,
+  ])
+
+let owner = ''
+let [key, keyArn, otherKey, otherArn] = ['', '', '', '']
+const keys: Record<string, { accessKeyId: string; secretAccessKey: string }> = {}
+const clientsOf = (name: string) => ({
+  s3: s3Client({ ...server, ...keys[name] }),
+  kms: kmsClient({ ...server, ...keys[name] }),
+})
+const read = (name: string, Key: string, Bucket = bucket) =>
+  outcomeOf(clientsOf(name).s3.send(new GetObjectCommand({ Bucket, Key })))
+
+async function addUser(
+  name: string,
+  statements: readonly object[],
+  target: typeof guestServer | typeof server = server,
+) {
+  keys[name] = await newUser(target, name)
+  if (statements.length === 0) return
+  const PolicyDocument = policy(...statements)
+  await iam(target, 'PutUserPolicy', { UserName: name, PolicyName: 'own', PolicyDocument })
+}
+
+async function newMasterKey(...statements: readonly object[]): Promise<readonly [id: string, arn: string]> {
+  const { KeyMetadata } = await kms.send(new CreateKeyCommand({}))
+  const { KeyId = '', Arn = '' } = KeyMetadata ?? {}
+  if (statements.length > 0) await kms.send(new PutKeyPolicyCommand({ KeyId, Policy: policy(...statements) }))
+  return [KeyId, Arn]
+}
+
+beforeAll(async () => {
+  owner = (await callSts(server, 'GetCallerIdentity')).text('Account')
+  const rootOnly = { Sid: 'RootOnly', Effect: 'Allow', Principal: { AWS: owner }, Action: 'kms:*', Resource: '*' }
+  const notReader = {
+    ...rootOnly,
+    Sid: 'NotReader',
+    Effect: 'Deny',
+    Principal: { AWS: `arn:aws:iam::${owner}:user/reader` },
+  }
+  const everything = allow(['s3:GetObject', 'kms:*'], '*')
+  await addUser('reader', [everything])
+  await addUser('nobody', [])
+  await addUser('bounded', [allow(GET, '*')])
+  await addUser('both', [allow(GET, '*')], guestServer)
+  await addUser('half', [], guestServer)
+  ;[key, keyArn] = await newMasterKey(rootOnly, { ...notReader, Action: ['kms:Decrypt', 'kms:GenerateDataKey'] })
+  ;[otherKey, otherArn] = await newMasterKey()
+  const edge = await iam(server, 'CreatePolicy', {
+    PolicyName: 'edge',
+    PolicyDocument: policy(allow(['s3:ListBucket'], '*')),
+  })
+  await iam(server, 'PutUserPermissionsBoundary', { UserName: 'bounded', PermissionsBoundary: edge.text('Arn') })
+  for (const Key of ['own/k', 'named/k', 'denied/k', 'shared/k']) {
+    await s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x' }))
+  }
+  await s3.send(new PutObjectCommand({ Bucket: bare, Key: 'k', Body: 'x' }))
+  const sealed = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: key } as const
+  await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'sealed/k', Body: 'x', ...sealed }))
+  const on = (Sid: string, Effect: string, AWS: string, prefix: string) => ({
+    ...{ Sid, Effect, Principal: { AWS }, Action: 's3:GetObject', Resource: objects(`${prefix}/*`) },
+  })
+  const Policy = policy(
+    on('Named', 'Allow', `arn:aws:iam::${owner}:user/nobody`, 'named'),
+    on('Denied', 'Deny', '*', 'denied'),
+    on('Shared', 'Allow', guest.accountId, 'shared'),
+  )
+  await s3.send(new PutBucketPolicyCommand({ Bucket: bucket, Policy }))
+})
+
+describe('coffer iam explain says what requests are told', () => {
+  // User, key of the object, what a request gets, and why.
+  const rows = [
+    ['reader', 'own/k', 'done', 'identity-policy', 'user/reader/own', 1],
+    ['nobody', 'own/k', 'AccessDenied', 'no-identity-policy', undefined, undefined],
+    ['bounded', 'own/k', 'AccessDenied', 'not-in-boundary', undefined, undefined],
+    ['nobody', 'named/k', 'done', 'resource-policy', 'bucket', 'Named'],
+    ['reader', 'denied/k', 'AccessDenied', 'explicit-deny', 'bucket', 'Denied'],
+    ['both', 'shared/k', 'done', 'identity-policy', 'user/both/own', 1],
+    ['half', 'shared/k', 'AccessDenied', 'no-identity-policy', undefined, undefined],
+    ['both', 'own/k', 'AccessDenied', 'no-resource-policy', undefined, undefined],
+    ['reader', 'sealed/k', 'AccessDenied', 'explicit-deny', 'key', 'NotReader'],
+  ] as const
+  it.each(rows)('%s, %s: %s, %s', async (user, objectKey, outcome, reason, policyId, named) => {
+    expect(await read(user, objectKey)).toBe(outcome)
+    const account = user === 'both' || user === 'half' ? 'guest' : 'root'
+    const answer = await explain(user, 's3:GetObject', objects(objectKey), account)
+    expect(answer).toMatchObject({ effect: outcome === 'done' ? 'allow' : 'deny', reason, resourcePolicy: 'asked' })
+    const id = policyId === 'bucket' ? `bucket/${bucket}` : policyId === 'key' ? keyArn : policyId
+    expect(answer.statement?.policyId).toBe(id)
+    expect(answer.statement && (answer.statement.sid ?? answer.statement.index + 1)).toBe(named)
+    expect(answer.action).toBe(policyId === 'key' ? 'kms:Decrypt' : 's3:GetObject')
+  })
+
+  it('of a user who was given the name that a bucket policy let in', async () => {
+    const AccessKeyId = keys.nobody?.accessKeyId ?? ''
+    await iam(server, 'DeleteAccessKey', { UserName: 'nobody', AccessKeyId })
+    await iam(server, 'DeleteUser', { UserName: 'nobody' })
+    await addUser('nobody', [])
+    expect(await read('nobody', 'named/k')).toBe('AccessDenied')
+    const answer = await explain('nobody', 's3:GetObject', objects('named/k'))
+    expect(answer).toMatchObject({ effect: 'deny', reason: 'no-identity-policy' })
+  })
+
+  it('of a public policy that the public access block shuts', async () => {
+    const Bucket = await newBucket(s3)
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }))
+    await s3.send(new DeletePublicAccessBlockCommand({ Bucket }))
+    const open = { Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: objects('*', Bucket) }
+    await s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(open) }))
+    expect(await read('both', 'k', Bucket)).toBe('done')
+    expect((await explain('both', 's3:GetObject', objects('k', Bucket), 'guest')).effect).toBe('allow')
+    const PublicAccessBlockConfiguration = { RestrictPublicBuckets: true }
+    await s3.send(new PutPublicAccessBlockCommand({ Bucket, PublicAccessBlockConfiguration }))
+    expect(await read('both', 'k', Bucket)).toBe('AccessDenied')
+    const shut = await explain('both', 's3:GetObject', objects('k', Bucket), 'guest')
+    expect(shut).toMatchObject({ effect: 'deny', reason: 'public-access-block' })
+  })
+
+  it('of master keys: their policies, and grants', async () => {
+    const use = (name: string, KeyId: string) =>
+      outcomeOf(clientsOf(name).kms.send(new GenerateDataKeyCommand({ KeyId, KeySpec: 'AES_256' })))
+    expect(await use('reader', otherArn)).toBe('done')
+    const own = await explain('reader', 'kms:GenerateDataKey', otherArn)
+    expect(own).toMatchObject({ effect: 'allow', reason: 'identity-policy', policies: ['user/reader/own', otherArn] })
+    expect(await use('reader', keyArn)).toBe('AccessDeniedException')
+    const refused = await explain('reader', 'kms:GenerateDataKey', keyArn)
+    expect(refused).toMatchObject({ effect: 'deny', reason: 'explicit-deny', statement: { sid: 'NotReader' } })
+    expect(await use('half', otherArn)).toBe('AccessDeniedException')
+    const foreign = await explain('half', 'kms:GenerateDataKey', otherArn, 'guest')
+    expect(foreign).toMatchObject({ effect: 'deny', reason: 'no-resource-policy' })
+  })
+
+  it('of a grant that asks for an encryption context', async () => {
+    const GranteePrincipal = `arn:aws:iam::${guest.accountId}:user/half`
+    const Constraints = { EncryptionContextSubset: { Team: 'a' } }
+    const grant = { KeyId: otherKey, GranteePrincipal, Constraints, Operations: ['Encrypt'] } as const
+    await kms.send(new CreateGrantCommand({ ...grant, Operations: [...grant.Operations] }))
+    const encrypt = (EncryptionContext: Record<string, string>) =>
+      outcomeOf(
+        clientsOf('half').kms.send(
+          new EncryptCommand({ KeyId: otherArn, Plaintext: Buffer.from('x'), EncryptionContext }),
+        ),
+      )
+    const context = (pair: string) => ['--context', `kms:EncryptionContext:${pair}`]
+    // The server may go by the grants that it knows for a second.
+    await expect.poll(() => encrypt({ Team: 'a' }), { timeout: 60_000 }).toBe('done')
+    expect(await encrypt({ team: 'a' })).toBe('AccessDeniedException')
+    const met = await explain('half', 'kms:Encrypt', otherArn, 'guest', context('Team=a'))
+    expect(met).toMatchObject({ effect: 'allow', reason: 'resource-policy' })
+    expect(met.statement?.policyId).toMatch(/ grant [0-9a-f]{64}$/)
+    expect((await explain('half', 'kms:Encrypt', otherArn, 'guest', context('team=a'))).effect).toBe('deny')
+  })
+})
+
+it('says so where a bucket has no policy, or is not there', async () => {
+  const args = ['iam', 'explain', '--user', 'reader', '--action', 's3:GetObject', '--resource']
+  const none = await coffer([...args, objects('k', bare)], server.env)
+  expect(none.stdout, none.stderr).toContain('The bucket has no policy.')
+  const absent = await coffer([...args, objects('k', 'not-there-at-all')], server.env)
+  expect(absent.stdout, absent.stderr).toContain('There is no such bucket')
+})
+
+it('refuses what no request could ask', async () => {
+  const args = ['iam', 'explain', '--user', 'reader', '--action']
+  for (const [action = '', resource = ''] of [
+    ['s3:GetObject', '*'],
+    ['s3:GetObject', otherArn],
+    ['kms:Decrypt', 'arn:aws:kms:nowhere:1:key/x'],
+    ['kms:RetireGrant', otherArn],
+  ]) {
+    const { code, stderr } = await coffer([...args, action, '--resource', resource], server.env)
+    expect(stderr).toContain('[COFFER_NOT_EXPLAINED]')
+    expect(code).toBe(1)
+  }
+})
