@@ -320,6 +320,10 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     await newBucket(hers)
     const importing = await coffer(['key', 'import', 'from-outside', '--file', materialFile, '--json'], mesh.env)
     expect(JSON.parse(importing.stdout), importing.stderr).toMatchObject({ keyId: 'from-outside', currentVersion: 1 })
+    const asked = ['--action', 's3:GetObject', '--resource', `arn:aws:s3:::${bucket}/k`]
+    const explained = await coffer(['iam', 'explain', '--user', 'meshed', ...asked, '--json'], mesh.env)
+    const verdict = { effect: 'deny', reason: 'no-identity-policy', resourcePolicy: 'none' }
+    expect(JSON.parse(explained.stdout), explained.stderr).toMatchObject(verdict)
     const scrub = await coffer(['scrub', '--json'], mesh.env)
     expect(scrub.code, scrub.stderr).toBe(0)
     expect(JSON.parse(scrub.stdout)).toMatchObject({ damaged: [] })
