@@ -13,6 +13,7 @@ import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
 import { loginCommand } from './cli/login-command.ts'
+import { lsCommand } from './cli/ls-command.ts'
 import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
 import { migrateCommand } from './cli/migrate-command.ts'
@@ -35,6 +36,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(statusCommand())
     .addCommand(accountCommand())
     .addCommand(bucketCommand())
+    .addCommand(lsCommand())
     .addCommand(iamCommand())
     .addCommand(keyCommand())
     .addCommand(jobCommand())
