@@ -1,6 +1,6 @@
 /**
- * What a bucket policy and CORS rules cost a 4 KiB get: buckets of one server without and with them, in turns of a second, by the
- * processor time of its one worker. `node test/bench/access-rules.ts [seconds for each]`
+ * What a bucket policy and CORS rules cost a 4 KiB get: buckets of one server without and with them, in turns, by the
+ * processor time of its one worker. `node test/bench/access-rules.ts [turns for each] [objects] [seconds of a turn]`
  */
 import {
   CreateBucketCommand,
@@ -13,8 +13,10 @@ import { runLoad } from '@coffer/service-coffer/bench'
 import { benchKeys, startCoffer } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
-const TURN_MS = 1000
 const turns = Number(process.argv[2] ?? 15)
+/** Each turn puts them first and deletes them at its end, which is in the sum: few of them, or a long turn, or that is what is measured. */
+const objectCount = Number(process.argv[3] ?? 10)
+const turnMs = Number(process.argv[4] ?? 1) * 1000
 const BUCKETS = ['nothing', 'nothing-again', 'policy-and-cors', 'acls-that-count'] as const
 
 const server = await startCoffer({ COFFER_WORKERS: '1' })
@@ -61,11 +63,10 @@ async function turn(bucket: string): Promise<{ cpuMs: number; gets: number }> {
     operations: ['get'],
     sizesBytes: [SIZE_BYTES],
     bucket,
-    // Each turn puts them first and deletes them at its end, which is in the sum: few of them, or that is what is measured.
-    objectCount: 10,
+    objectCount,
     connections: 16,
-    durationMs: TURN_MS,
-    sliceMs: TURN_MS,
+    durationMs: turnMs,
+    sliceMs: turnMs,
     sse: 'none',
   })
   return { cpuMs: server.cpuMs() - before, gets: results[0]?.operationCount ?? 1 }

@@ -81,7 +81,9 @@ function workersOf({ child }: Started): number[] {
 /** Every file but locks, by its content: what must be as it was after a start that was refused. */
 function contentOf(directory: string): Record<string, string> {
   const paths = readdirSync(directory, { recursive: true, encoding: 'utf8' }).sort()
-  const files = paths.filter((path) => !/(^|[/.-])lock(\.mdb)?$/.test(path) && statSync(join(directory, path)).isFile())
+  const files = paths.filter(
+    (path) => !/(^|[/.-])lock(\.mdb|-journal)?$/.test(path) && statSync(join(directory, path)).isFile(),
+  )
   return Object.fromEntries(
     files.map((path) => [
       path,
