@@ -43,9 +43,9 @@ function copyOfData(name: string, change: (directory: string) => void): string {
   return directory
 }
 
-/** All but what the lock of a server that was killed leaves behind: whoever takes the lock next removes it. */
+/** All but what the locks of a server that was killed leave behind: whoever takes a lock next removes it. */
 function dataIn(directory: string) {
-  const { 'lock-journal': _, ...data } = fingerprint(directory)
+  const { 'lock-journal': _, 'journal-lock-journal': __, ...data } = fingerprint(directory)
   return data
 }
 
