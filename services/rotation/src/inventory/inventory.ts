@@ -3,14 +3,13 @@ import { parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord, ListedVersion, VersionPage } from '@coffer/metadata-store'
 import { etagOf, type ObjectAttributes, openAttributes, replicationStatusOf } from '@coffer/object-record'
-import { rotationError } from '../errors.ts'
-import { allBuckets } from '../key-holders.ts'
+import { bucketsIn } from '../jobs/versions-in-scope.ts'
+import { bucketKeyIdOf } from '../key-holders.ts'
 import { MetadataKeys } from '../metadata-keys.ts'
 
 const PAGE = 1_000
 /** Records that are asked for at once; over NATS each is a message there and back. */
 const LOOKS_AT_ONCE = 32
-const BUCKET_KEY_REF = 'bk:'
 /** A service that is there is heard within a second. */
 const SERVICES_TIMEOUT_MS = 10_000
 
@@ -59,13 +58,7 @@ export interface InventoryItem {
 export async function* inventoryOf(mesh: Mesh, scope: InventoryScope): AsyncGenerator<InventoryItem, void> {
   await mesh.waitFor(['metadata', 'crypto', 'iam'], SERVICES_TIMEOUT_MS)
   const inventory = new Inventory(mesh)
-  if (scope.bucket === undefined) {
-    for await (const bucket of allBuckets(mesh)) yield* inventory.of(bucket, scope)
-    return
-  }
-  const bucket = await mesh.use('metadata').findBucket(scope.bucket)
-  if (bucket === undefined) throw rotationError('ROTATION_BUCKET_NOT_FOUND', { bucket: scope.bucket })
-  yield* inventory.of(bucket, scope)
+  for await (const bucket of bucketsIn(mesh, scope)) yield* inventory.of(bucket, scope)
 }
 
 class Inventory {
@@ -122,10 +115,8 @@ class Inventory {
   }
 
   async #masterKeyOf(keyRef: string): Promise<Pick<InventoryItem, 'masterKey' | 'masterKeyVersion'>> {
-    const isOfBucket = keyRef.startsWith(BUCKET_KEY_REF)
-    const wrappedBy = isOfBucket
-      ? await this.#bucketKey(keyRef.slice(BUCKET_KEY_REF.length))
-      : parseDirectKeyRef(keyRef)
+    const id = bucketKeyIdOf(keyRef)
+    const wrappedBy = id === undefined ? parseDirectKeyRef(keyRef) : await this.#bucketKey(id)
     if (wrappedBy === undefined) return {}
     return { masterKey: `${wrappedBy.connector}/${wrappedBy.keyId}`, masterKeyVersion: wrappedBy.keyVersion }
   }

@@ -2,10 +2,8 @@ import { parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { ListedVersion, VersionRecord } from '@coffer/metadata-store'
 import type { ObjectAttributes } from '@coffer/object-record'
-import { allBucketKeys, isWrappedBy } from '../key-holders.ts'
+import { allBucketKeys, bucketKeyIdOf, isWrappedBy } from '../key-holders.ts'
 import type { ObjectFilter as FilterRequest } from './job-requests.ts'
-
-const BUCKET_KEY_REF = 'bk:'
 
 /** Which versions a job is about, of those in its scope. */
 export class ObjectFilter {
@@ -49,8 +47,8 @@ export class ObjectFilter {
   }
 
   async #wrappingKeyOf(keyRef: string): Promise<WrappingKey | undefined> {
-    if (!keyRef.startsWith(BUCKET_KEY_REF)) return parseDirectKeyRef(keyRef)
-    const id = keyRef.slice(BUCKET_KEY_REF.length)
+    const id = bucketKeyIdOf(keyRef)
+    if (id === undefined) return parseDirectKeyRef(keyRef)
     const known = (await this.#bucketKeys.get()).get(id)
     if (known !== undefined) return known
     // Made since: by a write beside this job.

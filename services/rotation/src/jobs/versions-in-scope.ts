@@ -69,8 +69,8 @@ export async function totalOf(mesh: Mesh, scope: Scope): Promise<Tally> {
   return { objectCount, sizeBytes }
 }
 
-/** ROTATION_BUCKET_NOT_FOUND. */
-async function* bucketsIn(mesh: Mesh, scope: Scope): AsyncGenerator<BucketRecord, void> {
+/** One, or all. ROTATION_BUCKET_NOT_FOUND. */
+export async function* bucketsIn(mesh: Mesh, scope: Pick<Scope, 'bucket'>): AsyncGenerator<BucketRecord, void> {
   if (scope.bucket === undefined) return yield* allBuckets(mesh)
   const bucket = await mesh.use('metadata').findBucket(scope.bucket)
   if (bucket === undefined) throw rotationError('ROTATION_BUCKET_NOT_FOUND', { bucket: scope.bucket })
