@@ -1,5 +1,5 @@
 import { type CofferError, isCofferError } from '@coffer/errors'
-import { parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
+import { keyNameOf, parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord, ListedVersion, VersionPage } from '@coffer/metadata-store'
 import { etagOf, type ObjectAttributes, openAttributes, replicationStatusOf } from '@coffer/object-record'
@@ -118,7 +118,7 @@ class Inventory {
     const id = bucketKeyIdOf(keyRef)
     const wrappedBy = id === undefined ? parseDirectKeyRef(keyRef) : await this.#bucketKey(id)
     if (wrappedBy === undefined) return {}
-    return { masterKey: `${wrappedBy.connector}/${wrappedBy.keyId}`, masterKeyVersion: wrappedBy.keyVersion }
+    return { masterKey: keyNameOf(wrappedBy), masterKeyVersion: wrappedBy.keyVersion }
   }
 
   #bucketKey(id: string): Promise<WrappingKey> {
