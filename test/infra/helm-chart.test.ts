@@ -14,11 +14,11 @@ const SERVICES = MESH_ROLES.filter((role) => role !== 'operator')
 
 interface Manifest {
   readonly kind: string
-  readonly metadata: { readonly name: string; annotations?: Record<string, string> }
+  readonly metadata: { name: string; annotations?: Record<string, string> }
   readonly spec?: {
     readonly replicas?: number
     readonly template?: {
-      readonly metadata: { readonly annotations?: Readonly<Record<string, string>> }
+      readonly metadata: { annotations?: Record<string, string> }
       readonly spec: {
         readonly containers: readonly {
           readonly image: string
@@ -27,11 +27,17 @@ interface Manifest {
         }[]
         readonly volumes: readonly {
           readonly name: string
+          configMap?: { name: string }
+          readonly persistentVolumeClaim?: { readonly claimName: string }
+          readonly emptyDir?: object
+          readonly secret?: { readonly secretName: string }
           readonly projected?: { readonly sources: readonly object[] }
         }[]
       }
     }
+    readonly podSelector?: unknown
     readonly egress?: unknown
+    readonly ingress?: unknown
   }
   readonly data?: Readonly<Record<string, string>>
 }
@@ -58,10 +64,21 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
     const paths = readdirSync(KUBERNETES).filter((name) => name.endsWith('.yaml') && name !== 'kustomization.yaml')
     const applied = manifestsIn(...paths.map((name) => readFileSync(join(KUBERNETES, name), 'utf8')))
     const rendered = new Map(manifestsIn(await render()))
-    // What Kustomize makes of files, and what keeps the objects when a release is removed, are the chart's own.
-    const nats = rendered.get('ConfigMap nats')
-    rendered.delete('ConfigMap nats')
+    // What Kustomize makes of files, what keeps the objects when a release is removed, what restarts pods and tests them are the chart's own.
+    const natsConfig = rendered
+      .get('StatefulSet nats')
+      ?.spec?.template?.spec.volumes.find(({ name }) => name === 'config')
+    const nats = rendered.get(`ConfigMap ${natsConfig?.configMap?.name}`)
+    expect(nats?.metadata.name).toMatch(/^nats-[0-9a-f]{10}$/)
+    rendered.delete(`ConfigMap ${natsConfig?.configMap?.name}`)
+    if (natsConfig) natsConfig.configMap = { name: 'nats' }
+    rendered.delete('Pod coffer-test')
     delete rendered.get('PersistentVolumeClaim objects')?.metadata.annotations
+    for (const service of SERVICES) {
+      const metadata = rendered.get(`Deployment ${service}`)?.spec?.template?.metadata
+      expect(Object.keys(metadata?.annotations ?? {})).toEqual(['coffer/settings'])
+      delete metadata?.annotations
+    }
     expect(applied.size).toBeGreaterThan(20)
     expect(Object.fromEntries(rendered)).toEqual(Object.fromEntries(applied))
     for (const name of ['nats.conf', 'users.conf']) {
@@ -96,6 +113,13 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
         secret: 'object-store',
         ports: [443, 9000],
       },
+      audit: {
+        configuration: {
+          targets: [{ type: 'webhook', url: 'https://x.example', authorizationFile: '/run/coffer/audit/header' }],
+        },
+        secret: 'audit-target',
+        ports: [8443],
+      },
       kms: {
         configuration: { connectors: { vault: { type: 'vault', tokenFile: '/run/coffer/kms/token' } } },
         secret: 'key-manager',
@@ -114,6 +138,7 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
     }
     const readers: Record<string, { services: readonly string[]; secrets: readonly string[] }> = {
       blobs: { services: ['gateway', 'rotation'], secrets: ['gateway', 'rotation'] },
+      audit: { services: ['gateway'], secrets: ['gateway'] },
       kms: { services: ['kms'], secrets: ['kms'] },
       events: { services: ['events', 'gateway'], secrets: ['events'] },
       replication: { services: ['gateway', 'rotation'], secrets: ['rotation'] },
@@ -144,13 +169,93 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
       }
       expect([name, told?.sort(), given]).toEqual([name, readers[name]?.services, readers[name]?.secrets])
     }
-    const policy = rendered.get('NetworkPolicy gateways-to-blobs')?.spec?.egress
-    expect(policy).toEqual([{ ports: [443, 9000].map((port) => ({ port, protocol: 'TCP' })) }])
+    const portsOf = (policy: string) => rendered.get(`NetworkPolicy ${policy}`)?.spec?.egress
+    expect(portsOf('gateways-to-blobs')).toEqual([{ ports: [443, 9000].map((port) => ({ port, protocol: 'TCP' })) }])
+    expect(portsOf('gateways-to-audit')).toEqual([{ ports: [{ port: 8443, protocol: 'TCP' }] }])
     const file = join(directory, 'files.yaml')
     writeFileSync(file, text)
     const { code, stdout, stderr } = await run(programs['kubernetes-validate'], ['--strict', file], { env })
     expect(code, stdout + stderr).toBe(0)
     await runOrThrow(programs.helm, ['lint', '--strict', '--values', valuesFile, CHART], { env })
+  })
+
+  const onS3 = { type: 's3', region: 'eu-central-1', bucket: 'objects' }
+  const onDisk = { type: 'directory', path: '/data/cold' }
+  const webhook = { targets: [{ type: 'webhook', url: 'https://x.example' }] }
+  const renderValues = async (values: object) => {
+    const valuesFile = join(directory, 'given.json')
+    writeFileSync(valuesFile, JSON.stringify(values))
+    return await run(programs.helm, ['template', 'coffer', CHART, '--values', valuesFile], { env })
+  }
+
+  it.each([
+    [onS3, false],
+    [{ stores: { default: onS3, cold: onS3 }, classes: { GLACIER: 'cold' } }, false],
+    [{ stores: { default: onS3, cold: onDisk }, classes: { GLACIER: 'cold' } }, true],
+    [{ stores: { cold: onS3 }, classes: { GLACIER: 'cold' } }, true],
+    [onDisk, true],
+    [{}, true],
+  ])('with object data as in %j asks for a shared volume: %s', async (configuration, isShared) => {
+    const { stdout, stderr, code } = await renderValues({ blobs: { configuration }, audit: { configuration: webhook } })
+    expect(code, stderr).toBe(0)
+    const rendered = manifestsIn(stdout)
+    expect(rendered.has('PersistentVolumeClaim objects')).toBe(isShared)
+    for (const service of SERVICES) {
+      const volumes = rendered.get(`Deployment ${service}`)?.spec?.template?.spec.volumes
+      const data = volumes?.find(({ name }) => name === 'data')
+      const holdsObjects = isShared && (service === 'gateway' || service === 'rotation')
+      expect(data?.persistentVolumeClaim).toEqual(holdsObjects ? { claimName: 'objects' } : undefined)
+      expect(data?.emptyDir === undefined).toBe(holdsObjects)
+    }
+  })
+
+  it('has the audit trail go elsewhere where gateways keep no files', async () => {
+    const blobs = { configuration: onS3 }
+    for (const audit of [{}, { configuration: { targets: [...webhook.targets, { type: 'file' }] } }]) {
+      const { code, stderr } = await renderValues({ blobs, audit })
+      expect(code).not.toBe(0)
+      expect(stderr).toContain('audit.configuration.targets')
+    }
+    expect((await renderValues({ blobs, settings: { COFFER_AUDIT: 'off' } })).code).toBe(0)
+  })
+
+  it.each([
+    ['https://collector.example.org:4318/v1/traces', [4318]],
+    ['https://collector.example.org/v1/traces', [443]],
+    ['https://[2001:db8::1]:4319/v1/traces', [4319]],
+    ['http://127.0.0.1:4318/v1/traces', undefined],
+  ])('lets the pods that may call nobody call the collector at %s', async (endpoint, ports) => {
+    const values = { settings: { COFFER_TRACES_ENDPOINT: endpoint }, traces: { secret: 'collector' } }
+    const rendered = manifestsIn((await renderValues(values)).stdout)
+    const policy = rendered.get('NetworkPolicy traces')?.spec
+    expect(policy?.egress).toEqual(ports && [{ ports: ports.map((port) => ({ port, protocol: 'TCP' })) }])
+    // The same pods that only-nats-out binds.
+    if (ports) expect(policy?.podSelector).toEqual(rendered.get('NetworkPolicy only-nats-out')?.spec?.podSelector)
+    for (const service of SERVICES) {
+      const volumes = rendered.get(`Deployment ${service}`)?.spec?.template?.spec.volumes
+      expect(volumes?.find(({ name }) => name === 'traces')?.secret).toEqual({ secretName: 'collector' })
+    }
+  })
+
+  it('restarts pods when what they are told changes', async () => {
+    const hashes = async (values: object) => {
+      const rendered = manifestsIn((await renderValues(values)).stdout)
+      return SERVICES.map((each) => rendered.get(`Deployment ${each}`)?.spec?.template?.metadata.annotations)
+    }
+    const before = await hashes({})
+    const after = await hashes({ settings: { COFFER_LOG_LEVEL: 'debug' } })
+    expect(await hashes({})).toEqual(before)
+    for (const [index, each] of after.entries()) expect(each).not.toEqual(before[index])
+  })
+
+  it('lets only those read the metrics that values name, and the Service be what they say', async () => {
+    const from = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'monitoring' } } }]
+    const service = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', annotations: { 'example.org/pool': 'a' } }
+    const rendered = manifestsIn((await renderValues({ metrics: { from }, service })).stdout)
+    expect(rendered.get('NetworkPolicy metrics')?.spec?.ingress).toEqual([{ from, ports: [{ port: 'health' }] }])
+    const { type, externalTrafficPolicy, annotations } = service
+    expect(rendered.get('Service s3')?.spec).toMatchObject({ type, externalTrafficPolicy })
+    expect(rendered.get('Service s3')?.metadata.annotations).toEqual(annotations)
   })
 
   it.each([
@@ -160,6 +265,9 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
     { identities: { configuration: { directory: { type: 'ldap', bindPassword: 'in-the-clear' } } } },
     { events: { secret: { hook: 'in-the-clear' } } },
     { replication: { configuration: [{ destinations: {} }] } },
+    { audit: { configuration: { targets: [{ type: 'nats', url: 'tls://coffer:in-the-clear@nats:4222' }] } } },
+    { settings: { COFFER_METADATA_URL: 'postgres://coffer:in-the-clear@postgres:5432/coffer' } },
+    { settings: { COFFER_ROOT_SECRET_ACCESS_KEY: 'in-the-clear' } },
   ])('refuses a secret where its name is to stand, as in %j', async (values) => {
     const valuesFile = join(directory, 'refused.json')
     writeFileSync(valuesFile, JSON.stringify(values))
@@ -170,12 +278,20 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
     expect(stdout + stderr).not.toContain('in-the-clear')
   })
 
-  it.each(['replicas.gateways=3', 'replicas.gateway=0', 'setting.COFFER_REGION=x', 'settings.LOG_LEVEL=debug'])(
-    'refuses %s',
-    async (value) => {
-      const { code, stderr } = await run(programs.helm, ['template', 'coffer', CHART, '--set', value], { env })
-      expect(code).not.toBe(0)
-      expect(stderr).toContain('schema')
-    },
-  )
+  it.each([
+    'replicas.gateways=3',
+    'replicas.gateway=0',
+    'setting.COFFER_REGION=x',
+    'settings.LOG_LEVEL=debug',
+    'resources.request.cpu=1',
+    'imagePullSecrets[0].Name=registry',
+    'service.type=External',
+    'metrics.from[0].namespaces=monitoring',
+    'blobs.ports[0]=70000',
+    'traces.secrets=collector',
+  ])('refuses %s', async (value) => {
+    const { code, stderr } = await run(programs.helm, ['template', 'coffer', CHART, '--set', value], { env })
+    expect(code).not.toBe(0)
+    expect(stderr).toContain('schema')
+  })
 })
