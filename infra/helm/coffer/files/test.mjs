@@ -5,13 +5,22 @@ import { Agent } from 'node:https'
 import * as S3 from '@aws-sdk/client-s3'
 
 // The certificate is for the name that clients use, which this is not: who signed it is checked, the name is not.
-const httpsAgent = new Agent({ ca: readFileSync('/run/coffer/gateway-ca/ca.crt'), checkServerIdentity: () => undefined })
+const httpsAgent = new Agent({
+  ca: readFileSync('/run/coffer/gateway-ca/ca.crt'),
+  checkServerIdentity: () => undefined,
+})
 const credentials = {
   accessKeyId: process.env.COFFER_ROOT_ACCESS_KEY_ID,
   secretAccessKey: process.env.COFFER_ROOT_SECRET_ACCESS_KEY,
 }
 const region = process.env.COFFER_REGION ?? 'us-east-1'
-const client = new S3.S3Client({ endpoint: 'https://s3', region, forcePathStyle: true, credentials, requestHandler: { httpsAgent } })
+const client = new S3.S3Client({
+  endpoint: 'https://s3',
+  region,
+  forcePathStyle: true,
+  credentials,
+  requestHandler: { httpsAgent },
+})
 const Bucket = `helm-test-${randomBytes(8).toString('hex')}`
 // Larger than what is kept beside the metadata: it goes to where object data is.
 const body = randomBytes(1024 * 1024)
