@@ -151,6 +151,11 @@ export interface IamService {
    * answer's secret is packed as of IAM's.
    */
   performSts(request: StsActionRequest, recipient: KeyRecipient): Promise<StsActionAnswer>
+  /**
+   * Ends the sessions of whoever has logged out at an OpenID Connect provider, by its logout token. Answers the ARNs of the providers that
+   * believe it. IAM_INVALID_IDENTITY_TOKEN, IAM_IDENTITY_TOKEN_EXPIRED, IAM_IDENTITY_PROVIDER_UNREACHABLE.
+   */
+  logOut(logoutToken: string): Promise<{ readonly providers: readonly string[] }>
   /** For secrets of a request: the process that opens them, in which `perform` or `performSts` must then be called. */
   actionRecipient(): Promise<KeyRecipient>
   /** As whom a user or a session of a role makes its requests, and what is attached. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */

@@ -2,6 +2,7 @@ export { boundedFetch } from './bounded-fetch.ts'
 export { checkIssuer } from './check-issuer.ts'
 export { discover, parseIssuer } from './discover.ts'
 export { WEB_IDENTITY_ERRORS, type WebIdentityErrorCode } from './errors.ts'
+export type { Logout } from './logout-token.ts'
 export type { SessionTags } from './session-tags.ts'
 export {
   claimedIssuer,

@@ -6,12 +6,15 @@ import {
   errors,
   type JWTPayload,
   type JWTVerifyGetKey,
+  type JWTVerifyOptions,
+  type JWTVerifyResult,
   jwtVerify,
 } from 'jose'
 import { AddressGuard } from './address-guard.ts'
 import { type BoundedFetch, guardedFetch } from './bounded-fetch.ts'
 import { discover, parseIssuer } from './discover.ts'
 import { webIdentityError } from './errors.ts'
+import { isLogout, LOGOUT_TYPE, type Logout, logoutOf } from './logout-token.ts'
 import { type SessionTags, sessionTagsIn } from './session-tags.ts'
 
 /** A provider whose tokens are believed, and the clients they must be made for. */
@@ -24,6 +27,8 @@ export interface TrustedProvider {
 export interface WebIdentity {
   readonly issuer: string
   readonly subject: string
+  /** `sid`: the provider's own session that it was made in, where it says so (OpenID Connect Back-Channel Logout, section 2.1). */
+  readonly providerSession?: string
   /** The client of the provider's list that it was made for. */
   readonly audience: string
   /** Every claim that is a text or a list of texts, by its name: what trust policies can ask for. */
@@ -41,6 +46,8 @@ const ALGORITHMS = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256
 const CLOCK_TOLERANCE_SECONDS = 60
 /** OpenID Connect Core, section 2: these an identity token always has. */
 const REQUIRED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'iat']
+/** OpenID Connect Back-Channel Logout, section 2.4. */
+const LOGOUT_CLAIMS = ['iss', 'aud', 'iat', 'exp', 'jti', 'events']
 const CLAIM_CHARACTERS_MAX = 4096
 const CLAIM_VALUES_MAX = 500
 const KEYS_TIMEOUT_MS = 5_000
@@ -84,29 +91,49 @@ export class WebIdentityVerifier {
    * WEB_IDENTITY_TOKEN_INVALID, WEB_IDENTITY_TOKEN_EXPIRED, WEB_IDENTITY_PROVIDER_INVALID, WEB_IDENTITY_PROVIDER_REFUSED,
    * WEB_IDENTITY_PROVIDER_UNREACHABLE. (OpenID Connect Core, section 3.1.3.7; RFC 8725.)
    */
-  async verify(token: string, { issuer, clientIds }: TrustedProvider): Promise<WebIdentity> {
+  async verify(token: string, trusted: TrustedProvider): Promise<WebIdentity> {
+    const { issuer, clientIds } = trusted
+    return await this.#guarded(issuer, async () => {
+      const verified = await this.#verified(token, trusted, { requiredClaims: REQUIRED_CLAIMS })
+      return identityOf(verified, issuer, clientIds)
+    })
+  }
+
+  /** Who has logged out, by a logout token (OpenID Connect Back-Channel Logout, section 2.6). Rejects as `verify`. */
+  async verifyLogout(token: string, trusted: TrustedProvider): Promise<Logout> {
+    return await this.#guarded(trusted.issuer, async () => {
+      const { payload } = await this.#verified(token, trusted, { requiredClaims: LOGOUT_CLAIMS, typ: LOGOUT_TYPE })
+      assertTimely(payload.iat)
+      return logoutOf(payload)
+    })
+  }
+
+  async #guarded<T>(issuer: string, verify: () => Promise<T>): Promise<T> {
     const failure = this.#failures.get(issuer)
     if (failure !== undefined && failure.untilMs > Date.now()) throw failure.error
     try {
-      return identityOf(await this.#verified(token, issuer, clientIds), issuer, clientIds)
+      return await verify()
     } catch (error) {
       if (isCofferError(error) && error.code.startsWith(OF_PROVIDER)) this.#noteFailure(issuer, error)
       throw error
     }
   }
 
-  async #verified(token: string, issuer: string, clientIds: readonly string[]): Promise<JWTPayload> {
+  async #verified(
+    token: string,
+    { issuer, clientIds }: TrustedProvider,
+    asked: Pick<JWTVerifyOptions, 'requiredClaims' | 'typ'>,
+  ): Promise<JWTVerifyResult> {
     const keySet = await this.#keySetOf(issuer)
-    const { payload } = await jwtVerify(token, keySet, {
+    return await jwtVerify(token, keySet, {
       issuer,
       audience: [...clientIds],
       algorithms: ALGORITHMS,
-      requiredClaims: REQUIRED_CLAIMS,
       clockTolerance: CLOCK_TOLERANCE_SECONDS,
+      ...asked,
     }).catch((error: unknown) => {
       throw tokenError(error)
     })
-    return payload
   }
 
   #noteFailure(issuer: string, error: Error): void {
@@ -167,24 +194,33 @@ function tokenError(error: unknown): Error {
   return webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
 }
 
-function identityOf(payload: JWTPayload, issuer: string, clientIds: readonly string[]): WebIdentity {
-  const { sub, aud, iat, exp, azp } = payload
+function identityOf(verified: JWTVerifyResult, issuer: string, clientIds: readonly string[]): WebIdentity {
+  const { payload } = verified
+  // What says that somebody is gone is no proof that somebody is there (RFC 8725, section 3.11).
+  if (isLogout(verified)) throw webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
+  const { sub, aud, iat, exp, azp, sid } = payload
   const audiences = typeof aud === 'string' ? [aud] : (aud ?? [])
   // Who asked for the token, where it says so: of several audiences that is the one it is used as (Core, section 2, azp).
   const audience = typeof azp === 'string' ? azp : audiences.find((each) => clientIds.includes(each))
-  const isTimely = iat !== undefined && iat * 1000 <= Date.now() + CLOCK_TOLERANCE_SECONDS * 1000
-  if (typeof sub !== 'string' || sub === '' || audience === undefined || !clientIds.includes(audience) || !isTimely) {
+  assertTimely(iat)
+  if (typeof sub !== 'string' || sub === '' || audience === undefined || !clientIds.includes(audience)) {
     throw webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
   }
   return {
     issuer,
     subject: sub,
+    ...(typeof sid === 'string' && sid !== '' && { providerSession: sid }),
     audience,
     claims: textClaims(payload),
     sessionTags: sessionTagsIn(payload),
     issuedAtMs: iat * 1000,
     expiresAtMs: (exp ?? 0) * 1000,
   }
+}
+
+function assertTimely(iat: number | undefined): asserts iat is number {
+  const isTimely = iat !== undefined && iat * 1000 <= Date.now() + CLOCK_TOLERANCE_SECONDS * 1000
+  if (!isTimely) throw webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
 }
 
 /** Booleans and numbers as their texts; of a list what is text; what is larger than any policy would name is left out. */

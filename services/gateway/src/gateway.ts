@@ -4,6 +4,7 @@ import { isControlRequest, renderControlError, renderError, type S3Error } from 
 import { AccessLog } from './access-log/access-log.ts'
 import { beginTrail } from './audit/begin-trail.ts'
 import { KmsKeys } from './audit/kms-keys.ts'
+import { isBackchannelLogout, serveBackchannelLogout } from './backchannel-logout.ts'
 import { BucketCache } from './bucket/bucket-cache.ts'
 import { toS3Error } from './errors-to-s3.ts'
 import type { Exchange } from './exchange.ts'
@@ -78,6 +79,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
 async function answer(exchange: Exchange, context: GatewayContext): Promise<void> {
   const { request, response } = exchange
   if (isKmsApiRequest(request)) return serveKmsApi(exchange, context)
+  if (isBackchannelLogout(request)) return serveBackchannelLogout(exchange, context)
   if (isQueryApiRequest(request)) return serveQueryApi(exchange, context)
   try {
     await sendReply(response, await handle(exchange, context))

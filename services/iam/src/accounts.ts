@@ -6,7 +6,7 @@ import type { Directory } from './directory.ts'
 import type { AccountEntity, Entity } from './entities.ts'
 import { iamError } from './errors.ts'
 import type { IamRecords } from './iam-records.ts'
-import { accountIn, type Plan } from './iam-store.ts'
+import { accountIn, type IamStore, type Plan } from './iam-store.ts'
 
 export const ROOT_NAME = 'root'
 
@@ -88,6 +88,17 @@ export function planRemoval(directory: Directory, account: AccountEntity): Plan<
   // Stores of before had a record for the name too.
   const others = [...keyIds.map((id) => ({ id: accessKeyRecord(id) })), { id: `account-name/${account.name}` }]
   return { remove, others, result: undefined }
+}
+
+const FORGOTTEN_AT_ONCE = 200
+
+/** What had ended sessions of an account that is gone: there may be more than fits into one change. */
+export async function forgetEnds(store: IamStore, accountId: string): Promise<void> {
+  const forget = (directory: Directory): Plan<boolean> => {
+    const remove = directory.list('session-end', accountId).slice(0, FORGOTTEN_AT_ONCE)
+    return { remove, result: remove.length > 0 }
+  }
+  while (await store.change(forget));
 }
 
 function isSameSecret(one: AccessKey, other: AccessKey): boolean {

@@ -33,7 +33,8 @@ export class Directory {
   }
 
   remove(recordId: string): void {
-    this.#derived = new Map()
+    // Nothing is derived from what ends sessions, of which there may be many.
+    if (!recordId.startsWith('session-end/')) this.#derived = new Map()
     const entity = this.#entities.get(recordId)
     if (entity === undefined) return
     this.#entities.delete(recordId)

@@ -126,7 +126,19 @@ export interface AccountEntity extends Account {
   readonly moreRootKeys?: readonly UserAccessKey[]
 }
 
-export type Entity = AccountEntity | AccountSettings | Group | ManagedPolicy | OidcProvider | Role | User
+/** What ends sessions before their time (`sts/logouts.ts`). */
+export interface SessionEnd {
+  readonly kind: 'session-end'
+  readonly accountId: string
+  /** Whose, by what they are known by. */
+  readonly id: string
+  /** Those that began then or before. */
+  readonly at: number
+  /** There are none any more that it could end. */
+  readonly until: number
+}
+
+export type Entity = AccountEntity | AccountSettings | Group | ManagedPolicy | OidcProvider | Role | SessionEnd | User
 export type EntityKind = Entity['kind']
 /** The kinds that live in an account and have names. */
 export type NamedEntity = User | Group | Role | ManagedPolicy
@@ -140,6 +152,7 @@ export const ENTITY_PREFIXES = [
   'role/',
   'policy/',
   'oidc-provider/',
+  'session-end/',
 ] as const
 
 /** The id of its record. An account's is older than the others and has no kind in it. */
@@ -152,7 +165,7 @@ export function entityFrom(recordId: string, value: object): Entity {
   return { ...value, kind: recordId.slice(0, recordId.indexOf('/')) } as Entity
 }
 
-export function arnOf(entity: Exclude<Entity, AccountEntity | AccountSettings>): string {
+export function arnOf(entity: Exclude<Entity, AccountEntity | AccountSettings | SessionEnd>): string {
   const name = entity.kind === 'oidc-provider' ? `/${entity.id}` : entity.path + entity.name
   return `arn:aws:iam::${entity.accountId}:${entity.kind}${name}`
 }

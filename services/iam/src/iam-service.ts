@@ -11,7 +11,7 @@ import {
   roleUseRecord,
   type StoredAccessKey,
 } from './access-keys.ts'
-import { planAccount, planPublicAccessBlock, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
+import { forgetEnds, planAccount, planPublicAccessBlock, planRemoval, planRoot, ROOT_NAME } from './accounts.ts'
 import { isAccessKeyId, newAccessKey } from './credentials.ts'
 import { describeHolder } from './describe-holder.ts'
 import { iamError, refusal } from './errors.ts'
@@ -21,6 +21,7 @@ import { type IdentitySettings, NO_IDENTITIES } from './identity-settings.ts'
 import { arnOfIdentified, identifyPrincipal } from './principal-ids.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
+import { isEnded } from './sts/logouts.ts'
 import { isSessionKeyId, type Session, SessionTokens } from './sts/session.ts'
 import { policiesOfSession, principalOfSession } from './sts/session-principal.ts'
 
@@ -67,6 +68,12 @@ export function createIamService(options: IamServiceOptions): IamService {
   const store = new IamStore(records, { staleMsMax: options.staleMsMax ?? STALE_MS_MAX, onSecretsChanged })
   const tokens = new SessionTokens(records)
   let verifier: WebIdentityVerifier | undefined
+  /** Loaded by the first request for it. */
+  const sts = async () => {
+    const { logOut, performSts, WebIdentityVerifier } = await import('./sts/perform-sts.ts')
+    verifier ??= new WebIdentityVerifier({ hosts: identities.oidcIssuerHosts })
+    return { logOut, performSts, verifier }
+  }
   const secretOf = async (accessKeyId: string) =>
     (await records.find<StoredAccessKey>(accessKeyRecord(accessKeyId)))?.secretAccessKey
 
@@ -75,6 +82,7 @@ export function createIamService(options: IamServiceOptions): IamService {
     if (!isAccessKeyId(accessKeyId) || isSessionKeyId(accessKeyId) !== (sessionToken !== undefined)) return undefined
     const session = sessionToken === undefined ? undefined : await tokens.open(sessionToken, accessKeyId, Date.now())
     const directory = await store.current()
+    if (session !== undefined && isEnded(directory, session, Date.now())) throw iamError('IAM_SESSION_EXPIRED')
     const principal = session ? principalOfSession(directory, session) : principalOfKey(directory, accessKeyId)
     const policies = session ? policiesOfSession(directory, session) : policiesOfKey(directory, accessKeyId)
     return principal && policies && { principal, policies, session }
@@ -132,12 +140,26 @@ export function createIamService(options: IamServiceOptions): IamService {
       if (caller !== undefined && identified === undefined) {
         throw refusal('IAM_ACCESS_DENIED', 'The access key is not valid any more.')
       }
-      const { performSts, WebIdentityVerifier } = await import('./sts/perform-sts.ts')
-      verifier ??= new WebIdentityVerifier({ hosts: identities.oidcIssuerHosts })
+      const { performSts, verifier } = await sts()
       const directory = await store.current()
       const known = identified && { ...identified, policies: reader.read(identified.policies) }
-      const parts = { mesh, recipient, directory, tokens, verifier, identities, caller: known, certificate, values }
+      const parts = {
+        mesh,
+        recipient,
+        directory,
+        store,
+        tokens,
+        verifier,
+        identities,
+        caller: known,
+        certificate,
+        values,
+      }
       return await performSts(action, parameters, { ...parts, secrets: opened(secrets) })
+    },
+    async logOut(logoutToken) {
+      const { logOut, verifier } = await sts()
+      return await logOut(store, verifier, logoutToken)
     },
     actionRecipient: async () => mesh.recipient(),
     describeHolder: async (request) => describeHolder(await store.newest(), request),
@@ -197,6 +219,7 @@ export function createIamService(options: IamServiceOptions): IamService {
       await store.change((directory) => planPublicAccessBlock(directory, accountId, block))
     },
     async removeAccount(idOrName) {
+      const { accountId } = accountIn(await store.newest(), idOrName)
       await store.change(async (directory) => {
         const account = accountIn(directory, idOrName)
         const plan = planRemoval(directory, account)
@@ -205,6 +228,7 @@ export function createIamService(options: IamServiceOptions): IamService {
         if (buckets.length > 0) throw iamError('IAM_ACCOUNT_OWNS_BUCKETS', { account: account.name })
         return plan
       })
+      await forgetEnds(store, accountId)
     },
   }
 }

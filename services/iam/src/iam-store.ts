@@ -10,7 +10,7 @@ const CHANGES_RECORD = 'changes'
 /** A process that is further behind reads everything anew. */
 const CHANGES_KEPT = 200
 const ATTEMPTS_MAX = 32
-const ENTITY_RECORD = /^(account|settings|user|group|role|policy|oidc-provider)\//
+const ENTITY_RECORD = /^(account|settings|user|group|role|policy|oidc-provider|session-end)\//
 
 /** The newest changes, oldest first: which records each touched. */
 interface Changes {

@@ -21,6 +21,7 @@ const METHODS = [
   'identifyPrincipals',
   'listAccounts',
   'listIdentityProviders',
+  'logOut',
   'noteKeyUse',
   'perform',
   'performSts',

@@ -12,7 +12,7 @@ import { IAM_NAMESPACE, IAM_VERSION, isChange, performIamAction } from './iam-ap
 import { renderAnswer, renderFailure } from './render.ts'
 import {
   bringsPassword,
-  makesCredentials,
+  isStsChange,
   needsNoSignature,
   performStsAction,
   STS_NAMESPACE,
@@ -82,7 +82,7 @@ async function handle(exchange: Exchange, context: GatewayContext, api: { namesp
     }
     const { requestId } = exchange
     if (bringsPassword(action)) await context.limits.admitPassword(exchange.request)
-    const isChanging = isSts ? makesCredentials(action) : isChange(action)
+    const isChanging = isSts ? isStsChange(action) : isChange(action)
     await exchange.trail.understood({ service: isSts ? 'sts' : 'iam', operation: action, isChange: isChanging })
     const performed =
       isSts || call === undefined

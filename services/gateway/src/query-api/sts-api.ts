@@ -16,8 +16,10 @@ const BY_CERTIFICATE = 'AssumeRoleWithCertificate'
 const BY_PASSWORD = 'AssumeRoleWithLDAPIdentity'
 /** What bring such a proof in place of a signature (STS API Reference; MinIO has those for certificates and LDAP). */
 const UNSIGNED: readonly string[] = [BY_CERTIFICATE, 'AssumeRoleWithWebIdentity', BY_PASSWORD]
-/** The one whose answer holds no secret. */
-const TELLS_NO_SECRET = 'GetCallerIdentity'
+/** The one that changes nothing. */
+const CHANGES_NOTHING = 'GetCallerIdentity'
+/** Those whose answers hold no secret. */
+const TELL_NO_SECRET: readonly string[] = [CHANGES_NOTHING, 'EndSession']
 
 export function needsNoSignature(action: string): boolean {
   return UNSIGNED.includes(action)
@@ -28,7 +30,11 @@ export function bringsPassword(action: string): boolean {
 }
 
 export function makesCredentials(action: string): boolean {
-  return action !== TELLS_NO_SECRET
+  return !TELL_NO_SECRET.includes(action)
+}
+
+export function isStsChange(action: string): boolean {
+  return action !== CHANGES_NOTHING
 }
 
 /** An action of STS. Who may take which role is the iam service's to say. */

@@ -12,6 +12,8 @@ import {
   tagsOfSession,
   tagValues,
 } from './fields.ts'
+import type { ProviderLogin, SessionOrigin } from './logouts.ts'
+import type { Session } from './session.ts'
 import {
   asList,
   assertPoliciesThere,
@@ -88,10 +90,16 @@ export const ASSUME_ROLE: StsAction = stsAction(
       isChained,
       ...session,
       ...(sourceIdentity !== undefined && { sourceIdentity }),
+      ...(own && handedOn(own)),
     })
     return { ...answer, ...(decision && { decision }) }
   },
 )
+
+/** Whatever ends a session ends those that were taken with it. */
+function handedOn({ accountId, accessKeyId, origin = { accountId, accessKeyId }, login }: Session) {
+  return { origin, ...(login && { login }) }
+}
 
 interface RoleSession {
   readonly input: {
@@ -106,6 +114,8 @@ interface RoleSession {
   readonly sourceIdentity?: string
   readonly federatedProvider?: string
   readonly proven?: Readonly<Record<string, string>>
+  readonly login?: ProviderLogin
+  readonly origin?: SessionOrigin
   readonly expiresAtMax?: number | undefined
 }
 

@@ -4,6 +4,7 @@ import { STS_ACTIONS } from './index.ts'
 import { callerOf, type StsCall } from './sts-call.ts'
 
 export { WebIdentityVerifier } from '@coffer/web-identity'
+export { logOut } from './log-out.ts'
 
 /** Does an action of STS. IAM_INVALID_ACTION, and what the action can refuse with. */
 export async function performSts(

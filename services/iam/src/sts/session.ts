@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { iamError } from '../errors.ts'
 import type { IamRecords } from '../iam-records.ts'
+import type { ProviderLogin, SessionOrigin } from './logouts.ts'
 
 /** Whose session it is. */
 export type SessionHolder =
@@ -28,6 +29,10 @@ export interface Session {
   readonly sourceIdentity?: string
   readonly federatedProvider?: string
   readonly proven?: Readonly<Record<string, string>>
+  /** Of whom it is at an OpenID Connect provider, to be ended by a log-out there. Sessions of before there were any have none. */
+  readonly login?: ProviderLogin
+  /** The session that the first role of its chain was taken with. */
+  readonly origin?: SessionOrigin
 }
 
 /** A packed session has to fit into request headers beside everything else. */

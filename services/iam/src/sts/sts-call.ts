@@ -16,6 +16,7 @@ import { readTrust } from '../actions/documents.ts'
 import type { Directory } from '../directory.ts'
 import { arnOf, type Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
+import type { IamStore } from '../iam-store.ts'
 import type { IdentitySettings } from '../identity-settings.ts'
 import { managedPolicy } from '../principals.ts'
 import { newSessionKey, type Session, type SessionTokens } from './session.ts'
@@ -25,6 +26,7 @@ export interface StsCall {
   readonly mesh: Mesh
   readonly recipient: KeyRecipient
   readonly directory: Directory
+  readonly store: IamStore
   readonly tokens: SessionTokens
   readonly verifier: WebIdentityVerifier
   /** Who signed the request; undefined: nobody did. */

@@ -1,5 +1,5 @@
 import { isCofferError } from '@coffer/errors'
-import { claimedIssuer, type TrustedProvider, type WebIdentity } from '@coffer/web-identity'
+import { claimedIssuer, type WebIdentity } from '@coffer/web-identity'
 import { z } from 'zod'
 import { arn } from '../actions/fields.ts'
 import { providerIdOf } from '../actions/oidc-providers.ts'
@@ -7,6 +7,7 @@ import { arnOf, type OidcProvider, type Role } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import { sessionOfRole } from './assume-role.ts'
 import { durationSeconds, sessionName, sessionPolicies, tagValues } from './fields.ts'
+import { isLoggedOut, loginOf } from './logouts.ts'
 import {
   asList,
   assertTrusted,
@@ -17,6 +18,7 @@ import {
   stsAction,
   type Values,
 } from './sts-call.ts'
+import { tokenRefusal } from './token-refusal.ts'
 
 const ACTION = 'sts:AssumeRoleWithWebIdentity'
 /** The parameter that is a secret: who has it is let in. */
@@ -53,7 +55,8 @@ export const ASSUME_ROLE_WITH_WEB_IDENTITY: StsAction = stsAction(
     if (found === undefined) throw notAuthorized(WHO, ACTION, input.RoleArn ?? '*')
     const { role, provider, identity, decision } = found
     const federatedProvider = arnOf(provider)
-    const answer = await sessionOfRole(call, role, { input, ...identity.sessionTags, federatedProvider })
+    const login = loginOf(provider, identity)
+    const answer = await sessionOfRole(call, role, { input, ...identity.sessionTags, federatedProvider, login })
     return {
       ...answer,
       ...(decision && { decision }),
@@ -155,7 +158,7 @@ async function believers(
 ): Promise<readonly Believer[]> {
   const ask = async (provider: OidcProvider) => ({
     provider,
-    identity: await verified(call, { issuer, clientIds: provider.clientIds }, token),
+    identity: await verified(call, provider, issuer, token),
   })
   const asked = await Promise.allSettled([ask(first), ...others.map(ask)])
   const believed = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
@@ -163,23 +166,25 @@ async function believers(
   return believed
 }
 
-async function verified({ verifier }: StsCall, trusted: TrustedProvider, token: string): Promise<WebIdentity> {
-  try {
-    return await verifier.verify(token, trusted)
-  } catch (error) {
-    if (isCofferError(error, 'WEB_IDENTITY_TOKEN_EXPIRED')) {
-      throw refusal('IAM_IDENTITY_TOKEN_EXPIRED', 'Token expired: the identity token has to be fetched anew.')
-    }
-    if (isCofferError(error, 'WEB_IDENTITY_TOKEN_INVALID')) {
-      throw refusal(
-        'IAM_INVALID_IDENTITY_TOKEN',
-        "The identity token's issuer, audience, times or signature are not right.",
-      )
-    }
-    if (isCofferError(error)) throw refusal('IAM_IDENTITY_PROVIDER_UNREACHABLE', error.message)
-    throw error
+async function verified(
+  { verifier, directory }: StsCall,
+  provider: OidcProvider,
+  issuer: string,
+  token: string,
+): Promise<WebIdentity> {
+  const identity = await verifier
+    .verify(token, { issuer, clientIds: provider.clientIds })
+    .catch((error: unknown) => Promise.reject(tokenRefusal(error, NOT_RIGHT)))
+  if (isLoggedOut(directory, loginOf(provider, identity), Date.now())) {
+    throw refusal('IAM_IDENTITY_TOKEN_EXPIRED', 'Who it is about has logged out since: it has to be fetched anew.')
   }
+  return identity
 }
+
+const NOT_RIGHT = refusal(
+  'IAM_INVALID_IDENTITY_TOKEN',
+  "The identity token's issuer, audience, times or signature are not right.",
+)
 
 interface Asked {
   readonly RoleSessionName: string

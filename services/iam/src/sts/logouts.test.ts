@@ -1,0 +1,125 @@
+import type { Logout } from '@coffer/web-identity'
+import { describe, expect, it } from 'vitest'
+import { Directory } from '../directory.ts'
+import type { OidcProvider } from '../entities.ts'
+import { recordIdOf } from '../entities.ts'
+import type { Plan } from '../iam-store.ts'
+import { ENDS_MAX, isEnded, isLoggedOut, loginOf, planEndOfSession, planLogout } from './logouts.ts'
+import { newSessionKey, type Session } from './session.ts'
+
+const accountId = '111122223333'
+const HOUR_MS = 3_600_000
+const NOW = 1_800_000_000_000
+
+function provider(id = 'login.example.org'): OidcProvider {
+  return { kind: 'oidc-provider', accountId, id, clientIds: ['coffer'], thumbprints: [], createdAt: 0, tags: [] }
+}
+
+function logout(subject: string, changes: Partial<Logout> = {}): Logout {
+  const issuedAtMs = changes.issuedAtMs ?? NOW
+  return { subject, tokenId: `${subject}-${issuedAtMs}`, issuedAtMs, expiresAtMs: issuedAtMs + 120_000, ...changes }
+}
+
+function login(subject: string, at: number, of = provider()) {
+  const identity = { issuer: '', subject, audience: 'coffer', claims: {}, expiresAtMs: at + HOUR_MS }
+  return loginOf(of, { ...identity, sessionTags: { tags: {}, transitiveTagKeys: [] }, issuedAtMs: at })
+}
+
+function session(changes: Partial<Session> = {}): Session {
+  const holder = { kind: 'role', roleId: 'AROAEXAMPLE', sessionName: 'one' } as const
+  const times = { issuedAt: NOW, expiresAt: NOW + 12 * HOUR_MS }
+  return { ...newSessionKey(), accountId, holder, ...times, tags: {}, transitiveTagKeys: [], ...changes }
+}
+
+function apply(directory: Directory, { put = [], remove = [] }: Plan<undefined>): void {
+  for (const entity of remove) directory.remove(recordIdOf(entity))
+  for (const entity of put) directory.put(entity)
+}
+
+const tell = (directory: Directory, said: Logout, nowMs = NOW) =>
+  apply(directory, planLogout(directory, [provider()], said, nowMs))
+const count = (directory: Directory) => directory.list('session-end', accountId).length
+
+describe('log-outs at a provider', () => {
+  it('are of that provider and account, and of who logged in before', () => {
+    const directory = new Directory()
+    tell(directory, logout('alice'))
+    expect(isLoggedOut(directory, login('alice', NOW), NOW)).toBe(true)
+    expect(isLoggedOut(directory, login('alice', NOW + 1000), NOW)).toBe(false)
+    expect(isLoggedOut(directory, login('bob', NOW), NOW)).toBe(false)
+    expect(isLoggedOut(directory, login('alice', NOW, provider('other.example')), NOW)).toBe(false)
+    expect(isLoggedOut(directory, { ...login('alice', NOW), accountId: '444455556666' }, NOW)).toBe(false)
+  })
+
+  it('count the later of two, in whatever order they come', () => {
+    const directory = new Directory()
+    tell(directory, logout('alice'))
+    tell(directory, logout('alice', { issuedAtMs: NOW - 60_000 }))
+    expect(isLoggedOut(directory, login('alice', NOW), NOW)).toBe(true)
+  })
+
+  it('are kept as long as a session of before may live, and forgotten with what comes next', () => {
+    const directory = new Directory()
+    tell(directory, logout('alice'))
+    expect(isLoggedOut(directory, login('alice', NOW), NOW + 13 * HOUR_MS)).toBe(true)
+    const later = NOW + 25 * HOUR_MS
+    tell(directory, logout('bob', { issuedAtMs: later }), later)
+    // Bob's, and that it was said.
+    expect(count(directory)).toBe(2)
+  })
+
+  it('are refused when they are said again', () => {
+    const directory = new Directory()
+    tell(directory, logout('alice'))
+    expect(() => tell(directory, logout('alice'), NOW + 60_000)).toThrow(
+      expect.objectContaining({ code: 'IAM_INVALID_IDENTITY_TOKEN' }),
+    )
+  })
+
+  it('that are too many take bounded room, and none is lost: the oldest end everybody who logged in before them', () => {
+    const directory = new Directory()
+    const people = Array.from({ length: ENDS_MAX + 200 }, (_, index) => `person-${index}`)
+    for (const [index, person] of people.entries()) {
+      const at = NOW + index * 1000
+      const [, end] = planLogout(new Directory(), [provider()], logout(person, { issuedAtMs: at }), at).put ?? []
+      // Up to there is room for them; then as they come.
+      if (index < ENDS_MAX && end !== undefined) directory.put(end)
+      else tell(directory, logout(person, { issuedAtMs: at }), at)
+    }
+    expect(count(directory)).toBeLessThanOrEqual(ENDS_MAX + 2)
+    const end = NOW + people.length * 1000
+    const stillIn = people.filter((person, index) => !isLoggedOut(directory, login(person, NOW + index * 1000), end))
+    expect(stillIn).toEqual([])
+    expect(isLoggedOut(directory, login('who-came-first', NOW), end)).toBe(true)
+    expect(isLoggedOut(directory, login('who-came-last', end), end)).toBe(false)
+  }, 60_000)
+})
+
+describe('the end of a session by its holder', () => {
+  it('is of that session, and of those that were taken with it, in whatever account', () => {
+    const directory = new Directory()
+    const own = session()
+    const origin = { accountId, accessKeyId: own.accessKeyId }
+    const taken = session({ accountId: '444455556666', origin })
+    apply(directory, planEndOfSession(directory, own, NOW))
+    expect([own, taken, session()].map((each) => isEnded(directory, each, NOW))).toEqual([true, true, false])
+    // Of a session that ends now, one of an hour may just have been taken.
+    const ending = session({ expiresAt: NOW + 1000 })
+    apply(directory, planEndOfSession(directory, ending, NOW))
+    const last = session({ origin: { accountId, accessKeyId: ending.accessKeyId } })
+    expect(isEnded(directory, last, NOW + HOUR_MS - 1)).toBe(true)
+  })
+
+  it('is refused where too many have been ended, so that nobody fills the memory of all', () => {
+    const directory = new Directory()
+    for (let index = 0; index < ENDS_MAX; index++) {
+      directory.put({ kind: 'session-end', accountId, id: `own/ASIA${index}`, at: NOW, until: NOW + HOUR_MS })
+    }
+    expect(() => planEndOfSession(directory, session(), NOW)).toThrow(
+      expect.objectContaining({ code: 'IAM_LIMIT_EXCEEDED' }),
+    )
+    const later = NOW + 2 * HOUR_MS
+    apply(directory, planEndOfSession(directory, session(), later))
+    expect(count(directory)).toBeLessThan(ENDS_MAX)
+  })
+})
