@@ -1,11 +1,15 @@
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import Provider, { type Configuration } from 'oidc-provider'
 import { freePort } from './free-port.ts'
+import { send } from './raw-request.ts'
+import type { ClientTarget } from './s3.ts'
 
 export const OIDC_CLIENT_ID = 'coffer-cli'
+export const LOGOUT_PATH = '/.coffer/oidc/backchannel-logout'
 const ALGORITHM = 'RS256'
 const KEY_ID = 'test'
 
@@ -19,11 +23,22 @@ export interface OidcProvider {
     claims: Readonly<Record<string, unknown>>,
     changes?: Readonly<Record<string, unknown>>,
   ): Promise<string>
+  /** A logout token, as the provider signs them; `changes` of what it would say itself, an undefined one of what it would not. */
+  logoutTokenFor(
+    claims: { readonly sub?: string; readonly sid?: string },
+    changes?: Readonly<Record<string, unknown>>,
+    typ?: string,
+  ): Promise<string>
+  /** Whether it gives new tokens for a refresh token. */
+  renews(refreshToken: string): Promise<boolean>
   close(): Promise<void>
 }
 
-/** A real provider (`oidc-provider`) on loopback, where whoever comes is logged in as was said last and agrees to everything. */
-export async function startOidcProvider(): Promise<OidcProvider> {
+/**
+ * A real provider (`oidc-provider`) on loopback, where whoever comes is logged in as was said last and agrees to everything. `coffer`: which
+ * it tells of log-outs.
+ */
+export async function startOidcProvider(coffer?: ClientTarget): Promise<OidcProvider> {
   const port = await freePort()
   const issuer = `http://127.0.0.1:${port}`
   let person: { subject: string; claims: Readonly<Record<string, unknown>> } = { subject: 'alice', claims: {} }
@@ -37,13 +52,29 @@ export async function startOidcProvider(): Promise<OidcProvider> {
         token_endpoint_auth_method: 'none',
         // Of native clients any loopback port is right (RFC 8252, section 7.3).
         redirect_uris: ['http://127.0.0.1/callback'],
+        ...(coffer && {
+          backchannel_logout_uri: coffer.endpoint + LOGOUT_PATH,
+          backchannel_logout_session_required: true,
+        }),
         grant_types: ['authorization_code', 'refresh_token', 'urn:ietf:params:oauth:grant-type:device_code'],
       },
     ],
     claims: { openid: ['sub', 'groups', 'email'] },
     conformIdTokenClaims: false,
     cookies: { keys: ['only for tests'] },
-    features: { devInteractions: { enabled: false }, deviceFlow: { enabled: true } },
+    features: {
+      backchannelLogout: { enabled: true },
+      devInteractions: { enabled: false },
+      deviceFlow: { enabled: true },
+      revocation: { enabled: true },
+    },
+    ...(coffer && {
+      fetch: async (url, { method = 'GET', headers, body } = {}) => {
+        const raw = { method, path: new URL(String(url)).pathname, headers: Object.fromEntries(new Headers(headers)) }
+        const { status } = await send(coffer, { ...raw, body: String(body) })
+        return new Response(null, { status })
+      },
+    }),
     findAccount: (_context, subject) => ({
       accountId: subject,
       claims: () => ({ sub: subject, ...people.get(subject) }),
@@ -90,6 +121,18 @@ export async function startOidcProvider(): Promise<OidcProvider> {
         .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID })
         .sign(privateKey)
     },
+    logoutTokenFor(claims, changes = {}, typ = 'logout+jwt') {
+      const now = Math.floor(Date.now() / 1000)
+      const events = { 'http://schemas.openid.net/event/backchannel-logout': {} }
+      const said = { iss: issuer, aud: OIDC_CLIENT_ID, iat: now, exp: now + 120, jti: randomUUID(), events }
+      return new SignJWT({ ...said, ...claims, ...changes })
+        .setProtectedHeader({ alg: ALGORITHM, kid: KEY_ID, typ })
+        .sign(privateKey)
+    },
+    async renews(refreshToken) {
+      const form = { grant_type: 'refresh_token', refresh_token: refreshToken, client_id: OIDC_CLIENT_ID }
+      return (await fetch(`${issuer}/token`, { method: 'POST', body: new URLSearchParams(form) })).ok
+    },
     async close() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))
@@ -122,6 +165,12 @@ export class Browser {
       body = undefined
     }
     throw new Error('redirected without end')
+  }
+
+  /** Ends the provider's session, and agrees (OpenID Connect RP-Initiated Logout 1.0). */
+  async logOut(issuer: string): Promise<void> {
+    const { text } = await this.visit(`${issuer}/session/end`)
+    await this.visit(`${issuer}/session/end/confirm`, formIn(text, { logout: 'yes' }))
   }
 
   /** Types a user code, and agrees (RFC 8628, section 3.3). */

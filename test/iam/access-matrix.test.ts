@@ -114,7 +114,9 @@ describe('each action of STS', () => {
     GetSessionToken: {},
     GetFederationToken: { Name: 'guest' },
     GetCallerIdentity: {},
+    EndSession: {},
   })
+  const NO_SESSION = 'ValidationError'
   /** The others bring another proof than a signature: their tests are of what they prove. */
   const PROVEN = ['AssumeRoleWithCertificate', 'AssumeRoleWithLDAPIdentity', 'AssumeRoleWithWebIdentity']
 
@@ -131,6 +133,11 @@ describe('each action of STS', () => {
       { plain: REFUSED, exactly: 'done', allBut: REFUSED, temporary: REFUSED, federated: REFUSED },
     ],
     ['GetCallerIdentity', { plain: 'done', exactly: 'done', allBut: 'done', temporary: 'done', federated: 'done' }],
+    // The last one: it ends the sessions that asked. Nobody can be kept from that, and access keys are none.
+    [
+      'EndSession',
+      { plain: NO_SESSION, exactly: NO_SESSION, allBut: NO_SESSION, temporary: 'done', federated: 'done' },
+    ],
   ])('%s is done by whom it may be, and by nobody else', async (action, expected) => {
     const sts = async (keys?: SessionKeys | 'none') =>
       outcomeOf(await callSts(server, action, parameters()[action], keys))

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { cofferJson, runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { Browser, OIDC_CLIENT_ID, type OidcProvider, startOidcProvider } from '../harness/oidc-provider.ts'
-import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { SigningKeys } from '../harness/sigv4-client.ts'
-import { COFFER, cleanEnvironment, REPOSITORY, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { COFFER, cleanEnvironment, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { byBrowser, cofferLogin } from './coffer-login.ts'
 import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
 
 const server = await serverForSuite({ workers: 1, env: { COFFER_OIDC_ISSUER_HOSTS: '127.0.0.1' } })
@@ -46,25 +46,8 @@ async function newRole(name: string, Condition: object): Promise<void> {
 const assume = (WebIdentityToken: string, more: Record<string, string>) =>
   callSts(server, 'AssumeRoleWithWebIdentity', { RoleSessionName: 'job', WebIdentityToken, ...more }, 'none')
 
-/** What `coffer login` prints when the person has done their part. */
-async function login(args: readonly string[], person: (said: string) => Promise<unknown>): Promise<string> {
-  const flags = ['--endpoint', server.endpoint, '--issuer', provider.issuer, '--client-id', OIDC_CLIENT_ID]
-  const group: ProcessGroup = startGroup(process.execPath, [COFFER, 'login', '--no-browser', ...flags, ...args], {
-    env,
-    cwd: REPOSITORY,
-  })
-  const waited = vi.waitFor(() => expect(group.logs()).toMatch(/(Log in at|enter the code) \S+\n/), {
-    timeout: 20_000,
-    interval: 50,
-  })
-  await Promise.race([waited, group.ended])
-  if (!group.exited()) await person(group.logs())
-  const { code } = await group.ended
-  if (code !== 0) throw new Error(group.logs())
-  return group.logs()
-}
-
-const byBrowser = (said: string) => browser.visit(/Log in at (\S+)/.exec(said)?.[1] ?? '')
+const login = (args: readonly string[], person: (said: string) => Promise<unknown>) =>
+  cofferLogin({ server, provider, env }, args, person)
 
 beforeAll(async () => {
   await new Promise<void>((resolve) => elsewhere.listen(0, '127.0.0.1', resolve))
@@ -93,7 +76,7 @@ describe('coffer login', () => {
   it('gives credentials by the browser, keeps them to itself, and gives them again without asking', async () => {
     provider.login('alice')
     const args = ['--role-arn', roleArn('anyone'), '--format', 'process', '--scope', 'openid offline_access']
-    const said = await login(args, byBrowser)
+    const said = await login(args, byBrowser(browser))
     const first = JSON.parse(said.slice(said.indexOf('{')))
     await get(keysOf(first))
     const again = await login(args, () => expect.fail('asked again'))
@@ -121,7 +104,7 @@ describe('coffer login', () => {
   it('says why the server refuses, and keeps nothing', async () => {
     provider.login('mallory')
     const args = ['--role-arn', roleArn('only-erin'), '--no-cache']
-    await expect(login(args, byBrowser)).rejects.toThrow(/AccessDenied/)
+    await expect(login(args, byBrowser(browser))).rejects.toThrow(/AccessDenied/)
   })
 })
 

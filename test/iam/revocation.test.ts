@@ -6,7 +6,7 @@ import { describeUnavailable } from '../harness/find-program.ts'
 import { type OidcProvider, startOidcProvider } from '../harness/oidc-provider.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 import { iam } from './query-api.ts'
-import { providerRemoved, REVOCATIONS } from './revocations.ts'
+import { loggedOut, providerRemoved, REVOCATIONS } from './revocations.ts'
 
 const WORKERS = 3
 const server = await serverForSuite({ workers: WORKERS, env: { COFFER_OIDC_ISSUER_HOSTS: '127.0.0.1' } })
@@ -42,6 +42,13 @@ if (!existsSync('/proc/net/tcp')) {
       for (let attempt = 0; attempt < 4 * WORKERS; attempt++) {
         expect(await given.counts({ target: server })).toBe(false)
       }
+    })
+
+    it('a log-out at an OpenID Connect provider counts on every worker from the next request on', async () => {
+      const given = await loggedOut(provider).give(server, 'one')
+      for (const agent of agents) expect(await given.counts({ target: server, agent })).toBe(true)
+      await given.revoke(server)
+      for (const agent of agents) expect(await given.counts({ target: server, agent })).toBe(false)
     })
 
     it('an access key counts again on every worker when it is made active again', async () => {

@@ -1,8 +1,8 @@
 import type { Agent } from 'node:https'
-import { OIDC_CLIENT_ID, type OidcProvider } from '../harness/oidc-provider.ts'
-import { type RawRequest, sendSigned } from '../harness/raw-request.ts'
+import { LOGOUT_PATH, OIDC_CLIENT_ID, type OidcProvider } from '../harness/oidc-provider.ts'
+import { type RawRequest, type RawResponse, send, sendSigned } from '../harness/raw-request.ts'
 import type { ClientTarget } from '../harness/s3.ts'
-import { callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
+import { callIam, callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
 
 /** Where a request is sent: one worker of a server, by a connection to it, or one gateway of a mesh. */
 export interface Place {
@@ -71,7 +71,7 @@ async function sessionOfRole(at: ClientTarget, name: string) {
   const role = await iam(at, 'CreateRole', { RoleName: name, AssumeRolePolicyDocument })
   await iam(at, 'PutRolePolicy', { RoleName: name, PolicyName: 'own', PolicyDocument: LIST })
   const assume = async () => callSts(at, 'AssumeRole', { RoleArn: role.text('Arn'), RoleSessionName: 'job' }, keys)
-  return { session: sessionIn(await assume()), assume }
+  return { session: sessionIn(await assume()), roleArn: role.text('Arn') }
 }
 
 export const REVOCATIONS: readonly Revocation[] = [
@@ -156,6 +156,23 @@ export const REVOCATIONS: readonly Revocation[] = [
     },
   },
   {
+    name: 'a session that its holder ends, with what was taken with it,',
+    async give(at, suffix) {
+      const { session, roleArn } = await sessionOfRole(at, `ended-${suffix}`)
+      const statement = { Effect: 'Allow', Principal: { AWS: roleArn }, Action: 'sts:AssumeRole' }
+      const named = { RoleName: `ended-too-${suffix}`, AssumeRolePolicyDocument: policy(statement) }
+      const RoleArn = (await iam(at, 'CreateRole', named)).text('Arn')
+      const further = sessionIn(await callSts(at, 'AssumeRole', { RoleArn, RoleSessionName: 'job' }, session))
+      return {
+        counts: async (place) => (await areSomebodys(place, session)) || (await areSomebodys(place, further)),
+        async revoke(by) {
+          const { status, body } = await callSts(by, 'EndSession', {}, session)
+          if (status !== 200) throw new Error(`${status} ${body}`)
+        },
+      }
+    },
+  },
+  {
     name: 'a session whose role is deleted',
     async give(at, suffix) {
       const RoleName = `deleted-${suffix}`
@@ -170,6 +187,42 @@ export const REVOCATIONS: readonly Revocation[] = [
     },
   },
 ]
+
+/** A session of who logs out at the provider. */
+export function loggedOut(provider: OidcProvider): Revocation {
+  return {
+    name: 'a log-out at an OpenID Connect provider',
+    async give(at, suffix) {
+      const Url = provider.issuer
+      // Each attempt of a suite registers it, or finds it registered.
+      await callIam(at, 'CreateOpenIDConnectProvider', { Url, 'ClientIDList.member.1': OIDC_CLIENT_ID })
+      const account = (await callSts(at, 'GetCallerIdentity')).text('Account')
+      const Federated = `arn:aws:iam::${account}:oidc-provider/${provider.issuer.replace('http://', '')}`
+      const statement = { Effect: 'Allow', Principal: { Federated }, Action: 'sts:AssumeRoleWithWebIdentity' }
+      const AssumeRolePolicyDocument = policy(statement)
+      const role = await iam(at, 'CreateRole', { RoleName: `logout-${suffix}`, AssumeRolePolicyDocument })
+      const WebIdentityToken = await provider.tokenFor(suffix, {})
+      const parameters = { RoleArn: role.text('Arn'), RoleSessionName: 'job', WebIdentityToken }
+      const session = sessionIn(await callSts(at, 'AssumeRoleWithWebIdentity', parameters, 'none'))
+      return {
+        counts: (place) => areSomebodys(place, session),
+        revoke: async (by) => sendLogout(by, await provider.logoutTokenFor({ sub: suffix })),
+      }
+    },
+  }
+}
+
+/** As a provider does. */
+export async function sendLogout(at: ClientTarget, token: string): Promise<void> {
+  const { status, body } = await postLogout(at, token)
+  if (status !== 200) throw new Error(`${status} ${body}`)
+}
+
+export function postLogout(at: ClientTarget, token: string): Promise<RawResponse> {
+  const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+  const body = new URLSearchParams({ logout_token: token }).toString()
+  return send(at, { method: 'POST', path: LOGOUT_PATH, headers, body })
+}
 
 /** Roles of a provider: who has logged in there gets no new session when the provider is removed. */
 export function providerRemoved(provider: OidcProvider): Revocation {

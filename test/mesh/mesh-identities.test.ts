@@ -8,7 +8,7 @@ import { sendSigned } from '../harness/raw-request.ts'
 import type { ClientTarget } from '../harness/s3.ts'
 import { temporaryDirectory } from '../harness/start-server.ts'
 import { iam } from '../iam/query-api.ts'
-import { providerRemoved, REVOCATIONS, type Revocation } from '../iam/revocations.ts'
+import { loggedOut, providerRemoved, REVOCATIONS, type Revocation } from '../iam/revocations.ts'
 import { callKms } from '../kms-api/kms-client.ts'
 import { type AuditReceiver, startAuditReceiver } from './audit-receiver.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
@@ -81,6 +81,10 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
 
     it('an OpenID Connect provider that is removed: so too', async () => {
       expect(await leastMs(providerRemoved(provider))).toBeLessThan(REVOKED_WITHIN_MS)
+    }, 120_000)
+
+    it('a log-out at an OpenID Connect provider: so too', async () => {
+      expect(await leastMs(loggedOut(provider))).toBeLessThan(REVOKED_WITHIN_MS)
     }, 120_000)
   })
 

@@ -32,6 +32,7 @@ export const COFFER_ERRORS = {
   COFFER_ENDPOINT_INVALID: 'that is no S3 endpoint',
   COFFER_REQUEST_REFUSED: 'the server refused',
   COFFER_LOGIN_FAILED: 'the login failed',
+  COFFER_LOGOUT_INCOMPLETE: 'not everything could be ended',
   COFFER_BENCH_REFUSED: 'the endpoint refuses what the load generator needs',
 } as const
 

@@ -13,6 +13,7 @@ import { jobCommand } from './cli/job-command.ts'
 import { keyCommand } from './cli/key-command.ts'
 import { lifecycleCommand } from './cli/lifecycle-command.ts'
 import { loginCommand } from './cli/login-command.ts'
+import { logoutCommand } from './cli/logout-command.ts'
 import { lsCommand } from './cli/ls-command.ts'
 import { meshCommand } from './cli/mesh-command.ts'
 import { meshKeyCommand } from './cli/mesh-key-command.ts'
@@ -46,6 +47,7 @@ export async function main(processArguments: readonly string[]): Promise<void> {
     .addCommand(replicationCommand())
     .addCommand(customerKeyCommand())
     .addCommand(loginCommand())
+    .addCommand(logoutCommand())
     .addCommand(rootKeyCommand())
     .addCommand(scrubCommand())
     .addCommand(migrateCommand())

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { z } from 'zod'
@@ -12,9 +12,12 @@ const CachedLogin = z.object({
     expiration: z.iso.datetime({ offset: true }),
   }),
   refreshToken: z.string().optional(),
+  /** Where to end it. Absent: it was kept before there was a logout. */
+  at: z.object({ endpoint: z.string(), issuer: z.string().optional(), clientId: z.string().optional() }).optional(),
 })
 export type CachedLogin = z.infer<typeof CachedLogin>
 
+const NAME = /^[0-9a-f]{32}\.json$/
 /** Credentials that end sooner are not worth giving out. */
 const REMAINING_MS_MIN = 5 * 60_000
 
@@ -23,13 +26,25 @@ export class CredentialCache {
   readonly #directory: string
   readonly #path: string
 
-  /** `parts`: what tells one login from another. */
-  constructor(parts: readonly unknown[], directory = defaultDirectory()) {
+  private constructor(directory: string, name: string) {
     this.#directory = directory
-    this.#path = join(
-      directory,
-      `${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)}.json`,
-    )
+    this.#path = join(directory, name)
+  }
+
+  /** `parts`: what tells one login from another. */
+  static of(parts: readonly unknown[], directory = defaultDirectory()): CredentialCache {
+    const name = createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 32)
+    return new CredentialCache(directory, `${name}.json`)
+  }
+
+  /** Every login that is kept. */
+  static async all(
+    directory = defaultDirectory(),
+  ): Promise<{ readonly login: CachedLogin; readonly cache: CredentialCache }[]> {
+    const names = await readdir(directory).catch(() => [])
+    const caches = names.filter((name) => NAME.test(name)).map((name) => new CredentialCache(directory, name))
+    const found = await Promise.all(caches.map(async (cache) => ({ cache, login: await cache.find() })))
+    return found.flatMap(({ cache, login }) => (login === undefined ? [] : [{ cache, login }]))
   }
 
   /** Undefined for what is not there or cannot be read as one. */

@@ -94,6 +94,20 @@ export async function tokenByRefresh(login: ProviderLogin, refreshToken: string)
   }
 }
 
+/** So that nobody renews with it any more (RFC 7009), where the provider takes that. COFFER_LOGIN_FAILED, WEB_IDENTITY_PROVIDER_... */
+export async function revokeRefreshToken(
+  { issuer, clientId }: Pick<ProviderLogin, 'issuer' | 'clientId'>,
+  refreshToken: string,
+): Promise<void> {
+  const provider = await discover(issuer, clientId)
+  if (provider.serverMetadata().revocation_endpoint === undefined) return
+  try {
+    await openid.tokenRevocation(provider, refreshToken, { token_type_hint: 'refresh_token' })
+  } catch (error) {
+    throw loginError(error)
+  }
+}
+
 /** The first request to the callback's path; whatever else asks this port is told that nothing is there. */
 function callback(
   server: ReturnType<typeof createServer>,

@@ -1,10 +1,8 @@
-import { readFile } from 'node:fs/promises'
-import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { print, printJson } from '../cli/print.ts'
-import { cofferError } from '../errors.ts'
 import { CredentialCache, isFresh } from './credential-cache.ts'
 import { wayOf } from './login-ways.ts'
-import type { RoleLogin, SessionCredentials } from './request-credentials.ts'
+import { areStillGood, type RoleLogin, type SessionCredentials } from './request-credentials.ts'
+import { checkedEndpoint, trust } from './trust-server.ts'
 
 export interface LoginFlags {
   readonly endpoint: string
@@ -28,19 +26,22 @@ export interface LoginFlags {
 
 /** Logs in, or takes the login of before, and prints credentials. COFFER_LOGIN_FAILED, COFFER_REQUEST_REFUSED, WEB_IDENTITY_... */
 export async function logIn(flags: LoginFlags): Promise<void> {
-  await trust(flags.caFile ?? process.env.AWS_CA_BUNDLE)
+  await trust(flags.caFile)
   const way = wayOf(flags)
   const { roleArn, sessionName = way.sessionName, durationSeconds } = flags
   const role: RoleLogin = { endpoint: checkedEndpoint(flags.endpoint), roleArn, sessionName, durationSeconds }
   const parts = [...way.identity, role.endpoint, roleArn, sessionName, durationSeconds]
-  const cache = flags.cache ? new CredentialCache(parts) : undefined
+  const cache = flags.cache ? CredentialCache.of(parts) : undefined
   const cached = await cache?.find()
-  if (cached && isFresh(cached, Date.now())) {
+  // Who has logged out at the provider is asked anew, not given what has ended.
+  if (cached && isFresh(cached, Date.now()) && (await areStillGood(role.endpoint, cached.credentials))) {
     show(cached.credentials, flags.format)
     return
   }
   const login = await way.logIn(role, cached)
-  await cache?.put(login)
+  const { issuer, clientId } = flags
+  const at = { endpoint: role.endpoint, ...(issuer && { issuer }), ...(clientId && { clientId }) }
+  await cache?.put({ ...login, at })
   show(login.credentials, flags.format)
 }
 
@@ -66,16 +67,4 @@ function show(credentials: SessionCredentials, format: LoginFlags['format']): vo
       ].join('\n'),
     )
   }
-}
-
-/** Tokens and credentials travel over TLS only. */
-function checkedEndpoint(text: string): string {
-  const url = URL.parse(text)
-  if (url?.protocol === 'https:' && url.pathname === '/' && url.username === '') return url.origin
-  throw cofferError('COFFER_ENDPOINT_INVALID', `${text} is not of the form https://host:port`)
-}
-
-async function trust(caFile: string | undefined): Promise<void> {
-  if (!caFile) return
-  setDefaultCACertificates([...getCACertificates('default'), await readFile(caFile, 'utf8')])
 }

@@ -4,9 +4,11 @@ import { readFile } from 'node:fs/promises'
 import { platform, userInfo } from 'node:os'
 import { cofferError } from '../errors.ts'
 import { passwordFrom } from './ask-password.ts'
+import type { ClientCertificate } from './ask-sts.ts'
 import type { CachedLogin } from './credential-cache.ts'
+import type { IdentityToken } from './identity-token.ts'
 import type { LoginFlags } from './log-in.ts'
-import { type ClientCertificate, type RoleLogin, requestCredentials } from './request-credentials.ts'
+import { isTokenEnded, type RoleLogin, requestCredentials } from './request-credentials.ts'
 
 /** One way to show who one is. */
 export interface LoginWay {
@@ -52,10 +54,17 @@ function byProvider({ issuer, clientId, scope, roleArn, device, browser }: Login
               tell(`Log in at ${address}`)
               if (browser) openBrowser(address)
             })
-      const { idToken, refreshToken } = renewed || (await byPerson())
-      const proof = { WebIdentityToken: idToken }
-      const credentials = await requestCredentials(role, 'AssumeRoleWithWebIdentity', proof)
-      return { credentials, ...(refreshToken !== undefined && { refreshToken }) }
+      const change = async ({ idToken, refreshToken }: IdentityToken): Promise<CachedLogin> => {
+        const proof = { WebIdentityToken: idToken }
+        const credentials = await requestCredentials(role, 'AssumeRoleWithWebIdentity', proof)
+        return { credentials, ...(refreshToken !== undefined && { refreshToken }) }
+      }
+      if (!renewed) return await change(await byPerson())
+      // Whoever has logged out at the provider since has to log in there, whatever can still be renewed.
+      return await change(renewed).catch(async (error: unknown) => {
+        if (!isTokenEnded(error)) throw error
+        return await change(await byPerson())
+      })
     },
   }
 }

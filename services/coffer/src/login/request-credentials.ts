@@ -1,6 +1,6 @@
-import { request } from 'node:https'
-import { text } from 'node:stream/consumers'
+import { isCofferError } from '@coffer/errors'
 import { cofferError } from '../errors.ts'
+import { askSts, type ClientCertificate, textOf } from './ask-sts.ts'
 
 /** Whose credentials, from which server. */
 export interface RoleLogin {
@@ -20,15 +20,6 @@ export interface SessionCredentials {
   readonly expiration: string
 }
 
-/** PEM. */
-export interface ClientCertificate {
-  readonly cert: string
-  readonly key: string
-}
-
-const TIMEOUT_MS = 30_000
-const ANSWER_CHARACTERS_MAX = 64 * 1024
-
 /** Changes a proof of who one is for credentials (STS API, AssumeRoleWith...). COFFER_REQUEST_REFUSED. */
 export async function requestCredentials(
   { endpoint, roleArn, sessionName, durationSeconds }: RoleLogin,
@@ -36,22 +27,14 @@ export async function requestCredentials(
   proof: Readonly<Record<string, string>> = {},
   certificate?: ClientCertificate,
 ): Promise<SessionCredentials> {
-  const form = new URLSearchParams({
+  const parameters = {
     Action: action,
-    Version: '2011-06-15',
     ...proof,
     ...(roleArn !== undefined && { RoleArn: roleArn }),
     ...(sessionName !== undefined && { RoleSessionName: sessionName }),
     ...(durationSeconds !== undefined && { DurationSeconds: String(durationSeconds) }),
-  })
-  const { status, body } = await post(endpoint, form.toString(), certificate).catch((cause: unknown) => {
-    const details = { url: endpoint }
-    throw cofferError('COFFER_REQUEST_REFUSED', `${endpoint} cannot be reached`, details, { cause })
-  })
-  const answer = body.slice(0, ANSWER_CHARACTERS_MAX)
-  if (status !== 200) {
-    throw cofferError('COFFER_REQUEST_REFUSED', `${textOf(answer, 'Code') || status}: ${textOf(answer, 'Message')}`)
   }
+  const answer = await askSts(endpoint, parameters, { certificate })
   const credentials = {
     accessKeyId: textOf(answer, 'AccessKeyId'),
     secretAccessKey: textOf(answer, 'SecretAccessKey'),
@@ -64,21 +47,34 @@ export async function requestCredentials(
   return credentials
 }
 
-/** No redirects: a proof goes to the server that was named. */
-function post(endpoint: string, form: string, certificate: ClientCertificate | undefined) {
-  return new Promise<{ readonly status: number; readonly body: string }>((resolve, reject) => {
-    const headers = { 'content-type': 'application/x-www-form-urlencoded', 'content-length': Buffer.byteLength(form) }
-    const signal = AbortSignal.timeout(TIMEOUT_MS)
-    const sent = request(`${endpoint}/`, { method: 'POST', headers, agent: false, signal, ...certificate })
-    sent.once('error', reject)
-    sent.once('response', (response) => {
-      text(response).then((body) => resolve({ status: response.statusCode ?? 0, body }), reject)
-    })
-    sent.end(form)
-  })
+/** What a server says of credentials that have ended, or of a role or user that is gone. */
+const ENDED = ['ExpiredToken', 'InvalidClientTokenId', 'AccessDenied']
+/** Of an identity token whose person has logged out since. */
+const TOKEN_ENDED = ['ExpiredTokenException', 'InvalidIdentityToken']
+
+/** Whether credentials that have not run out are still good. Of a server that does not answer that is not known: then they are. */
+export async function areStillGood(endpoint: string, credentials: SessionCredentials): Promise<boolean> {
+  try {
+    await askSts(endpoint, { Action: 'GetCallerIdentity' }, { credentials })
+    return true
+  } catch (error) {
+    return !isRefusedAs(error, ENDED)
+  }
 }
 
-/** Credentials, codes and dates: nothing in them is ever escaped; a message may be, which a person can read. */
-function textOf(document: string, name: string): string {
-  return new RegExp(`<${name}>([^<]*)</${name}>`).exec(document)?.[1] ?? ''
+/** Ends them at the server; those that have ended already stay so. COFFER_REQUEST_REFUSED. */
+export async function endSession(endpoint: string, credentials: SessionCredentials): Promise<void> {
+  try {
+    await askSts(endpoint, { Action: 'EndSession' }, { credentials })
+  } catch (error) {
+    if (!isRefusedAs(error, ENDED)) throw error
+  }
+}
+
+export function isTokenEnded(error: unknown): boolean {
+  return isRefusedAs(error, TOKEN_ENDED)
+}
+
+function isRefusedAs(error: unknown, codes: readonly string[]): boolean {
+  return isCofferError(error, 'COFFER_REQUEST_REFUSED') && codes.includes(String(error.details.code))
 }
