@@ -60,6 +60,15 @@ describe('a bucket policy', () => {
     await owner.send(new PutObjectCommand({ Bucket, Key: 'secret/x', Body: 'x' }))
   })
 
+  it('may have statements of one Sid, which all count', async () => {
+    const Bucket = await bucketWith((bucket) => [
+      { Sid: 'same', Effect: 'Allow', Principal: '*', Action: 's3:GetObject', Resource: arn(bucket, '*') },
+      { Sid: 'same', Effect: 'Deny', Principal: '*', Action: 's3:GetObject', Resource: arn(bucket, 'hidden') },
+    ])
+    await owner.send(new PutObjectCommand({ Bucket, Key: 'hidden', Body: 'x' }))
+    expect([await anonymously(Bucket, 'k'), await anonymously(Bucket, 'hidden')]).toEqual([200, 403])
+  })
+
   it('that cannot be meant is refused with its reason', async () => {
     const Bucket = await newBucket(owner)
     const statement = { Effect: 'Allow', Principal: { AWS: GUEST }, Action: 's3:GetObject', Resource: arn(Bucket, '*') }

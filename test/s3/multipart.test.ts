@@ -88,6 +88,12 @@ describe('multipart uploads', () => {
     expect(second.$metadata.httpStatusCode).toBe(206)
     expect(second.PartsCount).toBe(3)
     expect((await bytesOf(second)).equals(bodies[1] ?? Buffer.alloc(0))).toBe(true)
+    const past = s3.send(new GetObjectCommand({ Bucket: bucket, Key: 'ranges', PartNumber: 4 }))
+    await expect(past).rejects.toMatchObject({
+      name: 'InvalidPartNumber',
+      PartNumberRequested: '4',
+      ActualPartCount: '3',
+    })
     // AWS says how many parts there are only to whom asks for one.
     const head = await s3.send(new HeadObjectCommand({ Bucket: bucket, Key: 'ranges' }))
     expect(head.PartsCount).toBeUndefined()

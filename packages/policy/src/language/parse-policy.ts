@@ -43,6 +43,7 @@ interface Rules {
   readonly principal: 'required' | 'forbidden'
   readonly resource: 'required' | 'forbidden'
   readonly sid: RegExp
+  readonly uniqueSids: boolean
   readonly isAction: (text: string) => boolean
   readonly isResource: (text: string) => boolean
   readonly bound?: BoundPrincipals | undefined
@@ -59,6 +60,8 @@ export function parseResourcePolicy(text: string, place: PolicyPlace, bound?: Bo
     principal: 'required',
     resource: 'required',
     sid: ANY_SID,
+    // IAM JSON policy elements: Sid asks it of IAM's own policies. S3 takes and keeps the same Sid many times (cloud-custodian #6145).
+    uniqueSids: false,
     isAction: (action) => isAction(action, place.service),
     isResource: place.isOwnResource,
     bound,
@@ -72,6 +75,7 @@ export function parseIdentityPolicy(text: string): Policy {
     principal: 'forbidden',
     resource: 'required',
     sid: PLAIN_SID,
+    uniqueSids: true,
     isAction: (action) => isAction(action, undefined),
     isResource: isArnPattern,
   })
@@ -84,6 +88,7 @@ export function parseTrustPolicy(text: string, bound?: BoundPrincipals): Policy 
     principal: 'required',
     resource: 'forbidden',
     sid: PLAIN_SID,
+    uniqueSids: true,
     isAction: (action) => isAction(action, 'sts'),
     isResource: () => false,
     bound,
@@ -107,8 +112,10 @@ function parsePolicy(text: string, rules: Rules): Policy {
   return {
     statements: list.map((statement, index) => {
       const parsed = parseStatement(statement, index, hasVariables, rules)
-      if (parsed.sid && sids.has(parsed.sid)) throw malformed(`Two statements have the Sid ${parsed.sid}`)
-      if (parsed.sid) sids.add(parsed.sid)
+      if (rules.uniqueSids && parsed.sid) {
+        if (sids.has(parsed.sid)) throw malformed('Statement IDs (SID) in a single policy must be unique.')
+        sids.add(parsed.sid)
+      }
       return parsed
     }),
   }

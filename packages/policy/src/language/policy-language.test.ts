@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { findAllow, findDeny, isPublicPolicy, type PolicyRequest } from './evaluate.ts'
-import { PolicyMalformed, parseResourcePolicy } from './parse-policy.ts'
+import { PolicyMalformed, parseIdentityPolicy, parseResourcePolicy } from './parse-policy.ts'
 import { Pattern } from './pattern.ts'
 import type { Policy } from './policy.ts'
 
@@ -229,14 +229,6 @@ describe('a policy that cannot be meant', () => {
           'IpAddress',
         ],
         ['a number that is none', { ...base, Condition: { NumericEquals: { 's3:max-keys': 'ten' } } }, 'NumericEquals'],
-        [
-          'the same Sid twice',
-          [
-            { ...base, Sid: 'a' },
-            { ...base, Sid: 'a' },
-          ],
-          'Sid',
-        ],
         ['an unknown element', { ...base, Conditions: {} }, 'Conditions'],
       ] as const
     ).map(([name, Statement, word]) => [name, JSON.stringify({ Version: '2012-10-17', Statement }), word] as const),
@@ -245,6 +237,17 @@ describe('a policy that cannot be meant', () => {
   it.each(refused)('is refused with its reason: %s', (_name, text, word) => {
     expect(() => parseResourcePolicy(text, place)).toThrow(PolicyMalformed)
     expect(() => parseResourcePolicy(text, place)).toThrow(word)
+  })
+
+  it('is one of IAM with the same Sid twice; in a bucket policy both statements count', () => {
+    const twice = [
+      { Sid: 'a', Effect: 'Allow', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/*' },
+      { Sid: 'a', Effect: 'Deny', Action: 's3:GetObject', Resource: 'arn:aws:s3:::b/secret' },
+    ]
+    const text = JSON.stringify({ Version: '2012-10-17', Statement: twice })
+    expect(() => parseIdentityPolicy(text)).toThrow('Statement IDs (SID) in a single policy must be unique.')
+    const { statements } = parse(twice.map((statement) => ({ ...statement, Principal: '*' })))
+    expect(statements.map(({ effect }) => effect)).toEqual(['Allow', 'Deny'])
   })
 
   it('is refused and nothing worse, whatever the text', () => {

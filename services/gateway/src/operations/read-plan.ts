@@ -84,7 +84,11 @@ function findPart(partNumber: string, request: ParsedRequest, bucket: OpenBucket
       ? [{ sizeBytes: version.sizeBytes, checksum: attributes.checksum?.value }]
       : openManifest(bucket.metadataKey, bucket.record.id, version.key, version.versionId, body.manifest)
   const part = parts[number - 1]
-  if (part === undefined) throw s3Error('InvalidPartNumber')
+  if (part === undefined) {
+    throw s3Error('InvalidPartNumber', {
+      details: { PartNumberRequested: partNumber, ActualPartCount: String(parts.length) },
+    })
+  }
   const offsetBytes = parts.slice(0, number - 1).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   return {
     range: { offsetBytes, lengthBytes: part.sizeBytes },
