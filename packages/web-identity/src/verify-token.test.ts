@@ -65,6 +65,7 @@ describe('an identity token', () => {
     const who = await newVerifier().verify(jwt, trusted())
     expect(who).toMatchObject({ issuer, subject: 'alice', audience: 'coffer' })
     expect(who.claims).toMatchObject({ groups: ['ops', 'dev'], email_verified: 'true', level: '3' })
+    expect(who.claims).toMatchObject({ 'nested.a': '1' })
     expect(who.claims).not.toHaveProperty('nested')
     expect(claimedIssuer(jwt)).toBe(issuer)
   })

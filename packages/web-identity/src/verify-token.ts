@@ -4,7 +4,6 @@ import {
   customFetch,
   decodeJwt,
   errors,
-  type JWTPayload,
   type JWTVerifyGetKey,
   type JWTVerifyOptions,
   type JWTVerifyResult,
@@ -16,6 +15,7 @@ import { discover, parseIssuer } from './discover.ts'
 import { webIdentityError } from './errors.ts'
 import { isLogout, LOGOUT_TYPE, type Logout, logoutOf } from './logout-token.ts'
 import { type SessionTags, sessionTagsIn } from './session-tags.ts'
+import { type TextClaims, textClaims } from './text-claims.ts'
 
 /** A provider whose tokens are believed, and the clients they must be made for. */
 export interface TrustedProvider {
@@ -31,8 +31,8 @@ export interface WebIdentity {
   readonly providerSession?: string
   /** The client of the provider's list that it was made for. */
   readonly audience: string
-  /** Every claim that is a text or a list of texts, by its name: what trust policies can ask for. */
-  readonly claims: Readonly<Record<string, string | readonly string[]>>
+  /** By name, or by path with dots. */
+  readonly claims: TextClaims
   /** What the provider wants the session to be tagged with; none where it says nothing of the kind. */
   readonly sessionTags: SessionTags
   readonly issuedAtMs: number
@@ -48,8 +48,6 @@ const CLOCK_TOLERANCE_SECONDS = 60
 const REQUIRED_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'iat']
 /** OpenID Connect Back-Channel Logout, section 2.4. */
 const LOGOUT_CLAIMS = ['iss', 'aud', 'iat', 'exp', 'jti', 'events']
-const CLAIM_CHARACTERS_MAX = 4096
-const CLAIM_VALUES_MAX = 500
 const KEYS_TIMEOUT_MS = 5_000
 /** An unknown key id makes the key set be asked for again, at most this often: forged tokens must not become a flood. */
 const KEYS_COOLDOWN_MS = 10_000
@@ -221,19 +219,4 @@ function identityOf(verified: JWTVerifyResult, issuer: string, clientIds: readon
 function assertTimely(iat: number | undefined): asserts iat is number {
   const isTimely = iat !== undefined && iat * 1000 <= Date.now() + CLOCK_TOLERANCE_SECONDS * 1000
   if (!isTimely) throw webIdentityError('WEB_IDENTITY_TOKEN_INVALID')
-}
-
-/** Booleans and numbers as their texts; of a list what is text; what is larger than any policy would name is left out. */
-function textClaims(payload: JWTPayload): Readonly<Record<string, string | readonly string[]>> {
-  const claims: [string, string | readonly string[]][] = []
-  for (const [name, value] of Object.entries(payload)) {
-    if (typeof value === 'boolean' || typeof value === 'number') claims.push([name, String(value)])
-    if (isText(value)) claims.push([name, value])
-    if (Array.isArray(value) && value.length <= CLAIM_VALUES_MAX) claims.push([name, value.filter(isText)])
-  }
-  return Object.fromEntries(claims)
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === 'string' && value.length <= CLAIM_CHARACTERS_MAX
 }

@@ -56,7 +56,9 @@ export const ASSUME_ROLE_WITH_WEB_IDENTITY: StsAction = stsAction(
     const { role, provider, identity, decision } = found
     const federatedProvider = arnOf(provider)
     const login = loginOf(provider, identity)
-    const answer = await sessionOfRole(call, role, { input, ...identity.sessionTags, federatedProvider, login })
+    const proven = keptValues(provider, identity)
+    const facts = { input, ...identity.sessionTags, federatedProvider, proven, login }
+    const answer = await sessionOfRole(call, role, facts)
     return {
       ...answer,
       ...(decision && { decision }),
@@ -225,6 +227,12 @@ function claimValues({ id }: OidcProvider, { claims, audience, subject }: WebIde
     [`${prefix}oaud`]: listOf(claims.aud),
     [`${prefix}sub`]: asList(subject),
   }
+}
+
+/** Of these, what policies can ask for as long as the session lives (IAM User Guide, "Available keys for AWS web identity federation"). */
+function keptValues({ id }: OidcProvider, { audience, subject }: WebIdentity): Readonly<Record<string, string>> {
+  const prefix = `${id}:`.toLowerCase()
+  return { [`${prefix}aud`]: audience, [`${prefix}sub`]: subject }
 }
 
 /** Providers write one group as a text, several as a list. */
