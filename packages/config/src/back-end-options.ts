@@ -3,13 +3,15 @@ import { text } from './values.ts'
 
 const file = text('a path')
 
+const database = text(
+  'postgres://user@host:port/database, or postgres://user@localhost/database?host=/directory of a socket; optionally schema=name; the password apart',
+  /^postgres(ql)?:\/\/[^:@/\s]+@[^@/\s]+\/[^\s]+$/,
+)
+
 /** What Coffer stands on where it is more than one machine: the metadata's server, NATS, Redis. */
 export const BACK_END_OPTIONS = {
   metadataUrl: {
-    value: text(
-      'postgres://user@host:port/database, or postgres://user@localhost/database?host=/directory of a socket; optionally schema=name; the password apart',
-      /^postgres(ql)?:\/\/[^:@/\s]+@[^@/\s]+\/[^\s]+$/,
-    ),
+    value: database,
     environment: 'COFFER_METADATA_URL',
     flag: 'metadata-url',
     flagValue: 'url',
@@ -42,6 +44,41 @@ export const BACK_END_OPTIONS = {
     flag: 'metadata-key-file',
     flagValue: 'path',
     text: 'Private key of that certificate.',
+  } satisfies Optional<string>,
+  metadataNextUrl: {
+    value: database,
+    environment: 'COFFER_METADATA_NEXT_URL',
+    flag: 'metadata-next-url',
+    flagValue: 'url',
+    text: 'The PostgreSQL database that the metadata is moved to from the other one: what `coffer migrate metadata` brings it into, and where each `coffer service metadata` goes on.',
+  } satisfies Optional<string>,
+  metadataNextPasswordFile: {
+    value: file,
+    environment: 'COFFER_METADATA_NEXT_PASSWORD_FILE',
+    flag: 'metadata-next-password-file',
+    flagValue: 'path',
+    text: 'As metadataPasswordFile, of that database.',
+  } satisfies Optional<string>,
+  metadataNextCaFile: {
+    value: file,
+    environment: 'COFFER_METADATA_NEXT_CA_FILE',
+    flag: 'metadata-next-ca-file',
+    flagValue: 'path',
+    text: 'As metadataCaFile, of that database.',
+  } satisfies Optional<string>,
+  metadataNextCertFile: {
+    value: file,
+    environment: 'COFFER_METADATA_NEXT_CERT_FILE',
+    flag: 'metadata-next-cert-file',
+    flagValue: 'path',
+    text: 'As metadataCertFile, of that database.',
+  } satisfies Optional<string>,
+  metadataNextKeyFile: {
+    value: file,
+    environment: 'COFFER_METADATA_NEXT_KEY_FILE',
+    flag: 'metadata-next-key-file',
+    flagValue: 'path',
+    text: 'As metadataKeyFile, of that database.',
   } satisfies Optional<string>,
   natsUrl: {
     value: text('nats://host:port or tls://host:port; several separated by commas'),

@@ -40,6 +40,18 @@ export function metadataServerOf(configuration: Configuration): MetadataServer |
   }
 }
 
+/** The one that the metadata is moved to from a server. */
+export function nextMetadataServerOf(configuration: Configuration): MetadataServer | undefined {
+  if (configuration.metadataNextUrl === undefined) return undefined
+  return {
+    url: configuration.metadataNextUrl,
+    passwordFile: configuration.metadataNextPasswordFile,
+    caFile: configuration.metadataNextCaFile,
+    certFile: configuration.metadataNextCertFile,
+    keyFile: configuration.metadataNextKeyFile,
+  }
+}
+
 /** COFFER_METADATA_ELSEWHERE, COFFER_METADATA_CONFIGURATION_INVALID, META_... */
 export async function openMetadataStore(location: MetadataLocation): Promise<MetadataStore> {
   const { metadataServer, metadataDirectory } = location

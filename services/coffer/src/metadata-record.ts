@@ -25,8 +25,10 @@ export async function settled(
   onChange: (why: string) => void,
 ): Promise<Configuration> {
   if (isElsewhere(metadataDirectory)) {
-    const server = given.metadataUrl === undefined ? await recordedServer(metadataDirectory) : undefined
-    if (server === undefined) return given
+    const server = await recordedServer(metadataDirectory)
+    const isOfBefore =
+      given.metadataUrl === undefined || given.metadataUrl === (await readMovedFrom(metadataDirectory))?.server.url
+    if (server === undefined || !isOfBefore || server.url === given.metadataUrl) return given
     onChange(`the metadata was moved to ${server.url}: set COFFER_METADATA_URL to it`)
     return {
       ...given,
@@ -54,6 +56,16 @@ export async function recordElsewhere(metadataDirectory: string, server: Metadat
   const path = join(metadataDirectory, ELSEWHERE_MARKER)
   if (!existsSync(path)) await writeNewFile(path, `${JSON.stringify(withFullPaths(server))}\n`, 0o600)
   await rm(join(metadataDirectory, MOVED_FROM), { force: true })
+}
+
+/** From now on the metadata is on the next server, and not on this one any more. Can be repeated. */
+export async function recordNext(
+  metadataDirectory: string,
+  { id, server, next }: MovedFrom & { readonly next: MetadataServer },
+): Promise<void> {
+  await recordMovedFrom(metadataDirectory, { id, server })
+  const text = `${JSON.stringify(withFullPaths(next))}\n`
+  await writeDurably(join(metadataDirectory, ELSEWHERE_MARKER), text, 0o600)
 }
 
 export async function recordMovedFrom(metadataDirectory: string, { id, server }: MovedFrom): Promise<void> {

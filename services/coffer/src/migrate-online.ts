@@ -6,20 +6,28 @@ import { type MoveProgress, type MoveReport, moveOnline } from '@coffer/metadata
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
 import { cofferError } from './errors.ts'
 import { MIGRATION_LOCK, tryLock } from './journal-lock.ts'
-import { metadataServerOf, postgresOptionsOf } from './metadata-location.ts'
+import { type MetadataServer, metadataServerOf, nextMetadataServerOf, postgresOptionsOf } from './metadata-location.ts'
 import { recordedServer } from './metadata-record.ts'
 import type { MetadataKind } from './migrate-metadata.ts'
-import { type MigrationSides, sidesOf } from './migration-sides.ts'
+import { sidesBetweenDatabases } from './migration-between-databases.ts'
+import { type DatabasePlace, type MigrationSides, sidesOf } from './migration-sides.ts'
 
 /** A migration that is told to end by its journal's going looks there after each step. */
 const END_TIMEOUT_MS = 60_000
 const END_PAUSE_MS = 100
 const JOURNAL_COUNT_MAX = 1_000_000
 
+export interface Route {
+  readonly from: MetadataKind
+  readonly to: MetadataKind
+}
+
 export interface MigrationStatus {
   /** `none`: no migration is under way. `moved`: the last steps are left; run it again. */
   readonly phase: 'none' | 'journaling' | 'fenced' | 'moved'
   readonly isRunning: boolean
+  /** Writes wait now and then, since they come faster than they can be copied. */
+  readonly isSlowed: boolean
   /** Changes that are not on the other side yet, of what is copied there; counted up to 1,000,000. */
   readonly journaledCount: number
 }
@@ -30,12 +38,12 @@ export interface MigrationStatus {
  * COFFER_METADATA_ELSEWHERE.
  */
 export async function migrateOnline(
-  to: MetadataKind,
+  route: Route,
   configuration: Configuration,
   onProgress: (progress: MoveProgress) => void,
 ): Promise<MoveReport | undefined> {
   await using cleanup = new AsyncDisposableStack()
-  const { directory, sides } = await open(to, configuration, cleanup)
+  const { directory, sides } = await open(route, configuration, cleanup)
   const release = tryLock(directory.path, MIGRATION_LOCK)
   if (!release) throw cofferError('COFFER_METADATA_IN_USE', 'another migration runs on this data directory')
   cleanup.defer(release)
@@ -66,9 +74,9 @@ export async function migrateOnline(
 }
 
 /** Leaves the source as if there had been no migration, and the target empty. COFFER_METADATA_NOT_MOVED once it is moved. */
-export async function abandonMigration(to: MetadataKind, configuration: Configuration): Promise<void> {
+export async function abandonMigration(route: Route, configuration: Configuration): Promise<void> {
   await using cleanup = new AsyncDisposableStack()
-  const { directory, sides } = await open(to, configuration, cleanup)
+  const { directory, sides } = await open(route, configuration, cleanup)
   await sides.checkOwner()
   const source = await sides.openSource()
   cleanup.defer(() => source.close())
@@ -91,9 +99,9 @@ export async function abandonMigration(to: MetadataKind, configuration: Configur
   await sides.discardTarget()
 }
 
-export async function migrationStatus(to: MetadataKind, configuration: Configuration): Promise<MigrationStatus> {
+export async function migrationStatus(route: Route, configuration: Configuration): Promise<MigrationStatus> {
   await using cleanup = new AsyncDisposableStack()
-  const { directory, sides } = await open(to, configuration, cleanup)
+  const { directory, sides } = await open(route, configuration, cleanup)
   const source = await sides.openSource()
   cleanup.defer(() => source.close())
   const state = await source.readMove()
@@ -103,12 +111,13 @@ export async function migrationStatus(to: MetadataKind, configuration: Configura
   return {
     phase: state === undefined || isDone ? 'none' : state.phase,
     isRunning: release === undefined,
+    isSlowed: release === undefined && (state?.isSlowed ?? false),
     journaledCount: await source.countJournal(JOURNAL_COUNT_MAX),
   }
 }
 
 async function open(
-  to: MetadataKind,
+  { from, to }: Route,
   configuration: Configuration,
   cleanup: AsyncDisposableStack,
 ): Promise<{ readonly directory: DataDirectory; readonly sides: MigrationSides }> {
@@ -116,9 +125,16 @@ async function open(
   cleanup.defer(() => directory.release())
   const server = metadataServerOf(configuration) ?? (await recordedServer(directory.metadataDirectory))
   if (!server) throw cofferError('COFFER_METADATA_CONFIGURATION_INVALID', 'give --metadata-url <url>')
+  const place = await placeOf(server)
+  if (from !== to) return { directory, sides: sidesOf(to, { directory, ...place }) }
+  const next = nextMetadataServerOf(configuration)
+  if (!next) throw cofferError('COFFER_METADATA_CONFIGURATION_INVALID', 'give --metadata-next-url <url>')
+  return { directory, sides: sidesBetweenDatabases({ directory, ...place, next: await placeOf(next) }) }
+}
+
+async function placeOf(server: MetadataServer): Promise<DatabasePlace> {
   const options = await postgresOptionsOf(server)
-  const settings = { ...options, schema: options.schema ?? 'coffer' }
-  return { directory, sides: sidesOf(to, { directory, server, settings }) }
+  return { server, settings: { ...options, schema: options.schema ?? 'coffer' } }
 }
 
 /** What a failed comparison has found belongs into the message. */

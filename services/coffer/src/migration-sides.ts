@@ -1,4 +1,4 @@
-import { readFile, rm } from 'node:fs/promises'
+import { readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openLmdbMoveSource, openLmdbMoveTarget } from '@coffer/metadata-store/drivers/lmdb/move'
 import type { PostgresStoreOptions } from '@coffer/metadata-store/drivers/postgres'
@@ -21,7 +21,7 @@ import type { MoveSource, MoveState, MoveTarget } from '@coffer/metadata-store/m
 import { type DataDirectory, serverKeepsJournal } from './data-directory.ts'
 import { writeDurably } from './durable-file.ts'
 import { cofferError } from './errors.ts'
-import { ELSEWHERE_MARKER, isElsewhere, type MetadataServer } from './metadata-location.ts'
+import { ELSEWHERE_MARKER, isElsewhere, type MetadataServer, markElsewhere } from './metadata-location.ts'
 import { readMovedFrom, recordElsewhere, recordMovedFrom } from './metadata-record.ts'
 import { INCOMING_MARKER, LMDB_FILES, type MetadataKind } from './migrate-metadata.ts'
 
@@ -42,10 +42,13 @@ export interface MigrationSides {
   discardTarget(): Promise<void>
 }
 
-interface Places {
-  readonly directory: DataDirectory
+export interface DatabasePlace {
   readonly server: MetadataServer
   readonly settings: PostgresStoreOptions & { readonly schema: string }
+}
+
+interface Places extends DatabasePlace {
+  readonly directory: DataDirectory
 }
 
 export function sidesOf(to: MetadataKind, places: Places): MigrationSides {
@@ -70,34 +73,57 @@ function towardsPostgres({ directory, server, settings }: Places): MigrationSide
         throw inUse('the server that runs is of an older version, or has just started: restart it with this one')
       }
     },
-    async prepareTarget(id) {
-      const closed = await findClosed(settings)
-      if (closed === 'moving' && (await incoming()) === undefined) {
-        throw elsewhere('an offline migration into this database was begun: finish that, or give an empty one')
-      }
-      if (closed === 'moving') await emptyPostgresStore(settings)
-      else {
-        const before = await closePostgresStore(settings, 'moving')
-        const others = await countOtherClients(settings, 'store')
-        const isEmpty = await isEmptyPostgresStore(settings)
-        if (others > 0 || !isEmpty) await closePostgresStore(settings, before)
-        if (!isEmpty) throw elsewhere('the database holds a store: give an empty one, or another schema')
-        if (others > 0) throw inUse(`the database is used: ${others} connections are open`)
-      }
-      await setIncoming(settings, id)
-    },
+    prepareTarget: (id) => prepareDatabase(settings, id),
     async handOver() {
       await recordElsewhere(metadataDirectory, server)
-      await closePostgresStore(settings, undefined)
-      await setIncoming(settings, '')
+      await openDatabase(settings)
     },
-    async discardTarget() {
-      if ((await incoming()) === undefined) return
-      await emptyPostgresStore(settings)
-      await setIncoming(settings, '')
-      await closePostgresStore(settings, undefined)
-    },
+    discardTarget: () => discardDatabase(settings),
   }
+}
+
+/** Makes a database the target of a move. Refuses one that holds a store, or is used. */
+export async function prepareDatabase(settings: DatabasePlace['settings'], id: string): Promise<void> {
+  const closed = await findClosed(settings)
+  if (closed === 'moving' && (await findIncoming(settings)) === undefined) {
+    throw elsewhere('an offline migration into this database was begun: finish that, or give an empty one')
+  }
+  if (closed === 'moving') await emptyPostgresStore(settings)
+  else {
+    // First by looking only: it may be the very store that is to be moved.
+    if (!(await isEmptyPostgresStore(settings))) throw holdsStore()
+    const before = await closePostgresStore(settings, 'moving')
+    const others = await countOtherClients(settings, 'store')
+    const isEmpty = await isEmptyPostgresStore(settings)
+    if (others > 0 || !isEmpty) await closePostgresStore(settings, before)
+    if (!isEmpty) throw holdsStore()
+    if (others > 0) throw inUse(`the database is used: ${others} connections are open`)
+  }
+  await setIncoming(settings, id)
+}
+
+/** A target that holds everything opens. */
+export async function openDatabase(settings: DatabasePlace['settings']): Promise<void> {
+  await closePostgresStore(settings, undefined)
+  await setIncoming(settings, '')
+}
+
+export async function discardDatabase(settings: DatabasePlace['settings']): Promise<void> {
+  if ((await findIncoming(settings)) === undefined) return
+  await emptyPostgresStore(settings)
+  await setIncoming(settings, '')
+  await closePostgresStore(settings, undefined)
+}
+
+/** Refuses a database that others than processes which keep a journal use, or that is moved offline. */
+export async function checkSource(settings: DatabasePlace['settings']): Promise<void> {
+  if ((await findClosed(settings)) === 'moving') throw elsewhere('an offline migration was begun: finish that')
+  const older = await countOtherClients(settings, 'older')
+  if (older > 0) throw inUse(`${older} connections are of processes of an older version: restart them with this one`)
+}
+
+function holdsStore(): Error {
+  return elsewhere('the database holds a store: give an empty one, or another schema')
 }
 
 function towardsLmdb({ directory, server, settings }: Places): MigrationSides {
@@ -115,19 +141,17 @@ function towardsLmdb({ directory, server, settings }: Places): MigrationSides {
     openTarget: () => openLmdbMoveTarget(metadataDirectory),
     incoming,
     async checkOwner() {
-      if (!isElsewhere(metadataDirectory)) throw elsewhere('it is in the data directory already')
-      requireOwner(await claimPostgresStore(settings, undefined), directory)
+      // One that a mesh began on, and that is no data directory's yet, becomes this one's.
+      const isFree = !isElsewhere(metadataDirectory) && (await readdir(metadataDirectory)).length === 0
+      if (!isFree && !isElsewhere(metadataDirectory)) throw elsewhere('it is in the data directory already')
+      requireOwner(await claimPostgresStore(settings, isFree ? directory.id : undefined), directory)
+      if (isFree) await markElsewhere(metadataDirectory)
     },
     async check(state) {
       if (state !== undefined && (await incoming()) !== state.id) {
         throw elsewhere('it is being moved into files that are not here: abandon that first')
       }
-      if ((await findClosed(settings)) === 'moving') {
-        throw elsewhere('an offline migration was begun: finish that')
-      }
-      const older = await countOtherClients(settings, 'older')
-      if (older > 0)
-        throw inUse(`${older} connections are of processes of an older version: restart them with this one`)
+      await checkSource(settings)
     },
     async prepareTarget(id) {
       await rm(incomingMarker, { force: true })
@@ -149,11 +173,11 @@ function towardsLmdb({ directory, server, settings }: Places): MigrationSides {
   }
 }
 
-function requireOwner(owner: string | undefined, directory: DataDirectory): void {
+export function requireOwner(owner: string | undefined, directory: DataDirectory): void {
   if (owner !== directory.id) throw elsewhere('the database belongs to another data directory')
 }
 
-function elsewhere(why: string): Error {
+export function elsewhere(why: string): Error {
   return cofferError('COFFER_METADATA_ELSEWHERE', why)
 }
 

@@ -19,16 +19,21 @@ export async function whenMoved(metadata: Pick<MetadataService, 'getKeyUse'>, un
 
 /**
  * Starts anew where the metadata was moved to, as soon as that opens: whoever moves it has its last steps to do, or is dead and will
- * be run again. Undefined: the order to stop came first.
+ * be run again. Undefined: the order to stop came first. Rejects with why it does not open, if that takes longer than `waitMsMax`.
  */
-export async function onceOpen<Run>(start: () => Promise<Run>, stopping: Promise<unknown>): Promise<Run | undefined> {
+export async function onceOpen<Run>(
+  start: () => Promise<Run>,
+  stopping: Promise<unknown>,
+  waitMsMax = Number.POSITIVE_INFINITY,
+): Promise<Run | undefined> {
+  const endAtMs = performance.now() + waitMsMax
   for (;;) {
     try {
       return await start()
     } catch (error) {
       // Who looks whether a server runs takes the directory's lock for a moment.
       const isPassing = isCofferError(error, 'META_STORE_CLOSED') || isCofferError(error, 'DATA_DIRECTORY_IN_USE')
-      if (!isPassing) throw error
+      if (!isPassing || performance.now() > endAtMs) throw error
     }
     if (await Promise.race([stopping.then(() => true), pause(LOOK_MS, false)])) return undefined
   }
@@ -46,6 +51,6 @@ export async function retireWhereKept(
   }
 }
 
-function isMoved(error: unknown): boolean {
+export function isMoved(error: unknown): boolean {
   return isCofferError(error, 'META_STORE_CLOSED') && error.details.closed === 'moved'
 }

@@ -19,7 +19,6 @@ import { openBlobStores } from './blob-location.ts'
 import { ensureDefaultCertificate, selfSignedNames } from './certificates/certificate-files.ts'
 import { trustCertificatesIn } from './certificates/trust.ts'
 import { type DataDirectory, openDataDirectory } from './data-directory.ts'
-import { cofferError } from './errors.ts'
 import { openEventTargets } from './event-targets.ts'
 import { assertFips } from './fips-mode.ts'
 import { gatewaySettingsOf, startGateway } from './gateway-process.ts'
@@ -32,12 +31,12 @@ import { openKmsConnectors } from './kms-connectors.ts'
 import { hasSealedKeys, kmsRecordsIn } from './kms-records.ts'
 import { connectMesh } from './mesh-connection.ts'
 import { openJobQueue } from './mesh-job-queue.ts'
-import { metadataServerOf, openMetadataStore } from './metadata-location.ts'
+import { type MetadataServer, metadataServerOf, nextMetadataServerOf, openMetadataStore } from './metadata-location.ts'
 import { settled } from './metadata-record.ts'
 import { openMetrics } from './metrics/open-metrics.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { showCertificates, showDisks, showEvents, showReplication, showUsage } from './metrics/show-state.ts'
-import { whenMoved } from './moved-metadata.ts'
+import { isMoved, onceOpen, whenMoved } from './moved-metadata.ts'
 import { openReplicationDestinations } from './replication-destinations.ts'
 import { ensureRootAccount, forgetSecretVariables } from './root-account.ts'
 import { configuredRootCredentials } from './root-credentials.ts'
@@ -55,6 +54,8 @@ import { newWriterId } from './worker-pool.ts'
 const PEERS_TIMEOUT_MS = 60_000
 /** How long a service that is away may take to come, where a probe asks. */
 const HEALTH_WAIT_MS = 500
+/** How long a service looks where a store that was moved is now, before it leaves that to who starts it again. */
+const ELSEWHERE_WAIT_MS = 15_000
 /** In the mesh a gateway may go by a bucket's record for this long, so that a request costs no call for it. */
 const MESH_BUCKET_LEASE_MS = 1_000
 
@@ -66,8 +67,8 @@ interface ServiceParts {
   readonly metrics: ProcessMetrics | undefined
   /** Where the process looks for what it tells of itself: filled in by what is started. */
   readonly status: StatusSources
-  /** Ends the process after the orderly stop, as one that has failed. */
-  readonly end: (why: Error) => void
+  /** Its store is elsewhere: the process stops in order, and begins anew. */
+  readonly moved: () => void
 }
 
 interface ServiceStart {
@@ -89,11 +90,32 @@ export const SERVICES = {
 
 export type RunnableService = keyof typeof SERVICES
 
-/** One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. */
+/**
+ * One service in a process of its own, on the mesh. Resolves when it has been told to stop, and has. Where its store is moved
+ * (`coffer migrate metadata --online`) it begins anew; it rejects if it can't know where that is.
+ */
 export async function runService(name: RunnableService, configuration: Configuration): Promise<void> {
   if (configuration.fips) assertFips()
   forgetSecretVariables(process.env)
   endWithStarter()
+  let run: ServiceRun | undefined = await serveOnce(name, configuration)
+  while (run?.isMoved) {
+    const stopping: Promise<NodeJS.Signals> = run.stopping
+    run = await onceOpen(() => serveOnce(name, configuration, stopping), stopping, ELSEWHERE_WAIT_MS)
+  }
+}
+
+interface ServiceRun {
+  readonly isMoved: boolean
+  readonly stopping: Promise<NodeJS.Signals>
+}
+
+/** `orderToStop`: of an earlier run, where there was one. */
+async function serveOnce(
+  name: RunnableService,
+  configuration: Configuration,
+  orderToStop?: Promise<NodeJS.Signals>,
+): Promise<ServiceRun> {
   const log = { level: configuration.logLevel, name, json: configuration.logFormat === 'json' }
   const { logger, tracer } = await openTracing(traceSettingsOf(configuration), `coffer-${name}`, log)
   await using cleanup = new AsyncDisposableStack()
@@ -111,18 +133,18 @@ export async function runService(name: RunnableService, configuration: Configura
   const service: ServiceStart = SERVICES[name]
   if (service.needs.length > 0) await mesh.waitFor(service.needs, PEERS_TIMEOUT_MS)
   const status: StatusSources = { health: () => health.report() }
-  const ended = Promise.withResolvers<Error>()
-  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics, status, end: ended.resolve })
+  const moved = Promise.withResolvers<void>()
+  const ready = await service.start({ configuration, mesh, logger, cleanup, metrics, status, moved: moved.resolve })
   health.running(() => unreachable(mesh, service.needs))
   await mesh.provide('process', { status: () => processStatus(name, mesh.processId, status) }, ['status'])
-  const stopping = stopSignal()
+  const stopping: Promise<NodeJS.Signals> = orderToStop ?? stopSignal()
   process.stdout.write(`coffer ${name} is ready${ready && `: ${ready}`}\n`)
-  const reason = await Promise.race([stopping, ended.promise])
+  const isMoved: boolean = await Promise.race([stopping.then(() => false), moved.promise.then(() => true)])
   health.stopping()
-  logger.info(typeof reason === 'string' ? { signal: reason } : {}, 'stopping')
+  logger.info(isMoved ? 'the metadata was moved: starting anew' : { signal: await stopping }, 'stopping')
   // Before what the service stands on is closed.
   await mesh.withdraw()
-  if (reason instanceof Error) throw reason
+  return { isMoved, stopping }
 }
 
 /** Those of the services that this one needs which nobody on the mesh offers now. */
@@ -148,25 +170,22 @@ async function startMetadata({
   cleanup,
   metrics,
   status,
-  end,
+  moved,
 }: ServiceParts): Promise<string> {
   const configuration = await settled(given, join(given.dataDir, 'metadata'), (why) => logger.warn(why))
   const metadataServer = metadataServerOf(configuration)
   const watching = new AbortController()
   cleanup.defer(() => watching.abort())
-  const moved = cofferError('COFFER_METADATA_ELSEWHERE', 'it was moved: start again, with its new settings')
   // Its own store: another service of the mesh may have another one open.
-  const endWhenMoved = (store: Pick<MetadataStore, 'getKeyUse'>) =>
-    void whenMoved(store, watching.signal).then(() => end(moved))
+  const endWhenMoved = (store: Pick<MetadataStore, 'getKeyUse'>) => void whenMoved(store, watching.signal).then(moved)
   if (metadataServer) {
     // It keeps nothing of its own: any number of these services share the database.
-    const location = { metadataDirectory: '', metadataServer }
-    const shared = await openMetadataStore(location)
+    const { store: shared, server } = await openShared(metadataServer, nextMetadataServerOf(configuration), logger)
     cleanup.defer(() => shared.close())
     endWhenMoved(shared)
-    status.metadata = metadataState(shared, location)
-    await provideMetadata(mesh, watchedStore(shared, metadataServer, { metrics, tracer: mesh.tracer }))
-    return metadataServer.url
+    status.metadata = metadataState(shared, { metadataDirectory: '', metadataServer: server })
+    await provideMetadata(mesh, watchedStore(shared, server, { metrics, tracer: mesh.tracer }))
+    return server.url
   }
   const directory = await openDataDirectory(configuration.dataDir, { exclusive: true })
   cleanup.defer(() => directory.release())
@@ -177,6 +196,21 @@ async function startMetadata({
   await provideMetadata(mesh, watchedStore(store, metadataServer, { metrics, tracer: mesh.tracer }))
   await showDisks(metrics, { metadata: directory.metadataDirectory })
   return directory.path
+}
+
+/** On the next server, where the metadata was moved there. */
+async function openShared(
+  server: MetadataServer,
+  next: MetadataServer | undefined,
+  logger: Logger,
+): Promise<{ readonly store: MetadataStore; readonly server: MetadataServer }> {
+  try {
+    return { store: await openMetadataStore({ metadataDirectory: '', metadataServer: server }), server }
+  } catch (error) {
+    if (next === undefined || !isMoved(error)) throw error
+    logger.warn(`the metadata was moved to ${next.url}: set COFFER_METADATA_URL to it`)
+    return { store: await openMetadataStore({ metadataDirectory: '', metadataServer: next }), server: next }
+  }
 }
 
 /** The root key stays with this service. Without a configured one it is in this service's own data directory. */
@@ -243,7 +277,7 @@ async function startRotation(parts: ServiceParts): Promise<string> {
 
 /** Of all rotation processes one replicates. */
 async function startReplicator(
-  { configuration, mesh, logger, cleanup, metrics }: Omit<ServiceParts, 'end'>,
+  { configuration, mesh, logger, cleanup, metrics }: Omit<ServiceParts, 'moved'>,
   blobs: PlacedBlobStore,
 ): Promise<string> {
   if (configuration.replicationFile === undefined) return ''

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { moveOnline } from '../drivers/move/move-online.ts'
 import type { MoveSource, MoveTarget } from '../drivers/move/move-store.ts'
@@ -19,7 +20,10 @@ export interface MovePair {
 const ROWS_BEFORE = 400
 /** By each writer, in a move that is stopped again and again. */
 const CHANGES_MEANWHILE = 250
-const PATIENCE = { timeout: 120_000 }
+/** A second of such a replay are 200 entries: with more left no fence is begun. */
+const REPLAY_MS_PER_ENTRY = 5
+const ENTRIES_BEHIND = 260
+const PATIENCE = { timeout: 240_000 }
 
 /** What moving a store under its writers promises, as tests. */
 export function moveContract(name: string, open: () => Promise<MovePair>): void {
@@ -76,6 +80,58 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
       expect(report).toMatchObject({ compared: 'rows' })
       expect(report?.tables.find(({ table }) => table === 'versions')?.rowCount).toBeGreaterThan(0)
       await expectMoved()
+    })
+
+    test('ends though writes come faster than they can be replayed, and refuses none meanwhile', PATIENCE, async () => {
+      let isLimited = false
+      let heldUntilMs = 0
+      const running = Promise.all(writers.slice(0, 2).map((writer) => writer.run()))
+      const report = await move(randomUUID(), (source, target) => [
+        {
+          ...source,
+          // The last that is done before it is to catch up.
+          countRows: async (table) => {
+            isLimited = true
+            return await source.countRows(table)
+          },
+          hold: async (id, durationMs) => {
+            await source.hold(id, durationMs)
+            heldUntilMs = performance.now() + durationMs
+          },
+          fence: async (id, durationMs) => {
+            await source.fence(id, durationMs)
+            heldUntilMs = Number.POSITIVE_INFINITY
+          },
+          forgetJournal: async (ids) => {
+            await source.forgetJournal(ids)
+            if (!isLimited) return
+            await pause(ids.length * REPLAY_MS_PER_ENTRY)
+            // However much is replayed: while writes are made there is more to do than a fence is begun for.
+            const isBehind = async () => (await source.countJournal(ENTRIES_BEHIND)) === ENTRIES_BEHIND
+            while (performance.now() > heldUntilMs && !(await isBehind())) await pause(5)
+          },
+        },
+        target,
+      ])
+      await running
+      expect(report?.heldMs).toBeGreaterThan(0)
+      await expectMoved()
+    })
+
+    test('makes writes wait while they are held, and no longer', PATIENCE, async () => {
+      const [store] = stores as [MetadataStore]
+      const id = randomUUID()
+      const source = await pair.openSource()
+      await source.beginMove(id)
+      await source.hold(id, 60_000)
+      const write = store.putRecord('iam', 'held', Buffer.from('1'))
+      expect((await source.readMove())?.isSlowed).toBe(true)
+      for (let look = 0; look < 10; look += 1) expect(await store.findRecord('iam', 'held')).toBeUndefined()
+      await source.hold(id, 0)
+      await write
+      expect(await source.readMove()).toMatchObject({ phase: 'journaling', isSlowed: false })
+      await source.abandonMove()
+      await source.close()
     })
 
     test('goes on after it was stopped at any of its calls', PATIENCE, async () => {

@@ -25,7 +25,7 @@ export function migrateCommand(): Command {
 function metadataCommand(): Command {
   const command = new Command('metadata')
     .description(
-      'move the metadata between the data directory (lmdb) and a database (postgresql), and compare both sides; run again, it goes on where it was stopped',
+      'move the metadata between the data directory (lmdb) and a database (postgresql), or from one database to the next, and compare both sides; run again, it goes on where it was stopped',
     )
     .addOption(new Option('--from <engine>', 'where it is').choices(KINDS).makeOptionMandatory())
     .addOption(new Option('--to <engine>', 'where it shall be').choices(KINDS).makeOptionMandatory())
@@ -40,9 +40,20 @@ function metadataCommand(): Command {
     'metadataCaFile',
     'metadataCertFile',
     'metadataKeyFile',
+    'metadataNextUrl',
+    'metadataNextPasswordFile',
+    'metadataNextCaFile',
+    'metadataNextCertFile',
+    'metadataNextKeyFile',
   ])
   return command.action(async (options: MigrateOptions) => {
-    if (options.from === options.to) return command.error('error: --from and --to are the same')
+    const isBetweenDatabases = options.from === 'postgresql' && options.to === 'postgresql'
+    if (options.from === options.to && !isBetweenDatabases) {
+      return command.error('error: --from and --to are the same')
+    }
+    if (isBetweenDatabases && !options.online) {
+      return command.error('error: from one database to the next: with --online, or by pg_dump while nothing runs')
+    }
     const isOfOnline = options.status || options.abort
     if (isOfOnline && !options.online) return command.error('error: --status and --abort are of --online')
     const configuration = configurationValues(command)

@@ -1,4 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { invariant, isCofferError } from '@coffer/errors'
+import { metadataError } from '../../errors.ts'
+import { HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
 import { RowWriter } from '../rows/row.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Environment } from './environment.ts'
@@ -39,6 +42,8 @@ export class GroupCommit {
   #queue: Pending[] = []
   #running: Promise<void> | undefined
   #closed = false
+  /** While a store that is moved makes writes wait: since when, on the monotonic clock, and for how long yet. */
+  #held: { readonly sinceMs: number; readonly leftMs: number } | undefined
   /** Waited for: so many changes. */
   #awaited: { readonly count: number; readonly reached: () => void } | undefined
 
@@ -71,6 +76,7 @@ export class GroupCommit {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
+      if (this.#held !== undefined) await pause(this.#held.leftMs)
       // Whatever has come from the network is handled first: what it submits shares the transaction.
       await new Promise((resolve) => setImmediate(resolve))
       const wanted = Math.min(this.#gathering.wanted(this.#queue.length), BATCH_CHANGES_MAX)
@@ -117,10 +123,26 @@ export class GroupCommit {
     try {
       outcomes = this.#environment.root.transactionSync(() => this.#apply(pending))
     } catch (error) {
-      this.#recover(pending, error)
+      if (error instanceof WritesHeld) this.#hold(pending, error.leftMs)
+      else this.#recover(pending, error)
       return
     }
+    this.#held = undefined
     for (const [index, change] of pending.entries()) change.settle(outcomes[index] as Outcome)
+  }
+
+  /** They come first when the hold is over; those that had to wait for too long are told to come again. */
+  #hold(pending: readonly Pending[], leftMs: number): void {
+    const nowMs = performance.now()
+    const sinceMs = this.#held?.sinceMs ?? nowMs
+    if (nowMs - sinceMs < HELD_MS_MAX) {
+      this.#held = { sinceMs, leftMs }
+      this.#queue.unshift(...pending)
+      return
+    }
+    this.#held = undefined
+    const refused = metadataError('META_STORE_CLOSED', { closed: 'moving' })
+    for (const change of pending) change.settle({ refused })
   }
 
   /** Runs in the write transaction; throwing aborts all of it. */

@@ -1,7 +1,7 @@
 import { invariant } from '@coffer/errors'
 import type { RootDatabase } from 'lmdb'
 import { metadataError } from '../../errors.ts'
-import type { MoveState } from '../move/move-store.ts'
+import { type MoveState, WritesHeld } from '../move/move-store.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import type { Row, Table } from '../rows/table.ts'
 import type { Databases, Environment, LmdbTable } from './environment.ts'
@@ -9,7 +9,7 @@ import type { Databases, Environment, LmdbTable } from './environment.ts'
 /*
  * A store that is being moved says so in a row of the main database, which each transaction reads before it writes:
  *
- *   phase (1): 1 journaling, 2 fenced, 3 moved | fenced until (8, ms since 1970) | id of the move (text)
+ *   phase (1): 1 journaling, 2 fenced, 3 moved | fenced or, journaling, held until (8, ms since 1970) | id of the move (text)
  *
  * Meanwhile each transaction adds, with its changes, which rows it changed to the database `journal`:
  * number (8) -> table (1) | key of the row.
@@ -22,8 +22,15 @@ const NUMBER_BYTES = 8
 const FIRST_KEY = Buffer.from([0])
 const FENCE_MS_LONGEST = 60_000
 
-interface StoredMove extends MoveState {
+interface StoredMove extends Omit<MoveState, 'isSlowed'> {
+  /** `journaling`: until when writes wait; 0: they don't. */
   readonly fencedUntil: number
+}
+
+/** As others are told of it. */
+export function moveStateIn(root: RootDatabase<Buffer, Buffer>): MoveState | undefined {
+  const move = readMove(root)
+  return move && { id: move.id, phase: move.phase, isSlowed: move.phase === 'journaling' && move.fencedUntil > 0 }
 }
 
 export function readMove(root: RootDatabase<Buffer, Buffer>): StoredMove | undefined {
@@ -55,20 +62,21 @@ export function requireHere(root: RootDatabase<Buffer, Buffer>): void {
 
 /**
  * Within a transaction, before its first write: where its changes are to be noted; undefined: nowhere. META_STORE_CLOSED while
- * the fence stands, and once the store is elsewhere.
+ * the fence stands, and once the store is elsewhere; {@link WritesHeld}.
  */
 export function journalOf(environment: Environment): Journal | undefined {
   const move = readMove(environment.root)
   if (move === undefined) return undefined
   if (move.phase === 'moved') throw closed('moved')
-  if (move.phase === 'fenced' && isStanding(move.fencedUntil)) throw closed('moving')
+  const leftMs = leftOf(move.fencedUntil)
+  if (leftMs > 0) throw move.phase === 'fenced' ? closed('moving') : new WritesHeld(leftMs)
   return new Journal(environment.databases, environment.journal)
 }
 
 /** Whoever set it may be dead. A clock that was set back does not make it longer. */
-function isStanding(fencedUntil: number): boolean {
+function leftOf(fencedUntil: number): number {
   const leftMs = fencedUntil - Date.now()
-  return leftMs > 0 && leftMs <= FENCE_MS_LONGEST
+  return leftMs <= FENCE_MS_LONGEST ? Math.max(0, leftMs) : 0
 }
 
 /** Which rows a transaction changes. */

@@ -3,7 +3,7 @@ import type { ChangedRow, MoveSource, MoveTarget } from '../move/move-store.ts'
 import type { DatabaseName } from '../rows/databases.ts'
 import { readRow } from '../rows/table.ts'
 import { BEING_MOVED, type Databases, type Environment, formatRow, openEnvironment } from './environment.ts'
-import { decodeEntry, readMove, writeMove } from './journal.ts'
+import { decodeEntry, moveStateIn, readMove, writeMove } from './journal.ts'
 import { rowsOf } from './lmdb-rows.ts'
 import { FORMAT_KEY } from './meta-pages.ts'
 
@@ -21,8 +21,7 @@ export async function openLmdbMoveSource(directory: string): Promise<MoveSource>
     countRows: async (table) => countRows(environment, table),
     async readMove() {
       root.resetReadTxn()
-      const move = readMove(root)
-      return move && { id: move.id, phase: move.phase }
+      return moveStateIn(root)
     },
     async beginMove(id) {
       root.transactionSync(() => {
@@ -34,7 +33,7 @@ export async function openLmdbMoveSource(directory: string): Promise<MoveSource>
     },
     async readJournal({ entryCount, sizeBytes }) {
       root.resetReadTxn()
-      const move = readMove(root)
+      const state = moveStateIn(root)
       const ids: Buffer[] = []
       const rows = new Map<string, ChangedRow>()
       let bytes = 0
@@ -48,7 +47,7 @@ export async function openLmdbMoveSource(directory: string): Promise<MoveSource>
         rows.set(name, { table, key, value })
         bytes += value?.length ?? 0
       }
-      return { state: move && { id: move.id, phase: move.phase }, ids, rows: [...rows.values()] }
+      return { state, ids, rows: [...rows.values()] }
     },
     async forgetJournal(ids) {
       root.transactionSync(() => {
@@ -82,6 +81,14 @@ export async function openLmdbMoveSource(directory: string): Promise<MoveSource>
       root.transactionSync(() => {
         const move = readMove(root)
         if (move?.id === id && move.phase === 'fenced') writeMove(root, { id, phase: 'journaling', fencedUntil: 0 })
+      })
+    },
+    async hold(id, durationMs) {
+      root.transactionSync(() => {
+        const move = readMove(root)
+        if (move?.id !== id) throw metadataError('META_STORE_CLOSED', { reason: 'the move was abandoned' })
+        const fencedUntil = durationMs === 0 ? 0 : Date.now() + durationMs
+        if (move.phase === 'journaling') writeMove(root, { id, phase: 'journaling', fencedUntil })
       })
     },
     async finishMove(id) {

@@ -1,5 +1,6 @@
 import { metadataError } from '../../errors.ts'
 import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
+import { type CatchUpProgress, catchUp } from './catch-up.ts'
 import { type ComparedTable, compareTables, countTables, requireSameCounts } from './compare.ts'
 import type { MoveSource, MoveTarget } from './move-store.ts'
 import { PageSize } from './page-size.ts'
@@ -11,17 +12,18 @@ export type { MoveSource, MoveState, MoveTarget } from './move-store.ts'
 const FENCE_MS_MAX = 10_000
 /** What may be compared while they are: what took no longer before. */
 const COMPARISON_MS_MAX = 4_000
-/** Changes that are left for the fence, in time that it takes to replay them. */
-const REMAINDER_MS_MAX = 1_000
 /** Another one is tried where a fence was over before all was replayed. */
 const FENCES_MAX = 5
 
-export interface MoveProgress {
-  readonly phase: 'copy' | 'compare' | 'catch-up' | 'fence'
-  readonly table?: DatabaseName
-  /** Copied or compared of the table; in `catch-up`: entries of the journal that are left, as far as they are counted. */
-  readonly rowCount: number
-}
+export type MoveProgress =
+  | {
+      readonly phase: 'copy' | 'compare'
+      readonly table: DatabaseName
+      /** Copied or compared of it. */
+      readonly rowCount: number
+    }
+  | ({ readonly phase: 'catch-up' } & CatchUpProgress)
+  | { readonly phase: 'fence' }
 
 export interface MoveReport {
   /** With digests where all rows were compared once more while nothing was written. */
@@ -29,6 +31,8 @@ export interface MoveReport {
   /** What was compared while nothing was written: all that was compared before it was, row by row, in any case. */
   readonly compared: 'rows' | 'counts' | 'nothing'
   readonly replayedCount: number
+  /** How long writes were made to wait in all, because they came faster than they could be replayed. */
+  readonly heldMs: number
   readonly fenceMs: number
 }
 
@@ -38,10 +42,11 @@ export interface MoveReport {
  * 1. Rows are copied in the order of their keys; the target's last key says where that ended. What changes meanwhile is in the
  *    source's journal, and each row that it names is copied again as it is by then, if it lies before that end.
  * 2. All rows of both sides are compared. At each moment a row is the same, or the journal names it.
- * 3. When little is left, writes are refused for seconds; the rest is replayed. The source is `moved` in one transaction, which
+ * 3. What has come meanwhile is caught up with; writes that come faster than that are made to wait ({@link catchUp}).
+ * 4. When little is left, writes are refused for seconds; the rest is replayed. The source is `moved` in one transaction, which
  *    looks whether the journal is empty: so no change can be missed, whatever became of the fence.
  *
- * META_TRANSFER_FAILED if a row differs, or writes are too many to be caught up with: then the source goes on as it was.
+ * META_TRANSFER_FAILED if a row differs, or no fence was long enough for what was left: then the source goes on as it was.
  * META_STORE_CLOSED: the move was abandoned meanwhile.
  */
 export async function moveOnline(
@@ -60,9 +65,10 @@ export async function moveOnline(
   const rowsTookMs = await timed(compare)
   const countsTookMs = await timed(() => countTables(source, target))
 
+  let heldMs = 0
   for (let attempt = 1; attempt <= FENCES_MAX; attempt += 1) {
-    await replay.untilLittleIsLeft(REMAINDER_MS_MAX, (left) => onProgress({ phase: 'catch-up', rowCount: left }))
-    onProgress({ phase: 'fence', rowCount: 0 })
+    heldMs += await catchUp(source, replay, id, (progress) => onProgress({ phase: 'catch-up', ...progress }))
+    onProgress({ phase: 'fence' })
     const startedAt = performance.now()
     await source.fence(id, FENCE_MS_MAX)
     try {
@@ -70,23 +76,26 @@ export async function moveOnline(
       await target.writeCounters(await source.readCounters())
       let compared: MoveReport['compared'] = 'nothing'
       let tables: readonly ComparedTable[] = []
-      if (rowsTookMs <= COMPARISON_MS_MAX) {
+      // One fence was over before its end came: there is less to be done in the next.
+      if (rowsTookMs <= COMPARISON_MS_MAX && attempt === 1) {
         compared = 'rows'
         tables = await compare()
-      } else if (countsTookMs <= COMPARISON_MS_MAX) {
+      } else if (countsTookMs <= COMPARISON_MS_MAX && attempt <= 2) {
         compared = 'counts'
         tables = requireSameCounts(await countTables(source, target))
       }
+      // Another process that goes on with this move would be told of here.
+      await target.change([])
       if (await source.finishMove(id)) {
         const fenceMs = Math.round(performance.now() - startedAt)
-        return { tables, compared, replayedCount: replay.count, fenceMs }
+        return { tables, compared, replayedCount: replay.count, heldMs, fenceMs }
       }
     } finally {
       // Unless it is moved.
       await source.unfence(id)
     }
   }
-  const reason = 'too many writes to be caught up with: try again'
+  const reason = 'writes could not be refused for long enough: try again'
   throw metadataError('META_TRANSFER_FAILED', { reason, fences: FENCES_MAX })
 }
 

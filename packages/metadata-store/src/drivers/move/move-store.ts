@@ -11,6 +11,25 @@ export interface MoveState {
    * `moved`: the store is elsewhere, nothing is read or written here any more.
    */
   readonly phase: 'journaling' | 'fenced' | 'moved'
+  /** While it is `journaling`: writes wait now and then, so that they come no faster than they are replayed. */
+  readonly isSlowed: boolean
+}
+
+/** What a write that is made to wait again and again waits at most, until it is told to come again. */
+export const HELD_MS_MAX = 8_000
+
+/** So often it looks whether the hold is over. */
+const HELD_LOOK_MS = 250
+
+/** Thrown in a write transaction, before its first write: it is to be made again when the hold is over. */
+export class WritesHeld extends Error {
+  /** To the next look. */
+  readonly leftMs: number
+
+  constructor(leftMs: number) {
+    super('writes are held for a moment')
+    this.leftMs = Math.min(HELD_LOOK_MS, leftMs)
+  }
 }
 
 /** A row as it is now; without a value: it is not there. */
@@ -49,6 +68,11 @@ export interface MoveSource {
   /** No write is made from when it resolves on, for so long at most: whoever sets it may die. */
   fence(id: string, durationMs: number): Promise<void>
   unfence(id: string): Promise<void>
+  /**
+   * Writes wait for so long from when it resolves on, and are made then: nobody is refused. 0: they wait no more. One that has
+   * waited for {@link HELD_MS_MAX} in all is refused as if there were a fence (META_STORE_CLOSED).
+   */
+  hold(id: string, durationMs: number): Promise<void>
   /** Atomically: if no change is in the journal, the store is elsewhere from now on. False: one is. */
   finishMove(id: string): Promise<boolean>
   /** As if there had been no move. */

@@ -4,7 +4,6 @@ import type { MoveSource, MoveTarget } from './move-store.ts'
 
 /** What is replayed at once. */
 const PAGE = { entryCount: 5_000, sizeBytes: 16 * 1024 ** 2 }
-const COUNT_MAX = 1_000_000
 /** While rows are copied or compared: so often, so that the journal stays short, and so much, so that they go on. */
 const EVERY_MS = 1_000
 const PAGES_MAX = 10
@@ -55,10 +54,16 @@ export class Replay {
     return end === 'end' ? undefined : end
   }
 
+  /** So many are replayed in this time, by the last page. */
+  countIn(ms: number): number {
+    return this.#perMs * ms
+  }
+
   /** One page. Whether there may be more. META_STORE_CLOSED: the move was abandoned. */
-  async some(): Promise<boolean> {
+  async some(entryCountMax = PAGE.entryCount): Promise<boolean> {
     const startedAt = performance.now()
-    const { state, ids, rows } = await this.#source.readJournal(PAGE)
+    const entryCount = Math.min(entryCountMax, PAGE.entryCount)
+    const { state, ids, rows } = await this.#source.readJournal({ ...PAGE, entryCount })
     if (state?.id !== this.#id) throw metadataError('META_STORE_CLOSED', { reason: 'the move was abandoned' })
     if (ids.length === 0) return false
     const due = rows.filter(({ table, key }) => this.#isCopied(table, key))
@@ -79,16 +84,6 @@ export class Replay {
   /** Until nothing was left. */
   async all(): Promise<void> {
     while (await this.some()) {}
-  }
-
-  /** Until what is left takes no longer than this. */
-  async untilLittleIsLeft(remainderMs: number, onLeft: (count: number) => void): Promise<void> {
-    for (;;) {
-      const left = await this.#source.countJournal(COUNT_MAX)
-      onLeft(left)
-      if (left <= this.#perMs * remainderMs) return
-      await this.some()
-    }
   }
 
   #isCopied(table: DatabaseName, key: Buffer): boolean {

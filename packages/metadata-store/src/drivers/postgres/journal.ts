@@ -1,5 +1,5 @@
 import { metadataError } from '../../errors.ts'
-import type { MoveState } from '../move/move-store.ts'
+import { type MoveState, WritesHeld } from '../move/move-store.ts'
 import { DATABASE_NAMES } from '../rows/databases.ts'
 import { byteaArray } from './bytea-array.ts'
 import type { Connection, ResultRow } from './connection.ts'
@@ -15,8 +15,8 @@ import type { Statements } from './statements.ts'
  */
 export const MOVE = 'move'
 
-export interface StoredMove extends MoveState {
-  /** By the server's clock. */
+export interface StoredMove extends Omit<MoveState, 'isSlowed'> {
+  /** By the server's clock. `journaling`: until when writes wait; 0: they don't. */
   readonly fencedUntilMs: number
 }
 
@@ -29,14 +29,17 @@ export function parseMove(text: unknown): StoredMove | undefined {
   return { phase: phase as MoveState['phase'], fencedUntilMs: Number(fencedUntilMs), id }
 }
 
-/** Whether a transaction has to note what it changes. META_STORE_CLOSED while the fence stands, and once the store is elsewhere. */
+/**
+ * Whether a transaction has to note what it changes. META_STORE_CLOSED while the fence stands, and once the store is elsewhere;
+ * {@link WritesHeld}.
+ */
 export function isJournaling(session: ResultRow | undefined): boolean {
   const move = parseMove(session?.move)
   if (move === undefined) return false
-  const isFenced = move.phase === 'fenced' && Number(session?.now_ms) < move.fencedUntilMs
-  if (move.phase === 'moved' || isFenced) {
-    throw metadataError('META_STORE_CLOSED', { closed: move.phase === 'moved' ? 'moved' : 'moving' })
-  }
+  if (move.phase === 'moved') throw metadataError('META_STORE_CLOSED', { closed: 'moved' })
+  const leftMs = move.fencedUntilMs - Number(session?.now_ms)
+  if (leftMs > 0 && move.phase === 'fenced') throw metadataError('META_STORE_CLOSED', { closed: 'moving' })
+  if (leftMs > 0) throw new WritesHeld(leftMs)
   return true
 }
 
@@ -57,6 +60,12 @@ export function sendJournal(
   }
   const numbers = keys.map((_, index) => index)
   return connection.query(statements.addToJournal(), [session.id, session.sequence, numbers, tables, byteaArray(keys)])
+}
+
+/** As others are told of it. */
+export async function readMoveState(connection: Connection, schema: string): Promise<MoveState | undefined> {
+  const move = await readMove(connection, schema)
+  return move && { id: move.id, phase: move.phase, isSlowed: move.phase === 'journaling' && move.fencedUntilMs > 0 }
 }
 
 export async function readMove(connection: Connection, schema: string): Promise<StoredMove | undefined> {

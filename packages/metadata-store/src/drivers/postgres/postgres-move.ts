@@ -5,7 +5,7 @@ import { DATABASE_NAMES, type DatabaseName } from '../rows/databases.ts'
 import type { Row } from '../rows/table.ts'
 import { byteaArray } from './bytea-array.ts'
 import { Connection, type ServerSettings } from './connection.ts'
-import { MOVE, readMove, type StoredMove, writeMove } from './journal.ts'
+import { MOVE, readMove, readMoveState, type StoredMove, writeMove } from './journal.ts'
 import { allOf } from './loading.ts'
 import { CLOSED, findFact, migrateSchema, setFact } from './migrations.ts'
 import { COUNTERS, rowsOn } from './postgres-rows.ts'
@@ -42,7 +42,7 @@ export async function openPostgresMoveSource(settings: Settings): Promise<MoveSo
     readCounters,
     close,
     countRows: async (table) => await countRows(connection, schema, table),
-    readMove: async () => await readMove(connection, schema),
+    readMove: async () => await readMoveState(connection, schema),
     async beginMove(id) {
       await inTransaction(connection, async () => {
         // Sessions of older processes go, and they can't begin others: those would keep no journal.
@@ -59,7 +59,7 @@ export async function openPostgresMoveSource(settings: Settings): Promise<MoveSo
     },
     async readJournal({ entryCount, sizeBytes }) {
       return await inSnapshot(connection, statements, async () => {
-        const state = await readMove(connection, schema)
+        const state = await readMoveState(connection, schema)
         const { rows: entries } = await connection.query(statements.readJournal(), [entryCount])
         const keys = new Map<DatabaseName, Map<string, Buffer>>()
         const ids: Buffer[] = []
@@ -112,6 +112,12 @@ export async function openPostgresMoveSource(settings: Settings): Promise<MoveSo
     },
     async unfence(id) {
       await change(id, ({ phase }) => (phase === 'fenced' ? { id, phase: 'journaling', fencedUntilMs: 0 } : undefined))
+    },
+    async hold(id, durationMs) {
+      const isHeld = await change(id, ({ phase }, nowMs) =>
+        phase === 'journaling' ? { id, phase, fencedUntilMs: durationMs === 0 ? 0 : nowMs + durationMs } : undefined,
+      )
+      if (!isHeld) throw metadataError('META_STORE_CLOSED', { reason: 'the move was abandoned' })
     },
     async finishMove(id) {
       await connection.query(statements.begin)

@@ -2,6 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isCofferError } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
+import { HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Connection } from './connection.ts'
 import { isJournaling, sendJournal } from './journal.ts'
@@ -55,13 +56,21 @@ export class WriteLane {
 
   /** Settles every change; never fails. */
   async commit(changes: readonly PendingChange[]): Promise<void> {
-    const deadline = Date.now() + WRITE_BUDGET_MS
+    let deadline = Date.now() + WRITE_BUDGET_MS
+    const heldUntil = Date.now() + HELD_MS_MAX
     for (let attempt = 1; ; attempt += 1) {
       try {
         const outcomes = await this.#attempt(changes)
         for (const [index, change] of changes.entries()) settle(change, outcomes[index])
         return
       } catch (error) {
+        if (error instanceof WritesHeld) {
+          const isTooLong = Date.now() > heldUntil
+          if (isTooLong) return await this.#giveUp(changes, metadataError('META_STORE_CLOSED', { closed: 'moving' }))
+          await pause(error.leftMs)
+          deadline += error.leftMs
+          continue
+        }
         const isLast = Date.now() > deadline
         if (!isTransient(error) || isLast) return await this.#giveUp(changes, error)
         // A conflict of one change must not hold up the others for long.
