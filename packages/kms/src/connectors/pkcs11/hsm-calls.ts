@@ -1,6 +1,8 @@
 /** Between a connector and the thread that makes its calls of the library. Bytes are copied: each side wipes its own. */
 export type HsmCall =
   | { readonly kind: 'open'; readonly pin: Uint8Array }
+  /** Ends the library for the whole process. */
+  | { readonly kind: 'end' }
   | { readonly kind: 'generate'; readonly id: string; readonly label: string }
   | { readonly kind: 'exists'; readonly id: string }
   | { readonly kind: 'destroy'; readonly id: string }
@@ -18,8 +20,13 @@ export type HsmCall =
       readonly additionalData: Uint8Array
     }
 
+/** What a session does. */
+export type HsmWork = Exclude<HsmCall, { kind: 'open' | 'end' }>
+
 export interface HsmRequest {
   readonly number: number
+  /** Which beginning of the library it is for: sessions of an earlier one are no more. */
+  readonly epoch: number
   readonly call: HsmCall
 }
 

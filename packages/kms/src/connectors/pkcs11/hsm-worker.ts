@@ -27,9 +27,10 @@ class BindingMissing extends Error {}
 
 let library: PKCS11 | undefined
 let session: TokenSession | undefined
+let sessionEpoch = 0
 
-parentPort?.on('message', ({ number, call }: HsmRequest) => {
-  const answer = answerTo(call)
+parentPort?.on('message', ({ number, epoch, call }: HsmRequest) => {
+  const answer = answerTo(call, epoch)
   parentPort?.postMessage({ number, ...answer } satisfies HsmAnswer)
   // The other side has a copy.
   if (answer.kind === 'done') answer.value.bytes?.fill(0)
@@ -37,13 +38,19 @@ parentPort?.on('message', ({ number, call }: HsmRequest) => {
 
 type Answer = HsmAnswer extends infer A ? (A extends { number: number } ? Omit<A, 'number'> : never) : never
 
-function answerTo(call: HsmRequest['call']): Answer {
+function answerTo(call: HsmRequest['call'], epoch: number): Answer {
   try {
-    if (call.kind === 'open') {
-      session = TokenSession.open(loaded(), workerData as HsmThreadData, call.pin)
+    if (call.kind === 'end') {
+      session = undefined
+      library?.C_Finalize()
       return { kind: 'done', value: {} }
     }
-    if (session === undefined) return { kind: 'closed' }
+    if (call.kind === 'open') {
+      session = TokenSession.open(loaded(), workerData as HsmThreadData, call.pin)
+      sessionEpoch = epoch
+      return { kind: 'done', value: {} }
+    }
+    if (session === undefined || sessionEpoch !== epoch) return { kind: 'closed' }
     return { kind: 'done', value: runAgainWithFreshHandle(session, call) }
   } catch (error) {
     const returnValue = returnValueOf(error)

@@ -1,14 +1,13 @@
 import { insecureExportKeyBytes, type Secret } from '@coffer/crypto-core'
 import { kmsError } from '../../errors.ts'
 import type { KmsRecords } from '../../kms-connector.ts'
-import type { HsmAnswer, HsmCall, HsmThreadData } from './hsm-calls.ts'
+import type { HsmAnswer, HsmThreadData, HsmWork } from './hsm-calls.ts'
 import { HsmThread } from './hsm-thread.ts'
 import type { Pkcs11Options } from './options.ts'
 import { readPin } from './pin.ts'
 import { RefusedPin } from './refused-pin.ts'
 import { errorOfAnswer, isPinRefusal } from './return-values.ts'
 
-type Work = Exclude<HsmCall, { kind: 'open' }>
 type Done = Extract<HsmAnswer, { kind: 'done' }>
 type Failed = Extract<HsmAnswer, { kind: 'failed' }>
 
@@ -31,7 +30,7 @@ export class Hsm {
   }
 
   /** What the token made of it. KMS_UNAVAILABLE, KMS_ACCESS_DENIED: there is no session to be had. */
-  async run(call: Work): Promise<Done | Failed> {
+  async run(call: HsmWork): Promise<Done | Failed> {
     const thread = this.#leastBusy()
     const answer = await thread.send(call)
     if (answer.kind !== 'closed') return answer
@@ -77,7 +76,7 @@ export class Hsm {
       if (this.#refusedPin?.equals(pin) || (await this.#refusedFile.isRefused(file))) {
         throw kmsError('KMS_ACCESS_DENIED', { reason: 'this PIN was refused before' })
       }
-      const answer = await thread.send({ kind: 'open', pin: insecureExportKeyBytes(pin) })
+      const answer = await this.#login(thread, pin)
       if (answer.kind === 'done') return
       isRefused = answer.kind === 'failed' && isPinRefusal(answer)
       if (isRefused) await this.#refusedFile.remember(file)
@@ -90,5 +89,13 @@ export class Hsm {
         pin.wipe()
       }
     }
+  }
+
+  /** Where the library is not well it is begun anew, once: what it has read of its tokens it may never read again. */
+  async #login(thread: HsmThread, pin: Secret): Promise<HsmAnswer> {
+    const open = (): Promise<HsmAnswer> => thread.send({ kind: 'open', pin: insecureExportKeyBytes(pin) })
+    const answer = await open()
+    const isUnwell = answer.kind === 'failed' && errorOfAnswer(answer).code === 'KMS_UNAVAILABLE'
+    return isUnwell && (await thread.endLibrary()) ? await open() : answer
   }
 }

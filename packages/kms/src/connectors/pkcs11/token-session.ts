@@ -1,5 +1,5 @@
 import type { Handle, PKCS11, Template } from 'pkcs11js'
-import type { HsmCall, HsmThreadData, HsmValue } from './hsm-calls.ts'
+import type { HsmCall, HsmThreadData, HsmValue, HsmWork } from './hsm-calls.ts'
 
 /** Names of PKCS #11 v2.40 (OASIS), with the values that it gives them. */
 const CKA = {
@@ -72,7 +72,7 @@ export class TokenSession {
     }
   }
 
-  run(call: Exclude<HsmCall, { kind: 'open' }>): HsmValue {
+  run(call: HsmWork): HsmValue {
     switch (call.kind) {
       case 'generate':
         this.#generate(call.id, call.label)
