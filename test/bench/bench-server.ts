@@ -13,6 +13,12 @@ const ACCESS_KEY_ID = 'bench'
 const SECRET_ACCESS_KEY = 'bench-secret'
 export const benchKeys = { accessKeyId: ACCESS_KEY_ID, secretAccessKey: SECRET_ACCESS_KEY }
 
+/**
+ * Load before small requests are measured. V8 compiles what runs often, step by step: the first 5,000 puts of a server take two
+ * and a half times the processor time of those after 40,000, and 40,000 are 5 s on a quiet machine (docs/performance.md).
+ */
+export const WARM_UP_MS = 10_000
+
 export interface BenchServer {
   readonly endpoint: LoadEndpoint
   readonly dataDir: string

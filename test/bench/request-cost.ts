@@ -1,7 +1,7 @@
 /**
  * Processor time of one request in all processes of a server, which says more than requests a second on a machine that others
  * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings), with metrics, or with traces of 1 and of
- * 100 % of all requests, in turns of a second.
+ * 100 % of all requests, in turns of a second, all of them warm.
  * `node test/bench/request-cost.ts [seconds for each] [other checkout, or: metrics, or: traces] [object bytes]`
  */
 import { createServer } from 'node:http'
@@ -9,9 +9,11 @@ import type { AddressInfo } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { runLoad } from '@coffer/service-coffer/bench'
 import { freePort } from '../harness/free-port.ts'
-import { type BenchServer, makeBenchBucket, startBareServer, startCoffer } from './bench-server.ts'
+import { type BenchServer, makeBenchBucket, startBareServer, startCoffer, WARM_UP_MS } from './bench-server.ts'
 
 const TURN_MS = 1000
+/** Of so few that all of them are known to a worker; the others are as many as `coffer bench` takes. */
+const FEW_OBJECTS = 50
 const seconds = Number(process.argv[2] ?? 10)
 const otherCheckout = process.argv[3]
 const sizeBytes = Number(process.argv[4] ?? 4096)
@@ -23,24 +25,31 @@ const servers = [
 ]
 try {
   for (const { name, server } of servers) if (name !== 'bare node:http') await makeBenchBucket(server)
-  for (const operation of ['put', 'get'] as const) {
-    const sums = servers.map(() => ({ cpuMs: 0, operations: 0, elapsedSeconds: 0 }))
-    for (let turn = 0; turn < seconds; turn++) {
-      // There and back: who comes after whom makes a difference on a busy machine.
-      const order = [...servers.entries()]
-      for (const [index, { server }] of turn % 2 ? order.reverse() : order) {
-        await takeTurn(server, operation, sums[index])
-      }
-    }
-    for (const [index, { name }] of servers.entries()) {
-      const { cpuMs, operations, elapsedSeconds } = sums[index] ?? { cpuMs: 0, operations: 1, elapsedSeconds: 1 }
-      console.log(
-        `${operation} ${name}: ${((cpuMs * 1000) / operations).toFixed(1)} µs each, ${(operations / elapsedSeconds).toFixed(0)}/s`,
-      )
-    }
-  }
+  await measure(['put', 'get'], '')
+  await measure(['get'], ` of ${FEW_OBJECTS} objects`, { objectCount: FEW_OBJECTS })
 } finally {
   for (const { server } of servers) await server.stop()
+}
+
+async function measure(operations: ('put' | 'get')[], what: string, options: { objectCount?: number } = {}) {
+  const { results } = await runLoad({
+    endpoints: servers.map(({ server }) => server.endpoint),
+    operations,
+    sizesBytes: [sizeBytes],
+    bucket: 'bench',
+    durationMs: seconds * 1000,
+    warmUpMs: WARM_UP_MS,
+    sliceMs: TURN_MS,
+    sse: 'none',
+    counterOf: ({ url }) => servers.find(({ server }) => server.endpoint.url === url)?.server.cpuMs() ?? 0,
+    ...options,
+  })
+  for (const { endpoint, operation, operationCount, errorCount, operationsPerSecond, counted = 0 } of results) {
+    if (errorCount > 0) throw new Error(`${operation} failed`)
+    const name = servers.find(({ server }) => server.endpoint.url === endpoint)?.name
+    const each = ((counted * 1000) / operationCount).toFixed(1)
+    console.log(`${operation}${what} ${name}: ${each} µs each, ${operationsPerSecond.toFixed(0)}/s`)
+  }
 }
 
 async function startOthers(which: string): Promise<{ name: string; server: BenchServer }[]> {
@@ -59,28 +68,4 @@ async function startTraced(ratio: string): Promise<{ name: string; server: Bench
   const COFFER_TRACES_ENDPOINT = `http://127.0.0.1:${port}/v1/traces`
   const server = await startCoffer({ COFFER_TRACES_ENDPOINT, COFFER_TRACES_SAMPLE_RATIO: ratio })
   return { name: `with traces of ${Number(ratio) * 100} %`, server }
-}
-
-async function takeTurn(
-  server: BenchServer,
-  operation: 'put' | 'get',
-  sum: { cpuMs: number; operations: number; elapsedSeconds: number } | undefined,
-): Promise<void> {
-  const before = server.cpuMs()
-  const { results } = await runLoad({
-    endpoints: [server.endpoint],
-    operations: [operation],
-    sizesBytes: [sizeBytes],
-    bucket: 'bench',
-    durationMs: TURN_MS,
-    sliceMs: TURN_MS,
-    sse: 'none',
-    // What a get asks for is put first, at each turn.
-    ...(operation === 'get' && { objectCount: 50 }),
-  })
-  const [result] = results
-  if (sum === undefined || result === undefined || result.errorCount > 0) throw new Error(`${operation} failed`)
-  sum.cpuMs += server.cpuMs() - before
-  sum.operations += result.operationCount
-  sum.elapsedSeconds += result.elapsedSeconds
 }

@@ -1,10 +1,10 @@
 /**
  * 4 KiB puts and gets against a bare node:http server with the same bodies, connections and number of processes, in turns; with
- * `tls`, over TLS against node:https. `node test/bench/small-objects.ts [seconds for each] [tls]`
+ * `tls`, over TLS against node:https. Both are warm: see WARM_UP_MS. `node test/bench/small-objects.ts [seconds for each] [tls]`
  */
 import { availableParallelism } from 'node:os'
 import { runLoad } from '@coffer/service-coffer/bench'
-import { certsDirectoryOf, makeBenchBucket, overTls, startBareServer, startCoffer } from './bench-server.ts'
+import { certsDirectoryOf, makeBenchBucket, overTls, startBareServer, startCoffer, WARM_UP_MS } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
 const durationMs = Number(process.argv[2] ?? 10) * 1000
@@ -20,6 +20,7 @@ try {
     sizesBytes: [SIZE_BYTES],
     bucket: await makeBenchBucket(coffer),
     durationMs,
+    warmUpMs: WARM_UP_MS,
     sliceMs: 2000,
     sse: 'none',
   })

@@ -29,6 +29,8 @@ export interface LoadOptions {
   readonly connections?: number
   /** For each operation, size and endpoint. */
   readonly durationMs: number
+  /** Load of the same kind before anything is measured, on each endpoint; a delete has none. Absent: none. */
+  readonly warmUpMs?: number
   /** Length of a turn when there are several endpoints. */
   readonly sliceMs: number
   readonly sse: SseMode
@@ -37,6 +39,8 @@ export interface LoadOptions {
   /** A bucket to use and leave in place; absent: one is made, and removed at the end. */
   readonly bucket?: string
   readonly onProgress?: (progress: LoadProgress) => void
+  /** A number that grows while an endpoint works (processor time, say): see `LoadResult.counted`. */
+  readonly counterOf?: (endpoint: LoadEndpoint) => number
 }
 
 export interface LoadProgress {
@@ -65,6 +69,8 @@ export interface LoadResult {
   readonly p50Ms: number
   readonly p90Ms: number
   readonly p99Ms: number
+  /** How much the counter grew in the turns that were measured, so without what is put before and deleted after them. */
+  readonly counted?: number
 }
 
 /** The first endpoint's rate over another's, in the same operation and size; the range is over pairs of slices. */

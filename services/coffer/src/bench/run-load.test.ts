@@ -83,6 +83,19 @@ describe('a load', () => {
     expect(memory.objects.size).toBe(0)
   })
 
+  test('counts what an endpoint spends in measured turns: not on what is put before, warms up, or is deleted after', async () => {
+    const memory = new MemoryEndpoint()
+    const endpoints = [await memory.start()]
+    const counterOf = () => memory.requestCount
+    const report = await runLoad({ ...SHORT, operations: ['get'], warmUpMs: 50, endpoints, counterOf })
+    const [result] = report.results
+    expect(result?.operationCount).toBeGreaterThan(0)
+    expect(result?.counted).toBe(result?.operationCount)
+    // Beside them 20 puts, 20 deletes, the bucket's two, and gets that warm up.
+    expect(memory.requestCount).toBeGreaterThan((result?.operationCount ?? 0) + 42)
+    expect(memory.objects.size).toBe(0)
+  })
+
   test('tells two endpoints apart by ratios', async () => {
     const [first, second] = [new MemoryEndpoint(), new MemoryEndpoint()]
     const endpoints = [await first.start(), await second.start()]

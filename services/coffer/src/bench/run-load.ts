@@ -81,30 +81,42 @@ async function measureLoad(
   measured: Measured,
 ): Promise<void> {
   if (load.operation !== 'put') for (const target of targets) await seed(target, load)
-  const sums = targets.map(() => newTally())
   const indexes = targets.map(() => 0)
+  const counted = targets.map(() => 0)
   const rates: number[][] = targets.map(() => [])
   const sliceMs = targets.length > 1 ? Math.min(options.sliceMs, options.durationMs) : options.durationMs
   const sliceCount = Math.max(1, Math.round(options.durationMs / sliceMs))
   const startedAt = performance.now()
-  const expectedMs = sliceCount * sliceMs * targets.length
+  const warmUpMs = load.operation === 'delete' ? 0 : (options.warmUpMs ?? 0)
+  const expectedMs = (sliceCount * sliceMs + warmUpMs) * targets.length
   const ticking = setInterval(
     () => report(Math.min(1, (performance.now() - startedAt) / expectedMs)),
     PROGRESS_INTERVAL_MS,
   )
+  const takeTurn = async (target: Target, which: number, durationMs: number): Promise<SliceTally> => {
+    const endIndex = endOf(load, target)
+    const turn = await runSlice(target, { ...load, firstIndex: indexes[which] ?? 0, endIndex, durationMs })
+    indexes[which] = turn.nextIndex
+    note(target, load, turn.nextIndex)
+    return turn.tally
+  }
+  const sums = targets.map(() => newTally())
+  if (warmUpMs > 0) for (const [which, target] of targets.entries()) await takeTurn(target, which, warmUpMs)
   for (let slice = 0; slice < sliceCount; slice++) {
-    for (const [which, target] of targets.entries()) {
-      const endIndex = endOf(load, target)
-      const turn = await runSlice(target, { ...load, firstIndex: indexes[which] ?? 0, endIndex, durationMs: sliceMs })
-      indexes[which] = turn.nextIndex
-      note(target, load, turn.nextIndex)
-      addTally(sums[which] as SliceTally, turn.tally)
-      rates[which]?.push(rateOf(turn.tally))
+    // There and back: who comes after whom makes a difference on a busy machine.
+    const order = [...targets.entries()]
+    for (const [which, target] of slice % 2 ? order.reverse() : order) {
+      const before = options.counterOf?.(target.endpoint) ?? 0
+      const tally = await takeTurn(target, which, sliceMs)
+      counted[which] = (counted[which] ?? 0) + (options.counterOf?.(target.endpoint) ?? 0) - before
+      addTally(sums[which] as SliceTally, tally)
+      rates[which]?.push(rateOf(tally))
     }
   }
   clearInterval(ticking)
   for (const [which, target] of targets.entries()) {
-    measured.results.push(resultOf(target, load, sums[which] as SliceTally))
+    const result = resultOf(target, load, sums[which] as SliceTally)
+    measured.results.push(options.counterOf ? { ...result, counted: counted[which] ?? 0 } : result)
     // What a short load has left is removed at the end.
     if ((indexes[which] ?? 0) >= endOf(load, target)) target.present.set(load.objects.sizeBytes, 0)
   }

@@ -11,6 +11,7 @@ interface BenchFlags {
   readonly connections?: number
   readonly objects?: number
   readonly duration: number
+  readonly warmUp?: number
   readonly slice: number
   readonly sse: SseMode
   readonly region: string
@@ -34,6 +35,7 @@ export function benchCommand(): Command {
     .option('--connections <count>', 'at once (default: 32, 16 or 8, by size)', parseCount)
     .option('--objects <count>', 'different names for each size (default: 16 to 10,000, by size)', parseCount)
     .option('--duration <seconds>', 'for each operation, size and endpoint', parseCount, 10)
+    .option('--warm-up <seconds>', 'load of the same kind before each measurement (default: none)', parseCount)
     .option('--slice <seconds>', 'length of a turn when there are two endpoints', parseCount, 2)
     .addOption(new Option('--sse <mode>', 'encryption asked for').choices(SSE_MODES).default('none'))
     .option('--region <name>', 'region to sign for', 'us-east-1')
@@ -58,6 +60,7 @@ async function runBench(flags: BenchFlags): Promise<void> {
     durationMs: flags.duration * 1000,
     sliceMs: flags.slice * 1000,
     sse: flags.sse,
+    ...(flags.warmUp !== undefined && { warmUpMs: flags.warmUp * 1000 }),
     ...(flags.connections !== undefined && { connections: flags.connections }),
     ...(flags.objects !== undefined && { objectCount: flags.objects }),
     ...(flags.bucket !== undefined && { bucket: flags.bucket }),
