@@ -94,6 +94,24 @@ describe('AssumeRole', () => {
     await get(sessionIn(await assume('open', alice)), 'b/two')
   })
 
+  it('is asked of the tags and the account of the role', async () => {
+    const team = await newUser(server, 'team')
+    const Condition = { StringEquals: { 'aws:ResourceTag/team': 'blue', 'aws:ResourceAccount': account } }
+    const PolicyDocument = policy(statement('sts:AssumeRole', '*', { Condition }))
+    await iam(server, 'PutUserPolicy', { UserName: 'team', PolicyName: 'assume', PolicyDocument })
+    for (const name of ['blue', 'red']) {
+      await newRole(name, trust({ AWS: `arn:aws:iam::${account}:root` }))
+      await iam(server, 'TagRole', { RoleName: name, 'Tags.member.1.Key': 'Team', 'Tags.member.1.Value': name })
+    }
+    expect(await assume('blue', team)).toMatchObject({ status: 200 })
+    expect(await assume('red', team)).toMatchObject({ code: 'AccessDenied' })
+    const own = trust({ AWS: `arn:aws:iam::${account}:user/team` }, { Condition })
+    await newRole('by-trust', own)
+    expect(await assume('by-trust', team)).toMatchObject({ code: 'AccessDenied' })
+    await iam(server, 'TagRole', { RoleName: 'by-trust', 'Tags.member.1.Key': 'team', 'Tags.member.1.Value': 'blue' })
+    expect(await assume('by-trust', team)).toMatchObject({ status: 200 })
+  })
+
   it('is held to what is passed with the session', async () => {
     const Policy = policy(statement('s3:GetObject', `arn:aws:s3:::${bucket}/a/*`))
     const keys = sessionIn(await assume('open', alice, { Policy }))

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
-import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command } from '@aws-sdk/client-s3'
+import { GetObjectCommand, HeadObjectCommand, ListObjectsV2Command, PutBucketPolicyCommand } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
 import { type Fields, formBody, policyFields, postForm } from '../harness/posted-form.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -75,6 +75,33 @@ describe('a posted form', () => {
     expect([wrong.status, wrong.code]).toEqual([400, 'BadDigest'])
     expect(await keysOf(bucket)).not.toContain('up/no')
   })
+})
+
+it('a form is of the page and the program that send it, to policies, whatever it says itself', async () => {
+  const Bucket = await newBucket(s3)
+  const Condition = { StringNotLike: { 'aws:Referer': 'https://app.example.org/*', 'aws:UserAgent': 'Uploader/*' } }
+  const Deny = {
+    Effect: 'Deny',
+    Principal: '*',
+    Action: 's3:PutObject',
+    Resource: `arn:aws:s3:::${Bucket}/*`,
+    Condition,
+  }
+  const Policy = JSON.stringify({ Version: '2012-10-17', Statement: Deny })
+  await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+  const post = async (key: string, headers: Fields, more: Fields = {}) => {
+    const said = policyFields(server, [
+      ['starts-with', '$key', ''],
+      ...Object.entries(more).map(([name, value]) => ({ [name]: value })),
+    ])
+    return (await postForm(server, Bucket, formBody({ key, ...more, ...said }, file), headers)).code
+  }
+  const right = { referer: 'https://app.example.org/upload', 'user-agent': 'Uploader/1' }
+  expect(await post('right', right)).toBe('')
+  expect(await post('neither', {})).toBe('AccessDenied')
+  expect(await post('elsewhere', { referer: 'https://evil.example/', 'user-agent': 'curl/8' })).toBe('AccessDenied')
+  expect(await post('in-the-form', {}, right)).not.toBe('')
+  expect(await keysOf(Bucket)).toEqual(['right'])
 })
 
 describe('a form that is refused stores nothing', () => {

@@ -28,6 +28,6 @@ export function parseAbacStatus(bytes: Uint8Array): 'Enabled' | 'Disabled' {
   return parseStatus(bytes, 'AbacStatus', ['Enabled', 'Disabled'])
 }
 
-export function renderAbacStatus(status: 'Disabled'): string {
+export function renderAbacStatus(status: 'Enabled' | 'Disabled'): string {
   return xmlDocument('AbacStatus', element('Status', status))
 }

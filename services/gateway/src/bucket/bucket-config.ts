@@ -17,6 +17,8 @@ export interface BucketConfig extends BucketRules {
   readonly region: string
   /** PutBucketTagging; absent: none. */
   readonly tags?: Tags
+  /** PutBucketAbac; absent: policies do not see its tags. */
+  readonly abac?: 'Enabled'
   /** PutBucketPolicy, as it was given; absent: none. */
   readonly policy?: string
   /** Unique ids by the names in it. Absent: it was kept before there were any, and its ARNs are of whoever has them. */

@@ -6,7 +6,7 @@ import { decideOnObjectKey } from '../keys/object-key-decision.ts'
 import { findObjectIfThere } from '../object/find-object.ts'
 import { decideOnBucket } from '../steps/bucket-decision.ts'
 import { resourceValue } from '../steps/condition-values.ts'
-import { existingObjectOf } from '../steps/permission.ts'
+import { existingObjectOf, factsOf } from '../steps/permission.ts'
 import { isAccountAction, parseResource, resourceOf } from '../steps/s3-actions.ts'
 import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
 
@@ -36,7 +36,6 @@ export async function explainOnBucket(asked: Explaining, where: Where): Promise<
   const versionId = values.find('s3:versionid')
   const existing = bucket && (await existingObjectOf({ policies }, where, bucket, { action, key, versionId }))
   const accountId = principal.accountId
-  const ownerAccountId = bucket?.record.ownerAccountId ?? accountId
   const decision = decideOnBucket({
     principal,
     policies,
@@ -46,7 +45,7 @@ export async function explainOnBucket(asked: Explaining, where: Where): Promise<
     key,
     existing,
     accountId,
-    values: values.of((wanted) => resourceValue(wanted, existing?.tags, ownerAccountId)),
+    values: values.of((wanted) => resourceValue(wanted, factsOf(bucket, existing, accountId))),
   })
   const policy = bucket && policyOf(bucket)
   const use: ExplainedUse = {
@@ -71,7 +70,7 @@ async function explainOnObjectKey(
   const object = await findObjectIfThere(where, bucket, key, values.find('s3:versionid'))
   if (object === undefined) return undefined
   const action = 'kms:Decrypt'
-  const valuesOf = (ownerAccountId: string) => values.of((name) => resourceValue(name, undefined, ownerAccountId))
+  const valuesOf = (ownerAccountId: string) => values.of((name) => resourceValue(name, { accountId: ownerAccountId }))
   const asker = { principal, policies, action, values: valuesOf } as const
   const decided = await decideOnObjectKey(asker, { bucket, key, kms: object.attributes.kms }, where)
   if (decided === undefined) return undefined

@@ -13,7 +13,7 @@ export async function assertMayUseKey(
   object: ObjectUnderKey,
 ): Promise<void> {
   const { principal, policies } = request
-  const values = (ownerAccountId: string) => conditionValues(request, undefined, ownerAccountId)
+  const values = (ownerAccountId: string) => conditionValues(request, { accountId: ownerAccountId })
   const where = { guards: context.keyGuards, region: context.options.region }
   const decided = await decideOnObjectKey({ principal, policies, action, values }, object, where)
   if (decided === undefined) return

@@ -10,7 +10,7 @@ import { updateBucket } from '../bucket/update-bucket.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
-/* Features of AWS that a bucket turns on or off, and that are always off here: to say so is taken, to turn them on is refused. */
+/* What a bucket turns on or off. */
 
 const DOCUMENT_BYTES_MAX = 4 * 1024
 
@@ -18,7 +18,7 @@ const DOCUMENT_BYTES_MAX = 4 * 1024
 export const getBucketAccelerate: Operation = async (request) =>
   xmlReply(renderAccelerateStatus(bucketOf(request).config.accelerate))
 
-/** PutBucketAccelerateConfiguration. NotImplemented for Enabled. */
+/** PutBucketAccelerateConfiguration. It is always off: to say so is taken, NotImplemented for Enabled. */
 export const putBucketAccelerate: Operation = async (request, context) => {
   const status = parseAccelerateStatus(await collectDocument(request, DOCUMENT_BYTES_MAX))
   if (status === 'Enabled') {
@@ -34,14 +34,15 @@ export const putBucketAccelerate: Operation = async (request, context) => {
 }
 
 /** GetBucketAbac. */
-export const getBucketAbac: Operation = async () => xmlReply(renderAbacStatus('Disabled'))
+export const getBucketAbac: Operation = async (request) =>
+  xmlReply(renderAbacStatus(bucketOf(request).config.abac ?? 'Disabled'))
 
-/** PutBucketAbac. NotImplemented for Enabled: policies do not see a bucket's tags. */
-export const putBucketAbac: Operation = async (request) => {
-  if (parseAbacStatus(await collectDocument(request, DOCUMENT_BYTES_MAX)) === 'Enabled') {
-    throw s3Error('NotImplemented', {
-      message: 'Attribute-based access control by the tags of buckets is not implemented: policies do not see them.',
-    })
-  }
+/** PutBucketAbac: whether policies see the bucket's tags (`aws:ResourceTag`). */
+export const putBucketAbac: Operation = async (request, context) => {
+  const status = parseAbacStatus(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  await updateBucket(context, bucketOf(request), ({ versioning, config: { abac: _, ...rest } }) => ({
+    versioning,
+    config: { ...rest, ...(status === 'Enabled' && { abac: status }) },
+  }))
   return emptyReply(200)
 }

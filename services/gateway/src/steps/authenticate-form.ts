@@ -38,7 +38,7 @@ export async function authenticateForm(
     request.trail.names({ key })
     return {
       ...request,
-      parsed: { ...request.parsed, key, headers: { ...putHeaders, host: headers.host } },
+      parsed: { ...request.parsed, key, headers: { ...putHeaders, ...ofRequest(headers) } },
       authentication: { kind: 'form', payload: { kind: 'unsigned' } },
       principal: signer?.principal ?? 'anonymous',
       ...(signer && { policies: signer.policies }),
@@ -48,6 +48,11 @@ export async function authenticateForm(
     await reader.close()
     throw error
   }
+}
+
+/** What conditions of policies may ask for: of the request, whatever the form says. */
+function ofRequest({ host, referer, 'user-agent': userAgent }: UnderstoodRequest['parsed']['headers']) {
+  return { host, referer, 'user-agent': userAgent }
 }
 
 async function findSigner(

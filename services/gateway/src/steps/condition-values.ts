@@ -33,6 +33,7 @@ const CREATES_OBJECT: Readonly<Record<string, 'true' | 'false'>> = {
 /** The only one of its kind that RenameObject acts on: what others say of the object would not become true. */
 const PAYLOAD_HASH = 'x-amz-content-sha256'
 const AUTHENTICATION_TYPES = { header: 'REST-HEADER', presigned: 'REST-QUERY-STRING', form: 'POST' } as const
+const BUCKETS_TAG = /^(?:aws:resourcetag|s3:buckettag)\//
 const EXISTING_TAG = 's3:existingobjecttag/'
 const REQUEST_TAG = 's3:requestobjecttag/'
 const REQUEST_TAG_KEYS = 's3:requestobjecttagkeys'
@@ -70,25 +71,28 @@ export const asksForRequestTags = remembered(
  */
 export function conditionValues(
   request: LocatedRequest,
-  existingTags: Tags | undefined,
-  resourceAccountId: string | undefined,
+  resource: ResourceFacts,
   said: Readonly<Record<string, string | undefined>> = {},
 ): ContextValues {
   return (key) => {
-    const value = Object.hasOwn(said, key)
-      ? said[key]
-      : (resourceValue(key, existingTags, resourceAccountId) ?? oneOrMore(request, key))
+    const value = Object.hasOwn(said, key) ? said[key] : (resourceValue(key, resource) ?? oneOrMore(request, key))
     return typeof value === 'string' ? [value] : value
   }
 }
 
+/** What is asked about. */
+export interface ResourceFacts {
+  /** Whose it is. */
+  readonly accountId: string | undefined
+  readonly existingTags?: Tags | undefined
+  /** Of a bucket whose tags policies are to see. */
+  readonly bucketTags?: Tags | undefined
+}
+
 /** Of the keys that speak of the bucket or object itself. */
-export function resourceValue(
-  key: string,
-  existingTags: Tags | undefined,
-  accountId: string | undefined,
-): string | undefined {
+export function resourceValue(key: string, { accountId, existingTags, bucketTags }: ResourceFacts): string | undefined {
   if (key === 'aws:resourceaccount' || key === 's3:resourceaccount') return accountId
+  if (BUCKETS_TAG.test(key)) return tagNamed(bucketTags, key.slice(key.indexOf('/') + 1))
   return key.startsWith(EXISTING_TAG) ? tagNamed(existingTags, key.slice(EXISTING_TAG.length)) : undefined
 }
 

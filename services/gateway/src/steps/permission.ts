@@ -4,11 +4,12 @@ import { s3Error } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
+import { tagsForPolicies } from '../bucket/bucket-tags.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { versionSelectorOf } from '../object/find-object.ts'
 import type { AuthorizedRequest, ExistingObject, LocatedRequest } from '../requests.ts'
 import { decideOnBucket } from './bucket-decision.ts'
-import { asksForExistingTags, conditionValues } from './condition-values.ts'
+import { asksForExistingTags, conditionValues, type ResourceFacts } from './condition-values.ts'
 import { isAccountOperation } from './s3-actions.ts'
 
 type Action = `s3:${string}`
@@ -54,8 +55,21 @@ export function decisionOn(request: LocatedRequest, { bucket, action, key, exist
     key,
     existing,
     accountId: ownAccountId,
-    values: conditionValues(request, existing?.tags, bucket?.record.ownerAccountId ?? ownAccountId, said),
+    values: conditionValues(request, factsOf(bucket, existing, ownAccountId), said),
   })
+}
+
+/** `ownAccountId`: whose it is where there is no bucket. */
+export function factsOf(
+  bucket: OpenBucket | undefined,
+  existing: ExistingObject | undefined,
+  ownAccountId: string | undefined,
+): ResourceFacts {
+  return {
+    accountId: bucket?.record.ownerAccountId ?? ownAccountId,
+    existingTags: existing?.tags,
+    bucketTags: bucket && tagsForPolicies(bucket),
+  }
 }
 
 export function isPermitted(request: LocatedRequest, asked: Asked): boolean {

@@ -91,7 +91,8 @@ function assertAllowed(action: string, target: Target, input: object, call: Acti
     action,
     resource: arn,
     resourceAccountId: accountId,
-    values: (key) => values[key] ?? asList(principalValue(principal, key)) ?? requestValueOf(key, input, target),
+    values: (key) =>
+      values[key] ?? asList(principalValue(principal, key)) ?? requestValueOf(key, input, target, accountId),
   })
   if (effect === 'allow') return { action, resource: arn, reason, ...(statement && { statement }) }
   if (reason !== 'explicit-deny' && isLetByPasswordPolicy(action, arn, call)) {
@@ -117,13 +118,19 @@ const TAG_OF_RESOURCE = /^(?:aws|iam):resourcetag\//
 const TAG_OF_REQUEST = 'aws:requesttag/'
 
 /** Service Authorization Reference, "Condition keys for AWS Identity and Access Management". */
-function requestValueOf(key: string, input: object, { tags, boundaryArn }: Target): readonly string[] | undefined {
+function requestValueOf(
+  key: string,
+  input: object,
+  { tags, boundaryArn }: Target,
+  accountId: string,
+): readonly string[] | undefined {
   const given = input as {
     readonly PolicyArn?: string
     readonly PermissionsBoundary?: string
     readonly Tags?: readonly { readonly Key: string; readonly Value: string }[]
     readonly TagKeys?: readonly string[]
   }
+  if (key === 'aws:resourceaccount') return [accountId]
   if (key === 'iam:policyarn') return asList(given.PolicyArn)
   if (key === 'iam:permissionsboundary') return asList(given.PermissionsBoundary ?? boundaryArn)
   if (key === 'aws:tagkeys') return given.TagKeys ?? given.Tags?.map(({ Key }) => Key)

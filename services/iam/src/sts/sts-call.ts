@@ -101,12 +101,23 @@ export function assertTrusted(
       resourceAccountId: role.accountId,
       resourcePolicy: { id: `role/${role.name}/trust`, policy },
       needsResourcePolicy: true,
-      values: (key) => values[key] ?? call.values[key] ?? asList(principalValue(principal, key)),
+      values: (key) =>
+        values[key] ?? call.values[key] ?? asList(valueOfRole(role, key) ?? principalValue(principal, key)),
     })
     if (effect === 'deny') throw notAuthorized(name, action, arnOf(role), decision.reason)
     first ??= { action, resource: arnOf(role), ...decision }
   }
   return first
+}
+
+const TAG_OF_ROLE = /^(?:aws|iam):resourcetag\//
+
+/** Service Authorization Reference, AWS Security Token Service, "Condition keys": of the role that is to be taken. */
+function valueOfRole({ accountId, tags }: Role, key: string): string | undefined {
+  if (key === 'aws:resourceaccount') return accountId
+  if (!TAG_OF_ROLE.test(key)) return undefined
+  const name = key.slice(key.indexOf('/') + 1)
+  return tags.find((tag) => tag.key.toLowerCase() === name)?.value
 }
 
 /** `reason` is for the audit trail; the client is told that it may not, no more. */
