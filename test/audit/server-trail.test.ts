@@ -67,7 +67,14 @@ describe('the audit trail of all requests', () => {
       principal,
       source: { address: '127.0.0.1', tls: 'TLSv1.3', cipher: expect.stringMatching(/^TLS_AES/) },
       decision: { action: 's3:PutObject', effect: 'allow' },
-      kmsKeys: [{ version: 1, id: expect.stringMatching(/^local\//), bucketKey: expect.any(String) }],
+      kmsKeys: [
+        {
+          version: 1,
+          id: expect.stringMatching(/^local\//),
+          arn: expect.stringMatching(/^arn:aws:kms:us-east-1:\d{12}:key\/[^/]+$/),
+          bucketKey: expect.any(String),
+        },
+      ],
       bytesOut: 0,
     })
     expect(putRecord.latencyMs).toBeGreaterThan(0)
@@ -110,7 +117,7 @@ describe('the audit trail of all requests', () => {
     await callKms(server, 'DescribeKey', { KeyId: 'no-such-key' })
     for (const key of ['one', 'two']) await recordWhere(server, { operation: 'DeleteObjects', key })
     expect(await recordWhere(server, { service: 'kms', operation: 'DescribeKey' })).toMatchObject({
-      resource: 'no-such-key',
+      resource: expect.stringMatching(/^arn:aws:kms:us-east-1:\d{12}:key\/no-such-key$/),
       status: 400,
       error: 'NotFoundException',
       decision: { action: 'kms:DescribeKey', effect: 'allow' },

@@ -114,9 +114,10 @@ async function runSuite(target: CofferServer): Promise<number> {
   return report.failures.length === 0 ? 0 : 1
 }
 
-/** Master keys are the first account's: their policies have to name the others. */
+/** Master keys of the account that most tests are of, which name them by their ids: their policies have to name the others. */
 async function makeKeys(target: CofferServer, accounts: TestAccounts): Promise<void> {
-  const kms = kmsClient(target)
+  const { account, accessKey } = accounts.main
+  const kms = kmsClient({ ...target, ...accessKey })
   const guests = {
     Effect: 'Allow',
     Principal: { AWS: Object.values(accounts).map(({ account }) => `arn:aws:iam::${account.accountId}:root`) },
@@ -124,7 +125,7 @@ async function makeKeys(target: CofferServer, accounts: TestAccounts): Promise<v
     Resource: '*',
   }
   for (const KeyId of KMS_KEY_IDS) {
-    await cofferJson(target, ['key', 'create', KeyId])
+    await cofferJson(target, ['key', 'create', KeyId, '--account', account.accountId])
     const { Policy = '' } = await kms.send(new GetKeyPolicyCommand({ KeyId }))
     const policy = JSON.parse(Policy)
     const widened = JSON.stringify({ ...policy, Statement: [...policy.Statement, guests] })

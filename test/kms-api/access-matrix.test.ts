@@ -66,6 +66,16 @@ const ROWS: Readonly<Record<string, (things: Things) => object>> = {
   UpdateAlias: ({ KeyId }) => ({ AliasName: 'alias/absent', TargetKeyId: KeyId }),
   UpdateKeyDescription: ({ KeyId }) => ({ KeyId, Description: 'd' }),
 }
+/** What is asked of no key: it is done in the account of who asks. */
+const WITHOUT_KEY = new Set(['CreateKey', 'GenerateRandom', 'ListAliases', 'ListKeys'])
+/** Another account is told the same of a key, its id or its alias as of one that is not there; only what names no key by these is refused as such. */
+const SAID_OTHERWISE = new Set(['Decrypt', 'ListRetirableGrants', 'ReEncrypt'])
+
+function ofNeighbour(operation: string): string {
+  if (WITHOUT_KEY.has(operation)) return 'done'
+  return SAID_OTHERWISE.has(operation) ? REFUSED : 'NotFoundException'
+}
+
 /** Where it is not the operation's own name. */
 const ACTIONS: Readonly<Record<string, readonly string[]>> = { ReEncrypt: ['kms:ReEncryptFrom', 'kms:ReEncryptTo'] }
 
@@ -122,7 +132,7 @@ describe('each operation of the KMS API', () => {
       plain: await ask(operation, body, plain),
       allBut: await ask(operation, body, probe),
       neighbour: await ask(operation, body, neighbour),
-    }).toEqual({ nobody: 400, plain: REFUSED, allBut: REFUSED, neighbour: REFUSED })
+    }).toEqual({ nobody: 400, plain: REFUSED, allBut: REFUSED, neighbour: ofNeighbour(operation) })
     await allow(policy({ Effect: 'Allow', Action: actions, Resource: '*' }))
     expect(await ask(operation, body, probe)).not.toMatch(/^(AccessDenied|Validation|Serialization)Exception$/)
     expect(await ask(operation, body, ofRole)).not.toBe(REFUSED)

@@ -168,7 +168,8 @@ describe('keys over the AWS KMS API', () => {
     ['a connector that is not there', 'nowhere/k', 'NotFoundException'],
     ['an ARN of another service', 'arn:aws:s3:::bucket', 'InvalidArnException'],
     ['an ARN of another region', 'arn:aws:kms:eu-west-1:123456789012:key/k', 'NotFoundException'],
-    ['an ARN of another account', 'arn:aws:kms:us-east-1:000000000000:key/k', 'NotFoundException'],
+    // As one that is there, and not for this account.
+    ['an ARN of another account', 'arn:aws:kms:us-east-1:000000000000:key/k', 'AccessDeniedException'],
     ['a path', '../../key', 'NotFoundException'],
   ])('are not found by %s', async (_, KeyId, code) => {
     expect(await failureOf(kms.send(new DescribeKeyCommand({ KeyId })))).toEqual({ code, status: 400 })

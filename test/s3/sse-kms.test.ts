@@ -18,9 +18,11 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
+import { callSts } from '../iam/query-api.ts'
 
 const server = await serverForSuite()
 const s3 = s3Client(server)
+const account = (await callSts(server, 'GetCallerIdentity')).text('Account')
 const bucket = await newBucket(s3)
 const key = (...words: string[]) => cofferJson(server, ['key', ...words])
 
@@ -74,7 +76,7 @@ describe('objects under a KMS key', () => {
 
   it('take the server key where none is named, and a key by its ARN', async () => {
     expect(await put('default', KMS)).toMatchObject({ SSEKMSKeyId: 'coffer' })
-    const arn = 'arn:aws:kms:us-east-1:123456789012:key/local/archive'
+    const arn = `arn:aws:kms:us-east-1:${account}:key/local/archive`
     expect(await put('arn', { ...KMS, SSEKMSKeyId: arn })).toMatchObject({ SSEKMSKeyId: arn })
     expect((await bytesOf(await get('arn'))).toString()).toBe('x')
   })

@@ -14,9 +14,11 @@ import { cofferJson } from '../harness/coffer-command.ts'
 import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
+import { callSts } from '../iam/query-api.ts'
 
 const server = await serverForSuite()
 const s3 = s3Client(server)
+const account = (await callSts(server, 'GetCallerIdentity')).text('Account')
 const bucket = await newBucket(s3, { versioning: 'Enabled' })
 for (const key of ['one', 'two']) await cofferJson(server, ['key', 'create', key])
 
@@ -48,7 +50,7 @@ describe('UpdateObjectEncryption', () => {
       ['one', false],
       ['two', true],
       ['two', false],
-      ['arn:aws:kms:us-east-1:123456789012:key/local/one', true],
+      [`arn:aws:kms:us-east-1:${account}:key/local/one`, true],
     ] as const) {
       await update(Key, keyId, bucketKey)
       expect(await head(Key)).toEqual(before)

@@ -66,6 +66,8 @@ export interface AuditStatement {
 export interface AuditKmsKey {
   /** `connector/key`. */
   readonly id?: string
+  /** It says whose the key is. */
+  readonly arn?: string
   readonly version?: number
   /** The bucket key between it and the object's. */
   readonly bucketKey?: string

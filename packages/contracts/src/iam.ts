@@ -209,6 +209,6 @@ export interface IamService {
   describeSealingKey(): Promise<WrappingKey | undefined>
   /** Wraps that key under the newest version of a master key. The records stay as they are. */
   rewrapSealingKey(keyName: string): Promise<WrappingKey>
-  /** IAM_ACCOUNT_NOT_FOUND, IAM_ACCOUNT_OWNS_BUCKETS, IAM_ACCOUNT_IS_ROOT. By id or name. */
+  /** By id or name. IAM_ACCOUNT_NOT_FOUND, IAM_ACCOUNT_OWNS_BUCKETS, IAM_ACCOUNT_OWNS_KEYS (also one that awaits its deletion), IAM_ACCOUNT_IS_ROOT. */
   removeAccount(account: string): Promise<void>
 }

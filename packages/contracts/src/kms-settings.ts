@@ -10,8 +10,14 @@ export interface KeyRotationSchedule {
   readonly nextAt: number
 }
 
+/** Whose a master key is. */
+export interface KeyOwner {
+  /** Absent: the first account, whose all keys were that are older than this. */
+  readonly ownerAccountId?: string
+}
+
 /** What Coffer keeps of a master key beside what its KMS does. */
-export interface KeySettings {
+export interface KeySettings extends KeyOwner {
   readonly description: string
   /** In the order of their keys. */
   readonly tags: readonly KeyTag[]
@@ -24,8 +30,8 @@ export interface KeySettings {
   readonly automaticVersions: readonly number[]
 }
 
-/** A key and its policy, from Coffer's own records: whether its KMS has it is not asked. */
-export interface KeyPolicy {
+/** A key, whose it is and its policy, from Coffer's own records: whether its KMS has it is not asked. */
+export interface KeyPolicy extends KeyOwner {
   readonly connector: string
   readonly keyId: string
   readonly defaultConnector: string

@@ -3,16 +3,22 @@ import type { AuditSigning } from './audit.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 import type { KeyAliases } from './kms-aliases.ts'
 import type { KeyGrants } from './kms-grants.ts'
-import type { KeySettingsActions } from './kms-settings.ts'
+import type { KeyOwner, KeySettings, KeySettingsActions } from './kms-settings.ts'
 
 /** A master key and the connector that holds it. */
-export interface LocatedKey extends KeyDescription {
+export interface LocatedKey extends KeyDescription, KeyOwner {
   readonly connector: string
+}
+
+/** What a new key has from its first moment. */
+export interface NewKeySettings extends KeyOwner, Partial<Pick<KeySettings, 'description' | 'tags' | 'policy'>> {
+  readonly policyPrincipals?: Readonly<Record<string, string>>
 }
 
 /**
  * The KMS service: all configured connectors behind one door. A `keyId` may be `connector/key`; alone: the default one; or an
- * alias, `alias/x` (KMS_ALIAS_NOT_FOUND). What comes back names connector and key, never the alias.
+ * alias, `alias/x` of the first account, `<account>:alias/x` of another (KMS_ALIAS_NOT_FOUND). What comes back names connector and
+ * key, never the alias. Ids of keys are of no account: whose a key is, its settings say.
  */
 export interface KmsService extends KeyAliases, KeyGrants, KeySettingsActions, AuditSigning {
   generateDataKey(
@@ -24,14 +30,20 @@ export interface KmsService extends KeyAliases, KeyGrants, KeySettingsActions, A
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
   /** Many of these, each by itself: the outcomes in the order of the items. */
   rewrapMany(items: readonly RewrapItem[], keyId: string): Promise<readonly RewrapOutcome[]>
-  createKey(keyId: string): Promise<LocatedKey>
+  /** KMS_KEY_EXISTS. Without settings: the server's own key, of the first account. */
+  createKey(keyId: string, settings?: NewKeySettings): Promise<LocatedKey>
   /** For a key that is sent to the KMS: the process that opens it, which `importKey` must then be called in. */
   keyRecipient(): Promise<KeyRecipient>
-  /** A key of 32 bytes from outside, packed for the purpose `imported-key` and the key id as given. KMS_NOT_SUPPORTED. */
-  importKey(keyId: string, material: KeyParcel): Promise<LocatedKey>
+  /** A key of 32 bytes from outside, packed for the purpose `imported-key` and the key id as given. KMS_NOT_SUPPORTED, KMS_KEY_EXISTS. */
+  importKey(keyId: string, material: KeyParcel, settings?: NewKeySettings): Promise<LocatedKey>
   describeKey(keyId: string): Promise<LocatedKey>
-  /** Of one connector, by default the default one. */
-  listKeys(query: { connector?: string; afterKeyId: string; limit: number }): Promise<readonly LocatedKey[]>
+  /** Of one connector, by default the default one; of every account, or of one. Fewer than `limit`: the last. */
+  listKeys(query: {
+    connector?: string
+    ownedBy?: KeyOwner
+    afterKeyId: string
+    limit: number
+  }): Promise<readonly LocatedKey[]>
   rotateKey(keyId: string): Promise<LocatedKey>
   enableKey(keyId: string): Promise<LocatedKey>
   disableKey(keyId: string): Promise<LocatedKey>

@@ -13,9 +13,30 @@ export const SERVER_KEY_ID = 'coffer'
 /** What every alias begins with: `alias/payments`. No connector has this name. */
 export const ALIAS_PREFIX = 'alias/'
 
+/** Of another account than the first: `444455556666:alias/payments`. No client can write this; ids of keys have no colon. */
+const SCOPED_ALIAS = /^(?:(\d{12}):)?(alias\/.*)$/s
+
+/** An alias, and the account that it is of; absent: the first. */
+export interface ScopedAlias {
+  readonly alias: string
+  readonly ownerAccountId?: string
+}
+
 /** Whether a key is named by an alias; what it stands for is the KMS service's to say. */
 export function isAliasName(keyName: string): boolean {
-  return keyName.startsWith(ALIAS_PREFIX)
+  return SCOPED_ALIAS.test(keyName)
+}
+
+/** Between services: `alias/payments` of the first account, `444455556666:alias/payments` of another. */
+export function scopedAliasName({ alias, ownerAccountId }: ScopedAlias): string {
+  return ownerAccountId === undefined ? alias : `${ownerAccountId}:${alias}`
+}
+
+/** The inverse of `scopedAliasName`; undefined for what names no alias. */
+export function parseScopedAlias(keyName: string): ScopedAlias | undefined {
+  const [, ownerAccountId, alias] = SCOPED_ALIAS.exec(keyName) ?? []
+  if (alias === undefined) return undefined
+  return { alias, ...(ownerAccountId !== undefined && { ownerAccountId }) }
 }
 
 const DIRECT_KEY_REF = 'kms:'

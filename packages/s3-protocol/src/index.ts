@@ -79,6 +79,13 @@ export { canonicalRequest, type SignedRequest } from './sigv4/canonical-request.
 export { withSignedParameters } from './sigv4/signed-parameters.ts'
 export { deriveSigningKey, verifyFormSignature, verifySignature } from './sigv4/verify.ts'
 export * from './sse.ts'
-export { isKmsAlgorithm, KMS_ALGORITHMS, masterKeyNameOf, type SseKmsRequest } from './sse-kms.ts'
+export {
+  isKmsAlgorithm,
+  KMS_ALGORITHMS,
+  type MasterKeyNamed,
+  masterKeyNameOf,
+  parseMasterKey,
+  type SseKmsRequest,
+} from './sse-kms.ts'
 export * from './storage-class.ts'
 export * from './xml/index.ts'

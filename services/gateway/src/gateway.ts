@@ -30,16 +30,17 @@ import { traceRequest } from './trace-request.ts'
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
   const { mesh } = options
   const stopping = new AbortController()
+  const keyGuards = new KeyGuards(mesh, options.region)
   const context: GatewayContext = {
     options,
     metadata: mesh.use('metadata'),
     buckets: new BucketCache(mesh, options.bucketLeaseMs),
     objectKeys: new ObjectKeys(mesh),
-    keyGuards: new KeyGuards(mesh, options.region),
+    keyGuards,
     signingKeys: new SigningKeys(mesh),
     accessLog: new AccessLog(() => context, { everyMs: options.accessLogSeconds * 1000 }),
     limits: new RateLimits(options.rateLimits),
-    auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto')) },
+    auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto'), keyGuards) },
     stopping: stopping.signal,
   }
   const inFlight = new Set<Promise<void>>()

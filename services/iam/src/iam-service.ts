@@ -18,6 +18,7 @@ import { iamError, refusal } from './errors.ts'
 import { IamRecords } from './iam-records.ts'
 import { accountIn, IamStore } from './iam-store.ts'
 import { type IdentitySettings, NO_IDENTITIES } from './identity-settings.ts'
+import { findKeyOf } from './keys-of-account.ts'
 import { arnOfIdentified, identifyPrincipal } from './principal-ids.ts'
 import { policiesOfKey, principalOfKey } from './principals.ts'
 import { DayKeys, isSignatureV2 } from './signing-key.ts'
@@ -226,6 +227,8 @@ export function createIamService(options: IamServiceOptions): IamService {
         const owned = { ownerAccountId: account.accountId, prefix: '', afterName: '', limit: 1 }
         const { buckets } = await metadata.listBuckets(owned)
         if (buckets.length > 0) throw iamError('IAM_ACCOUNT_OWNS_BUCKETS', { account: account.name })
+        const keyName = await findKeyOf(mesh.use('kms'), account.accountId)
+        if (keyName !== undefined) throw iamError('IAM_ACCOUNT_OWNS_KEYS', { account: account.name, keyName })
         return plan
       })
       await forgetEnds(store, accountId)

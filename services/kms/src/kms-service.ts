@@ -15,6 +15,7 @@ import { createAuditSigning } from './audit-signing.ts'
 import { destroyDueKeys } from './destroy-due-keys.ts'
 import { createKeyGrants } from './grants.ts'
 import { createKeySettings } from './key-settings.ts'
+import { OwnedKeys } from './owned-keys.ts'
 import { rewrapMany } from './rewrap-many.ts'
 import { rotateDueKeys } from './rotate-due-keys.ts'
 import { SettingsRecords } from './settings-records.ts'
@@ -45,8 +46,9 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     act: (connector: KmsConnector, key: string) => Promise<KeyDescription>,
   ): Promise<LocatedKey> => {
     const { connector, key } = await locate(keyId)
-    return { ...(await act(connector, key)), connector: connector.name }
+    return await owned.located(connector.name, await act(connector, key))
   }
+  const owned = new OwnedKeys(records, defaultConnector)
   const describeKey = (keyId: string) => withKey(keyId, (connector, key) => connector.describeKey(key))
   const rotateKey = (keyId: string) => withKey(keyId, (connector, key) => connector.rotateKey(key))
   const rewrap = async (wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> => {
@@ -67,9 +69,10 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
   }
   const { forgetGrants, ...grants } = createKeyGrants(records, describeKey, nameOf)
   const forgetKey = async (connector: string, keyId: string) => {
-    await aliases.forgetKey({ connector, keyId })
-    await forgetGrants(keyNameOf({ connector, keyId }))
-    await new SettingsRecords(records).remove(keyNameOf({ connector, keyId }))
+    const name = keyNameOf({ connector, keyId })
+    await aliases.forgetKey({ connector, keyId }, await owned.ownerOf(name))
+    await forgetGrants(name)
+    await new SettingsRecords(records).remove(name)
   }
   return {
     ...aliases,
@@ -79,9 +82,11 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     async findKeyPolicy(keyId) {
       const { connector, key } = await locate(keyId)
       const found = { connector: connector.name, keyId: key, defaultConnector }
-      const { policy, policyPrincipals } = (await new SettingsRecords(records).find(keyNameOf(found))).settings
+      const { settings } = await new SettingsRecords(records).find(keyNameOf(found))
+      const { ownerAccountId, policy, policyPrincipals } = settings
       return {
         ...found,
+        ...(ownerAccountId !== undefined && { ownerAccountId }),
         ...(policy !== undefined && { policy }),
         ...(policyPrincipals !== undefined && { policyPrincipals }),
       }
@@ -103,26 +108,26 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
       const name = keyNameOf({ connector: to.connector.name, keyId: to.key })
       return await rewrapMany(items, to, ({ wrapped, context }) => rewrap(wrapped, context, name))
     },
-    createKey: (keyId) => withKey(keyId, (connector, key) => connector.createKey(key)),
+    async createKey(keyId, settings) {
+      const { connector, key } = await locate(keyId)
+      return await owned.create({ connector, key, make: () => connector.createKey(key) }, settings)
+    },
     keyRecipient: async () => mesh.recipient(),
-    async importKey(keyId, parcel) {
+    async importKey(keyId, parcel, settings) {
       const material = mesh.unparcel(parcel, 'imported-key', keyId)
       try {
-        return await withKey(keyId, async (connector, key) => {
-          if (connector.importKey === undefined) {
-            throw kmsError('KMS_NOT_SUPPORTED', { connector: connector.name, operation: 'importKey' })
-          }
-          return await connector.importKey(key, material)
-        })
+        const { connector, key } = await locate(keyId)
+        const make = connector.importKey?.bind(connector, key, material)
+        if (make === undefined) {
+          throw kmsError('KMS_NOT_SUPPORTED', { connector: connector.name, operation: 'importKey' })
+        }
+        return await owned.create({ connector, key, make }, settings)
       } finally {
         material.wipe()
       }
     },
     describeKey,
-    async listKeys({ connector: name = defaultConnector, afterKeyId, limit }) {
-      const keys = await connectorNamed(name).listKeys({ afterKeyId, limit })
-      return keys.map((key) => ({ ...key, connector: name }))
-    },
+    listKeys: (query) => owned.list(connectorNamed(query.connector ?? defaultConnector), query),
     rotateKey,
     enableKey: (keyId) => withKey(keyId, (connector, key) => connector.enableKey(key)),
     disableKey: (keyId) => withKey(keyId, (connector, key) => connector.disableKey(key)),
@@ -139,7 +144,7 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
           versions: versions.map(({ version }) => version).join(' '),
         })
       }
-      return { ...(await connector.scheduleKeyDeletion(key, pendingDays)), connector: connector.name }
+      return await owned.located(connector.name, await connector.scheduleKeyDeletion(key, pendingDays))
     },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
     destroyDueKeys: () => destroyDueKeys(mesh, connectors, forgetKey),

@@ -1,9 +1,9 @@
 import type { Account } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
-import type { Mesh } from '@coffer/mesh'
 import Table from 'cli-table3'
 import { Command } from 'commander'
-import { cofferError } from '../errors.ts'
+import { accountIdOf, keyOwnerOf } from './account-names.ts'
+import { allKeys } from './all-keys.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
 import { quotaCommand } from './quota-command.ts'
@@ -46,7 +46,10 @@ function listCommand(): Command {
 }
 
 function removeCommand(): Command {
-  const command = storeCommand('remove', 'remove an account that owns no buckets').argument('<account>', 'id or name')
+  const command = storeCommand('remove', 'remove an account that owns no buckets and no master keys').argument(
+    '<account>',
+    'id or name',
+  )
   return command.action(async (account: string, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
       const accountId = await accountIdOf(mesh, account)
@@ -62,29 +65,32 @@ function removeCommand(): Command {
 }
 
 function usageCommand(): Command {
-  const command = storeCommand('usage', 'what all buckets of each account hold').argument('[account]', 'this one only')
+  const command = storeCommand(
+    'usage',
+    'what all buckets of each account hold, and how many master keys it has',
+  ).argument('[account]', 'this one only')
   return command.action(async (account: string | undefined, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
       const metadata = mesh.use('metadata')
       const only = account === undefined ? undefined : await accountIdOf(mesh, account)
       const rows = []
+      const keys = await allKeys(mesh)
       for (const { accountId, name } of await mesh.use('iam').listAccounts()) {
         if (only !== undefined && only !== accountId) continue
         const usage = await metadata.getUsage({ accountId })
-        rows.push({ accountId, name, usage, quota: await metadata.findQuota({ accountId }) })
+        const { ownerAccountId } = await keyOwnerOf(mesh, accountId)
+        const keyCount = keys.filter((key) => key.ownerAccountId === ownerAccountId).length
+        rows.push({ accountId, name, usage, keyCount, quota: await metadata.findQuota({ accountId }) })
       }
       if (!json) return print(renderUsage('account', rows))
-      printJson(rows.map(({ accountId, name, usage, quota }) => ({ accountId, name, ...usage, quota: quota ?? null })))
+      printJson(
+        rows.map(({ accountId, name, usage, keyCount, quota }) => ({
+          ...{ accountId, name, ...usage, keyCount },
+          quota: quota ?? null,
+        })),
+      )
     })
   })
-}
-
-/** By id or name. */
-async function accountIdOf(mesh: Mesh, idOrName: string): Promise<string> {
-  const accounts = await mesh.use('iam').listAccounts()
-  const account = accounts.find(({ accountId, name }) => accountId === idOrName || name === idOrName)
-  if (account === undefined) throw cofferError('COFFER_ACCOUNT_NOT_FOUND', `there is no account ${idOrName}`)
-  return account.accountId
 }
 
 function storeCommand(name: string, description: string): Command {

@@ -2,6 +2,8 @@ import { constants, setPriority } from 'node:os'
 import type { LocatedKey } from '@coffer/contracts'
 import { Command, InvalidArgumentError, Option } from 'commander'
 import { readKeyMaterial, readKeyMaterialFile } from '../key-material.ts'
+import { keyOwnerOf, ownerNames } from './account-names.ts'
+import { allKeys } from './all-keys.ts'
 import { keyAliasCommand } from './key-alias-command.ts'
 import { keyGrantCommand } from './key-grant-command.ts'
 import { renderKey, renderKeys, renderRewrap, renderSettings, renderUse } from './key-tables.ts'
@@ -12,6 +14,7 @@ import { withStore } from './with-store.ts'
 const PAGE = 500
 const PENDING_DAYS = 30
 const KEY_ARGUMENT = 'key, or connector/key'
+const OF_ACCOUNT = 'whose it is to be, by id or name; without it: the first account’s'
 
 interface Json {
   readonly json?: boolean
@@ -22,7 +25,7 @@ export function keyCommand(): Command {
     .description(
       'master keys: make, rotate, disable and delete them, and see what they seal; also beside a running server',
     )
-    .addCommand(changeCommand('create', 'make a master key', 'createKey'))
+    .addCommand(createCommand())
     .addCommand(importCommand())
     .addCommand(listCommand())
     .addCommand(describeCommand())
@@ -43,7 +46,7 @@ export function keyCommand(): Command {
 function changeCommand(
   name: string,
   description: string,
-  method: 'createKey' | 'rotateKey' | 'enableKey' | 'cancelKeyDeletion',
+  method: 'rotateKey' | 'enableKey' | 'cancelKeyDeletion',
 ): Command {
   const command = storeCommand(name, description).argument('<key>', KEY_ARGUMENT)
   return command.action(async (key: string, options: Json) => {
@@ -51,10 +54,21 @@ function changeCommand(
   })
 }
 
+function createCommand(): Command {
+  const command = storeCommand('create', 'make a master key')
+    .argument('<key>', KEY_ARGUMENT)
+    .option('--account <account>', OF_ACCOUNT)
+  return command.action(async (key: string, options: Json & { account?: string }) => {
+    await withStore(command, async (mesh) => {
+      show(await mesh.use('kms').createKey(key, await keyOwnerOf(mesh, options.account)), options)
+    })
+  })
+}
+
 function describeCommand(): Command {
   const command = storeCommand('describe', 'show a key, its versions, and what goes by itself with it').argument(
     '<key>',
-    `${KEY_ARGUMENT}, or alias/name`,
+    `${KEY_ARGUMENT}, or alias/name of the first account`,
   )
   return command.action(async (name: string, { json }: Json) => {
     await withStore(command, async (mesh) => {
@@ -64,7 +78,10 @@ function describeCommand(): Command {
       const aliases = await kms.listAliases({ keyId, afterAlias: '', limit: PAGE })
       const settings = await kms.describeSettings(keyId)
       if (json) printJson({ ...key, ...settings, aliases: aliases.map(({ alias }) => alias) })
-      else print([renderKey(key), ...renderSettings(aliases, settings)].join('\n'))
+      else {
+        const owner = `account: ${(await ownerNames(mesh))(key)}`
+        print([renderKey(key), owner, ...renderSettings(aliases, settings)].join('\n'))
+      }
     })
   })
 }
@@ -89,7 +106,8 @@ function importCommand(): Command {
   const command = storeCommand('import', 'make a master key of a 256-bit key from outside, as its version 1')
     .argument('<key>', KEY_ARGUMENT)
     .option('--file <path>', 'the key: 32 bytes, or their base64; without it: the standard input')
-  return command.action(async (key: string, options: Json & { file?: string }) => {
+    .option('--account <account>', OF_ACCOUNT)
+  return command.action(async (key: string, options: Json & { file?: string; account?: string }) => {
     const { file } = options
     if (file === undefined && process.stdin.isTTY)
       command.error('Give the key with --file, or into the standard input.')
@@ -100,7 +118,8 @@ function importCommand(): Command {
       await withStore(command, async (mesh) => {
         const recipient = await mesh.use('kms').keyRecipient()
         const parcel = mesh.parcel(material, recipient, 'imported-key', key)
-        show(await mesh.useAt('kms', recipient).importKey(key, parcel), options)
+        const owner = await keyOwnerOf(mesh, options.account)
+        show(await mesh.useAt('kms', recipient).importKey(key, parcel, owner), options)
       })
     } finally {
       material.wipe()
@@ -110,19 +129,12 @@ function importCommand(): Command {
 
 function listCommand(): Command {
   const command = storeCommand('list', 'show the keys of every KMS connector')
-  return command.action(async ({ json }: Json) => {
+  command.option('--account <account>', 'only those of this account, by id or name')
+  return command.action(async ({ json, account }: Json & { account?: string }) => {
     await withStore(command, async (mesh) => {
-      const kms = mesh.use('kms')
-      const keys: LocatedKey[] = []
-      for (const connector of await kms.listConnectors()) {
-        let page: readonly LocatedKey[] = []
-        do {
-          page = await kms.listKeys({ connector, afterKeyId: page.at(-1)?.keyId ?? '', limit: PAGE })
-          keys.push(...page)
-        } while (page.length === PAGE)
-      }
+      const keys = await allKeys(mesh, account === undefined ? undefined : await keyOwnerOf(mesh, account))
       if (json) printJson(keys)
-      else print(renderKeys(keys))
+      else print(renderKeys(keys, await ownerNames(mesh)))
     })
   })
 }

@@ -1,11 +1,11 @@
-import type { KeyAlias, KeyGrant, KeySettings, KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
+import type { KeyAlias, KeyGrant, KeyOwner, KeySettings, KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
 import Table from 'cli-table3'
 
-export function renderKeys(keys: readonly LocatedKey[]): string {
-  const table = tableOf(['key', 'state', 'newest version', 'created', 'deletion'])
-  for (const { connector, keyId, state, currentVersion, createdAt, deletionAt } of keys) {
+export function renderKeys(keys: readonly LocatedKey[], ownerName: (owner: KeyOwner) => string): string {
+  const table = tableOf(['key', 'account', 'state', 'newest version', 'created', 'deletion'])
+  for (const { connector, keyId, state, currentVersion, createdAt, deletionAt, ...owner } of keys) {
     const deletion = deletionAt === undefined ? '' : dateOf(deletionAt)
-    table.push([`${connector}/${keyId}`, state, currentVersion, dateOf(createdAt), deletion])
+    table.push([`${connector}/${keyId}`, ownerName(owner), state, currentVersion, dateOf(createdAt), deletion])
   }
   return table.toString()
 }

@@ -87,15 +87,16 @@ function circuitText(circuit: ConnectorRow['circuit']): string {
 
 function keys({ keys: all = [], keysArePartial = false }: StatusReport): string {
   if (all.length === 0) return ''
-  const rows = all.map(({ connector, keyId, state, currentVersion, nextRotationAt, deletionAt, olderObjectCount }) => [
+  const rows = all.map(({ connector, keyId, state, currentVersion, nextRotationAt, deletionAt, ...key }) => [
     `${connector}/${keyId}`,
+    key.ownerAccountId ?? 'root',
     deletionAt === undefined ? state : `${state} until ${dateOf(deletionAt)}`,
     currentVersion,
     nextRotationAt === undefined ? '' : dateOf(nextRotationAt),
-    olderObjectCount,
+    key.olderObjectCount,
   ])
   const note = keysArePartial ? '\n(there are more than were looked at: coffer key list, coffer key usage)' : ''
-  return `${tableOf(['key', 'state', 'version', 'next rotation', 'objects of older versions'], rows)}${note}`
+  return `${tableOf(['key', 'account', 'state', 'version', 'next rotation', 'objects of older versions'], rows)}${note}`
 }
 
 function events({ events: all = [] }: StatusReport): string {

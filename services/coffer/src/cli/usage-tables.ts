@@ -7,14 +7,26 @@ export interface NamedUsage {
   readonly name: string
   readonly usage: Usage
   readonly quota: Quota | undefined
+  /** Of an account: its master keys. */
+  readonly keyCount?: number
 }
 
 export function renderUsage(kind: 'bucket' | 'account', rows: readonly NamedUsage[]): string {
-  const head = [kind, 'versions', 'delete markers', 'bytes', 'of parts', 'quota']
+  const ofAccounts = kind === 'account'
+  const head = [
+    kind,
+    'versions',
+    'delete markers',
+    'bytes',
+    'of parts',
+    ...(ofAccounts ? ['master keys'] : []),
+    'quota',
+  ]
   const table = new Table({ head, style: { head: [], border: [], compact: true } })
-  for (const { name, usage, quota } of rows) {
+  for (const { name, usage, quota, keyCount = 0 } of rows) {
     const { versionCount, deleteMarkerCount, sizeBytes, partSizeBytes } = usage
-    table.push([name, versionCount, deleteMarkerCount, sizeText(sizeBytes), sizeText(partSizeBytes), quotaText(quota)])
+    const counted = [name, versionCount, deleteMarkerCount, sizeText(sizeBytes), sizeText(partSizeBytes)]
+    table.push([...counted, ...(ofAccounts ? [keyCount] : []), quotaText(quota)])
   }
   return table.toString()
 }

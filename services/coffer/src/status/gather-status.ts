@@ -102,10 +102,12 @@ export class StatusGatherer {
     for (const { connector } of connectors.filter(({ failure }) => failure === undefined)) {
       const keys = await kms.listKeys({ connector, afterKeyId: '', limit: KEYS_MAX + 1 })
       if (rows.length + keys.length > KEYS_MAX) isPartial = true
-      for (const { keyId, state, currentVersion, deletionAt } of keys.slice(0, Math.max(0, KEYS_MAX - rows.length))) {
+      for (const key of keys.slice(0, Math.max(0, KEYS_MAX - rows.length))) {
+        const { keyId, ownerAccountId, state, currentVersion, deletionAt } = key
         const { rotation } = await kms.describeSettings(`${connector}/${keyId}`)
         rows.push({
           ...{ connector, keyId, state, currentVersion },
+          ...(ownerAccountId !== undefined && { ownerAccountId }),
           ...(deletionAt !== undefined && { deletionAt }),
           ...(rotation && { nextRotationAt: rotation.nextAt }),
           olderObjectCount: counts.get(`${connector}/${keyId}`) ?? 0,

@@ -22,7 +22,9 @@ export interface ConnectorRow {
   readonly circuit?: { readonly open: number; readonly halfOpen: number; readonly of: number }
 }
 
-export interface KeyRow extends Pick<LocatedKey, 'connector' | 'keyId' | 'state' | 'currentVersion' | 'deletionAt'> {
+type KeyFacts = 'connector' | 'keyId' | 'ownerAccountId' | 'state' | 'currentVersion' | 'deletionAt'
+
+export interface KeyRow extends Pick<LocatedKey, KeyFacts> {
   readonly nextRotationAt?: number
   /** Objects that need a version before the newest. */
   readonly olderObjectCount: number

@@ -6,7 +6,7 @@ import type { GatewayContext } from '../gateway-context.ts'
 import { commitObject } from '../object/commit-object.ts'
 import { discardUncommitted } from '../object/discard-garbage.ts'
 import { newObjectBody } from '../object/object-body.ts'
-import { dataAlgorithmOf, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, defaultSealing } from '../object/sealing.ts'
 import { newVersionId } from '../object/version-id.ts'
 
 interface LogSource {
@@ -27,7 +27,7 @@ export async function deliverLog(
   if (bucket.record.ownerAccountId !== source.ownerAccountId) throw s3Error('AccessDenied')
   const nowMs = Date.now()
   const key = logKey(logging, source, { beganAtMs, nowMs })
-  const sealing = sealingOf({ headers: {}, secure: true }, bucket)
+  const sealing = await defaultSealing(bucket, context.keyGuards)
   const sizeBytes = Buffer.byteLength(text)
   const payload = new CopyPayload({ body: text }, { sizeBytes, md5: sealing.kind === 'SSE-S3' })
   const versionId = newVersionId(nowMs)

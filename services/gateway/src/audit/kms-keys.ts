@@ -1,6 +1,7 @@
 import type { AuditKmsKey } from '@coffer/audit'
 import type { CryptoService } from '@coffer/contracts'
 import { keyNameOf } from '@coffer/kms'
+import type { KeyGuards } from '../keys/key-guards.ts'
 
 const BUCKET_KEY = 'bk:'
 const DIRECT = /^kms:(.+)\/(\d+)$/
@@ -8,19 +9,27 @@ const DIRECT = /^kms:(.+)\/(\d+)$/
 const KNOWN_MS = 60_000
 const KNOWN_MAX = 10_000
 
-/** Which master key, of which version, is behind a reference to the key of an object. */
+/** Which master key, of which version and whose, is behind a reference to the key of an object. */
 export class KmsKeys {
   readonly #crypto: CryptoService
+  readonly #guards: Pick<KeyGuards, 'find'>
   readonly #known = new Map<string, { readonly key: AuditKmsKey; readonly untilMs: number }>()
+  /** By names: whose a key is never changes. */
+  readonly #arns = new Map<string, string>()
 
-  constructor(crypto: CryptoService) {
+  constructor(crypto: CryptoService, guards: Pick<KeyGuards, 'find'>) {
     this.#crypto = crypto
+    this.#guards = guards
   }
 
   /** At once where it can be told at once. Never rejects: what can't be found is told by its reference alone. */
   describe(keyRef: string): AuditKmsKey | Promise<AuditKmsKey> {
     const [, id, version] = DIRECT.exec(keyRef) ?? []
-    if (id !== undefined) return { id, version: Number(version) }
+    if (id !== undefined) {
+      const arn = this.#arns.get(id)
+      const key = { id, version: Number(version) }
+      return arn === undefined ? this.#withArn(key) : { ...key, arn }
+    }
     const bucketKey = keyRef.slice(BUCKET_KEY.length)
     const known = this.#known.get(bucketKey)
     return known !== undefined && known.untilMs > Date.now() ? known.key : this.#ask(bucketKey)
@@ -29,12 +38,23 @@ export class KmsKeys {
   async #ask(bucketKey: string): Promise<AuditKmsKey> {
     try {
       const wrapping = await this.#crypto.describeBucketKey(bucketKey)
-      const key = { id: keyNameOf(wrapping), version: wrapping.keyVersion, bucketKey }
+      const key = await this.#withArn({ id: keyNameOf(wrapping), version: wrapping.keyVersion, bucketKey })
       if (this.#known.size >= KNOWN_MAX) this.#known.clear()
       this.#known.set(bucketKey, { key, untilMs: Date.now() + KNOWN_MS })
       return key
     } catch {
       return { bucketKey }
+    }
+  }
+
+  async #withArn<Key extends { readonly id: string }>(key: Key): Promise<Key & { readonly arn?: string }> {
+    try {
+      const { arn } = await this.#guards.find(key.id)
+      if (this.#arns.size >= KNOWN_MAX) this.#arns.clear()
+      this.#arns.set(key.id, arn)
+      return { ...key, arn }
+    } catch {
+      return key
     }
   }
 }

@@ -1,6 +1,7 @@
 import { decide } from '@coffer/policy'
 import { decideWithGrants } from '../keys/grant-decision.ts'
-import { KEY_OWNER_NAME, type KeyGuards } from '../keys/key-guards.ts'
+import { decideOnKey } from '../keys/key-decision.ts'
+import type { KeyGuards } from '../keys/key-guards.ts'
 import { isActionAcrossAccounts } from '../kms-api/across-accounts.ts'
 import { parseKeyOrAlias } from '../kms-api/key-names.ts'
 import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
@@ -9,21 +10,21 @@ import { type ExplainedUse, type Explaining, NotExplained } from './explained-us
 export async function explainOnKey(asked: Explaining, guards: KeyGuards, region: string): Promise<ExplainedUse> {
   const { principal, policies, action, resource, values } = asked
   if (action === 'kms:RetireGrant') throw new NotExplained('who may retire a grant says the grant: aws kms list-grants')
-  const isOwn = principal.accountName === KEY_OWNER_NAME || action === 'kms:ListRetirableGrants'
-  if (!isOwn && !isActionAcrossAccounts(action)) {
-    const decision = decide({ principal, policies, action, resource: '*', values: values.of() })
-    return { decision, action, resource, resourcePolicies: [], resourcePolicy: 'not-asked' }
-  }
   // Of no key, as kms:ListKeys.
   if (resource === '*') {
-    const resourceAccountId = isOwn ? principal.accountId : undefined
+    const { accountId: resourceAccountId } = principal
     const decision = decide({ principal, policies, action, resource, resourceAccountId, values: values.of() })
     return { decision, action, resource, resourcePolicies: [], resourcePolicy: 'not-asked' }
   }
-  const accountId = await guards.ownerAccountId()
-  const guard = await guards.find(parseKeyOrAlias(resource, { region, accountId }))
+  const { guard, isThere } = await guards.findNamed(
+    parseKeyOrAlias(resource, { region, accountId: principal.accountId }),
+  )
+  if (guard.ownerAccountId !== principal.accountId && !isActionAcrossAccounts(action)) {
+    const decision = decide({ principal, policies, action, resource: guard.arn, values: values.of() })
+    return { decision, action, resource: guard.arn, resourcePolicies: [], resourcePolicy: 'not-asked' }
+  }
   const { encryptionContext } = values
   const use = { principal, policies, action, encryptionContext, values: values.of() }
-  const decision = await decideWithGrants(guard, use, guards)
+  const decision = isThere ? await decideWithGrants(guard, use, guards) : decideOnKey(guard, use)
   return { decision, action, resource: guard.arn, resourcePolicies: [guard.arn], resourcePolicy: 'asked' }
 }

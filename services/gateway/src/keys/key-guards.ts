@@ -1,8 +1,9 @@
 import type { IamService, KeyGrant, KmsService } from '@coffer/contracts'
-import { keyNameOf, SERVER_KEY_ID } from '@coffer/kms'
+import { isCofferError } from '@coffer/errors'
+import { isAliasName, keyNameOf, SERVER_KEY_ID, scopedAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { KnownPrincipal, NamedPolicy } from '@coffer/policy'
-import { keyArnOf } from '../kms-api/key-names.ts'
+import { type KeyNamed, keyArnOf, namedArnOf } from '../kms-api/key-names.ts'
 import { granteeNamesOf } from './grant-decision.ts'
 import { defaultPolicyText, keyPolicyOf } from './key-policy.ts'
 import { Leased } from './leased.ts'
@@ -12,15 +13,25 @@ export interface KeyGuard {
   /** `connector/key`. */
   readonly name: string
   readonly arn: string
-  /** The account that the server's master keys belong to: the first. */
+  /** The account that the key belongs to. */
   readonly ownerAccountId: string
   /** As AWS's own `aws/s3`: whoever may put or get an object may use it for that. */
   readonly isServerKey: boolean
   readonly policy: NamedPolicy
 }
 
-/** The one account whose keys the server's master keys are. */
-export const KEY_OWNER_NAME = 'root'
+/** What a client's name of a key leads to. */
+export interface NamedGuard {
+  /**
+   * Where there is none, or one of another account than the name says: as of a key of that account with the default policy. So who may not use a
+   * key is told the same of one that is there and one that is not.
+   */
+  readonly guard: KeyGuard
+  readonly isThere: boolean
+}
+
+/** The account whose keys are that name no owner. */
+const FIRST_ACCOUNT_NAME = 'root'
 /** How long a policy that was replaced, or a grant that was revoked, may still count here. */
 const LEASE_MS = 1000
 
@@ -33,7 +44,7 @@ export class KeyGuards {
   readonly #region: string
   readonly #guards = new Leased<KeyGuard>(LEASE_MS)
   readonly #grants = new Leased<readonly KeyGrant[]>(LEASE_MS)
-  #ownerAccountId: Promise<string> | undefined
+  #firstAccountId: Promise<string> | undefined
 
   constructor(mesh: Mesh, region: string) {
     this.#kms = mesh.use('kms')
@@ -59,20 +70,38 @@ export class KeyGuards {
     this.#grants.clear()
   }
 
-  ownerAccountId(): Promise<string> {
-    const asked = this.#ownerAccountId ?? this.#findOwner()
-    this.#ownerAccountId = asked
+  firstAccountId(): Promise<string> {
+    const asked = this.#firstAccountId ?? this.#findFirst()
+    this.#firstAccountId = asked
     asked.catch(() => {
-      this.#ownerAccountId = undefined
+      this.#firstAccountId = undefined
     })
     return asked
   }
 
+  /** Of a key as a client names it. Fresh: an alias that was repointed just now counts. */
+  async findNamed(named: KeyNamed, { isFresh = false } = {}): Promise<NamedGuard> {
+    const keyName = await this.#nameOf(named)
+    const found = await (isFresh ? this.#find(keyName) : this.find(keyName)).catch(unlessNotFound)
+    if (found?.ownerAccountId === named.accountId) return { guard: found, isThere: true }
+    const [defaultConnector = ''] = await this.#kms.listConnectors()
+    const arn = namedArnOf(named, { region: this.#region, defaultConnector })
+    const policy = { id: arn, policy: keyPolicyOf(defaultPolicyText(named.accountId)) }
+    const isServerKey = found?.isServerKey === true
+    return { guard: { name: '', arn, ownerAccountId: named.accountId, isServerKey, policy }, isThere: false }
+  }
+
+  /** For the services: an alias with its account. */
+  async #nameOf({ accountId, name }: KeyNamed): Promise<string> {
+    if (!isAliasName(name) || accountId === (await this.firstAccountId())) return name
+    return scopedAliasName({ alias: name, ownerAccountId: accountId })
+  }
+
   async #find(keyName: string): Promise<KeyGuard> {
-    const ownerAccountId = await this.ownerAccountId()
-    const { connector, keyId, defaultConnector, policy, policyPrincipals } = await this.#kms.findKeyPolicy(keyName)
-    const naming = { region: this.#region, accountId: ownerAccountId, defaultConnector }
-    const arn = keyArnOf({ connector, keyId }, naming)
+    const firstAccountId = await this.firstAccountId()
+    const { defaultConnector, policy, policyPrincipals, ...key } = await this.#kms.findKeyPolicy(keyName)
+    const { connector, keyId, ownerAccountId = firstAccountId } = key
+    const arn = keyArnOf(key, { region: this.#region, firstAccountId, defaultConnector })
     const text = policy ?? defaultPolicyText(ownerAccountId)
     return {
       name: keyNameOf({ connector, keyId }),
@@ -83,8 +112,14 @@ export class KeyGuards {
     }
   }
 
-  async #findOwner(): Promise<string> {
+  async #findFirst(): Promise<string> {
     const accounts = await this.#iam.listAccounts()
-    return accounts.find(({ name }) => name === KEY_OWNER_NAME)?.accountId ?? ''
+    return accounts.find(({ name }) => name === FIRST_ACCOUNT_NAME)?.accountId ?? ''
   }
+}
+
+/** An alias or a connector that names nothing. */
+export function unlessNotFound(error: unknown): undefined {
+  if (isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND') || isCofferError(error, 'KMS_ALIAS_NOT_FOUND')) return undefined
+  throw error
 }

@@ -1,27 +1,23 @@
 import type { KeyGrant } from '@coffer/contracts'
-import { isCofferError } from '@coffer/errors'
 import { keyNameOf } from '@coffer/kms'
 import { type ContextValues, type Decision, decide, principalValue } from '@coffer/policy'
 import type { Exchange } from '../exchange.ts'
 import { globalValues } from '../global-values.ts'
 import { decideOnRetirement, decideWithGrants } from '../keys/grant-decision.ts'
-import type { GrantAsked } from '../keys/key-decision.ts'
-import { KEY_OWNER_NAME } from '../keys/key-guards.ts'
+import { decideOnKey, type GrantAsked } from '../keys/key-decision.ts'
+import { type NamedGuard, unlessNotFound } from '../keys/key-guards.ts'
 import { isAcrossAccounts } from './across-accounts.ts'
 import { decodeBlob } from './ciphertext-blob.ts'
 import { kmsApiError } from './errors.ts'
 import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
-import { aliasArnOf, keyArnOf, parseKeyOrAlias } from './key-names.ts'
+import { aliasArnOf, type KeyNamed, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
 import { tagValues } from './tag-values.ts'
 
-/** Asked of the account of who asks, whichever that is. */
-const OF_OWN_ACCOUNT = 'ListRetirableGrants'
-
 interface Need {
   readonly action: string
-  /** A key by the name that the KMS service takes; its policy has a word in it. */
-  readonly keyName?: string | undefined
+  /** Its policy has a word in it. A ciphertext names its key without saying whose it is: `connector/key`. */
+  readonly key?: KeyNamed | string | undefined
   /** Of what is no key. */
   readonly resource?: string
   readonly encryptionContext?: Readonly<Record<string, string>>
@@ -31,6 +27,7 @@ interface Need {
 }
 
 interface Asking {
+  readonly operation: string
   readonly call: KmsApiCall
   readonly exchange: Exchange
   /** Values of condition keys. */
@@ -40,20 +37,18 @@ interface Asking {
 type Said = (name: string) => unknown
 
 /**
- * Whether the caller may do it: the server's master keys are the first account's, and each has a key policy. In another account only
- * what uses a key is possible, where the key's policy and that account's own say so. AccessDeniedException.
+ * Whether the caller may do it. A key of its own account is a matter of the key's policy and the caller's own; with one of another account only
+ * what uses a key is possible, where both say so. AccessDeniedException.
  */
 export async function authorize(operation: string, body: unknown, call: KmsApiCall, exchange: Exchange): Promise<void> {
   const { principal } = call.caller
-  const isOfAccount = principal.accountName === KEY_OWNER_NAME
   const said: Said = (name) =>
     typeof body === 'object' && body !== null && Object.hasOwn(body, name) ? Reflect.get(body, name) : undefined
   const byToken = await grantsByTokens(said('GrantTokens'), call)
   const needs = operation === 'RetireGrant' ? await retirementNeeds(said, call) : needsOf(operation, said, call)
   const ofRequest = { ...globalValues(exchange, call.region), ...tagValues(said) }
-  const isOwn = isOfAccount || operation === OF_OWN_ACCOUNT
-  for (const need of isOwn || isAcrossAccounts(operation) ? needs : [{ action: `kms:${operation}` }]) {
-    const { decision, resource } = await decided(need, isOwn, byToken, { call, exchange, ofRequest })
+  for (const need of needs) {
+    const { decision, resource } = await decided(need, byToken, { operation, call, exchange, ofRequest })
     exchange.trail.decided(need.action, decision)
     if (decision.effect === 'allow') continue
     throw kmsApiError('AccessDeniedException', {
@@ -63,35 +58,45 @@ export async function authorize(operation: string, body: unknown, call: KmsApiCa
 }
 
 async function decided(
-  { action, keyName, resource = '*', encryptionContext = {}, newGrant, retired }: Need,
-  isOwn: boolean,
+  { action, key, resource = '*', encryptionContext = {}, newGrant, retired }: Need,
   byToken: readonly KeyGrant[],
-  { call, exchange, ofRequest }: Asking,
+  { operation, call, exchange, ofRequest }: Asking,
 ): Promise<{ decision: Decision; resource: string }> {
   const {
+    accountId,
     caller: { principal, policies },
     guards,
   } = call
-  const values: ContextValues = (key) => ofRequest[key] ?? asList(principalValue(principal, key))
-  const guard = keyName === undefined ? undefined : await guards.find(keyName).catch(unlessNotFound)
+  const values: ContextValues = (name) => ofRequest[name] ?? asList(principalValue(principal, name))
   const asked = { principal, policies, action, encryptionContext, newGrant, values }
   if (retired !== undefined) {
-    const keyArn = keyArnOf(retired, call)
+    const { arn } = await guards.find(keyNameOf(retired))
     // A token names no key that the audit trail could tell.
-    exchange.trail.names({ resource: keyArn })
-    return { decision: decideOnRetirement(retired, keyArn, asked), resource: keyArn }
+    exchange.trail.names({ resource: arn })
+    return { decision: decideOnRetirement(retired, arn, asked), resource: arn }
   }
-  if (guard !== undefined) {
-    return { decision: await decideWithGrants(guard, asked, guards, byToken), resource: guard.arn }
+  const found = key === undefined ? undefined : await guardOf(key, call)
+  if (found === undefined) {
+    return {
+      decision: decide({ principal, policies, action, resource, values, resourceAccountId: accountId }),
+      resource,
+    }
   }
-  const resourceAccountId = isOwn ? principal.accountId : undefined
-  return { decision: decide({ principal, policies, action, resource, values, resourceAccountId }), resource }
+  const { guard, isThere } = found
+  const { arn } = guard
+  exchange.trail.names({ resource: arn })
+  if (guard.ownerAccountId !== accountId && !isAcrossAccounts(operation)) {
+    return { decision: decide({ principal, policies, action, resource: arn, values }), resource: arn }
+  }
+  const decision = isThere ? await decideWithGrants(guard, asked, guards, byToken) : decideOnKey(guard, asked)
+  return { decision, resource: arn }
 }
 
-/** A ciphertext or an alias that names nothing: the operation says so, to whoever may do it at all. */
-function unlessNotFound(error: unknown): undefined {
-  if (isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND') || isCofferError(error, 'KMS_ALIAS_NOT_FOUND')) return undefined
-  throw error
+/** Undefined: a ciphertext of a connector that is not here. */
+async function guardOf(key: KeyNamed | string, { named, guards }: KmsApiCall): Promise<NamedGuard | undefined> {
+  if (typeof key !== 'string') return await named.find(key)
+  const guard = await guards.find(key).catch(unlessNotFound)
+  return guard && { guard, isThere: true }
 }
 
 /** AWS KMS Developer Guide, "AWS KMS permissions": most need leave for one key, some for two things, the rest for none. */
@@ -102,12 +107,12 @@ function needsOf(operation: string, said: Said, call: KmsApiCall): readonly Need
     return [
       {
         action: 'kms:ReEncryptFrom',
-        keyName: keyNamed(said('SourceKeyId'), blob, call),
+        key: keyNamed(said('SourceKeyId'), blob, call),
         encryptionContext: contextIn(said('SourceEncryptionContext')),
       },
       {
         action: 'kms:ReEncryptTo',
-        keyName: keyNamed(said('DestinationKeyId'), undefined, call),
+        key: keyNamed(said('DestinationKeyId'), undefined, call),
         encryptionContext: contextIn(said('DestinationEncryptionContext')),
       },
     ]
@@ -115,14 +120,14 @@ function needsOf(operation: string, said: Said, call: KmsApiCall): readonly Need
   if (operation === 'CreateGrant') return [grantNeed(said, call)]
   const encryptionContext = contextIn(said('EncryptionContext'))
   const alias = operation.endsWith('Alias') ? said('AliasName') : undefined
-  const keyName = keyNamed(said('KeyId') ?? said('TargetKeyId'), blob, call)
+  const key = keyNamed(said('KeyId') ?? said('TargetKeyId'), blob, call)
   const needs: Need[] = []
   if (typeof alias === 'string') needs.push({ action, resource: aliasArnOf({ alias }, call) })
-  if (keyName !== undefined) needs.push({ action, keyName, encryptionContext })
+  if (key !== undefined) needs.push({ action, key, encryptionContext })
   // The key that the alias names is asked about too: it is what loses its name (AWS KMS API Reference, UpdateAlias, DeleteAlias).
   if (operation === 'DeleteAlias' || operation === 'UpdateAlias') {
     const aliased = keyNamed(alias, undefined, call)
-    if (aliased !== undefined) needs.push({ action, keyName: aliased })
+    if (aliased !== undefined) needs.push({ action, key: aliased })
   }
   return needs.length > 0 ? needs : [{ action }]
 }
@@ -133,7 +138,7 @@ function grantNeed(said: Said, call: KmsApiCall): Need {
   const { encryptionContextEquals, encryptionContextSubset } = newGrant.constraints ?? {}
   return {
     action: 'kms:CreateGrant',
-    keyName: keyNamed(said('KeyId'), undefined, call),
+    key: keyNamed(said('KeyId'), undefined, call),
     encryptionContext: { ...encryptionContextSubset, ...encryptionContextEquals },
     newGrant,
   }
@@ -146,7 +151,7 @@ async function retirementNeeds(said: Said, call: KmsApiCall): Promise<readonly N
 }
 
 /** Of the id or alias that is said, else of what the ciphertext says of itself; undefined for what the operation will refuse. */
-function keyNamed(keyId: unknown, blob: unknown, call: KmsApiCall): string | undefined {
+function keyNamed(keyId: unknown, blob: unknown, call: KmsApiCall): KeyNamed | string | undefined {
   if (typeof keyId === 'string') return keyId === '' ? undefined : parseKeyOrAlias(keyId, call)
   if (typeof blob !== 'string') return undefined
   try {

@@ -1,7 +1,7 @@
 import type { KeyGrant } from '@coffer/contracts'
 import type { GrantAsked } from '../keys/key-decision.ts'
 import { grantConstraints, grantConstraintsOf } from './grant-input.ts'
-import { parseKey } from './key-names.ts'
+import { keyNamed } from './named-keys.ts'
 import type { KmsApiCall } from './operation.ts'
 
 const TOKENS_MAX = 10
@@ -14,7 +14,7 @@ export async function grantOf(
 ): Promise<KeyGrant | undefined> {
   if (typeof token === 'string') return await call.kms.findGrantByToken(token)
   if (typeof keyId !== 'string' || typeof grantId !== 'string') return undefined
-  return await call.kms.findGrant(parseKey(keyId, call), grantId)
+  return await call.kms.findGrant((await keyNamed(call, keyId)).name, grantId)
 }
 
 /** The grants whose tokens a request gives, which count at once. InvalidGrantTokenException. What is no list of texts the operation refuses. */

@@ -14,7 +14,7 @@ const KEY_STATES: Readonly<Record<KeyState, string>> = {
 /** AWS KMS API Reference, KeyMetadata. Of every connector alike: where a key lives shows in its id. */
 export function keyMetadata(key: LocatedKey, description: string, call: KmsApiCall): object {
   return {
-    AWSAccountId: call.accountId,
+    AWSAccountId: key.ownerAccountId ?? call.firstAccountId,
     KeyId: keyIdOf(key, call),
     Arn: keyArnOf(key, call),
     CreationDate: secondsOf(key.createdAt),

@@ -1,21 +1,23 @@
-import type { KmsService } from '@coffer/contracts'
+import type { KeyOwner, KmsService } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
 import type { z } from 'zod'
 import type { KeyGuards } from '../keys/key-guards.ts'
 import type { SigningKey } from '../signing-keys.ts'
 import { kmsApiError } from './errors.ts'
+import type { Naming } from './key-names.ts'
+import type { NamedKeys } from './named-keys.ts'
 
 /** What an operation may use: the services, and what its answers are made of. Of one request. */
-export interface KmsApiCall {
+export interface KmsApiCall extends Naming {
   readonly mesh: Mesh
   readonly kms: KmsService
-  readonly region: string
-  /** Of the account that the server's keys belong to. */
+  /** Of who asks: ids and aliases without an account are its. */
   readonly accountId: string
-  /** Keys of this connector are named without it. */
-  readonly defaultConnector: string
+  /** The same, as keys and aliases say whose they are. */
+  readonly owner: KeyOwner
   readonly caller: Pick<SigningKey, 'principal' | 'policies'>
   readonly guards: KeyGuards
+  readonly named: NamedKeys
 }
 
 export interface KmsApiOperation {

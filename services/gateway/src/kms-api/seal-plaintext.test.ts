@@ -42,8 +42,8 @@ const secretOf = (text: string) => Secret.copyOf(Buffer.from(text))
 describe('a sealed plaintext', () => {
   it('opens under its key and context, and every data key is wiped', async () => {
     const { call, handed } = await localCall()
-    const { blob, key } = await sealPlaintext(call, 'k1', secretOf('plain'), { a: '1' })
-    expect(key).toMatchObject({ connector: 'local', keyId: 'k1', keyVersion: 1 })
+    const blob = await sealPlaintext(call, 'k1', secretOf('plain'), { a: '1' })
+    expect(decodeBlob(blob).wrapped).toMatchObject({ connector: 'local', keyId: 'k1', keyVersion: 1 })
     expect(textOf(await openCiphertext(call, blob, { a: '1' }))).toBe('plain')
     expect(handed).toHaveLength(2)
     for (const dataKey of handed) expect(() => dataKey.lengthBytes).toThrow()
@@ -51,8 +51,8 @@ describe('a sealed plaintext', () => {
 
   it('does not open beside the data key of another, of the same key and context', async () => {
     const { call } = await localCall()
-    const one = decodeBlob((await sealPlaintext(call, 'k1', secretOf('one'), {})).blob)
-    const two = decodeBlob((await sealPlaintext(call, 'k1', secretOf('two'), {})).blob)
+    const one = decodeBlob(await sealPlaintext(call, 'k1', secretOf('one'), {}))
+    const two = decodeBlob(await sealPlaintext(call, 'k1', secretOf('two'), {}))
     const crossed = encodeBlob({ wrapped: one.wrapped, sealed: two.sealed })
     await expect(openCiphertext(call, crossed, {})).rejects.toMatchObject(REFUSED)
   })
@@ -71,7 +71,7 @@ describe('a sealed plaintext', () => {
 
   it('of a key that is not there is told as AWS tells it', async () => {
     const { call } = await localCall()
-    const { wrapped, sealed } = decodeBlob((await sealPlaintext(call, 'k1', secretOf('x'), {})).blob)
+    const { wrapped, sealed } = decodeBlob(await sealPlaintext(call, 'k1', secretOf('x'), {}))
     const moved = encodeBlob({ wrapped: { ...wrapped, keyId: 'k3' }, sealed })
     await expect(openCiphertext(call, moved, {})).rejects.toMatchObject({ code: 'AccessDeniedException' })
     const other = encodeBlob({ wrapped: { ...wrapped, keyId: 'k2' }, sealed })

@@ -16,13 +16,13 @@ export async function sealPlaintext(
   keyName: string,
   plaintext: Secret,
   context: EncryptionContext,
-): Promise<{ readonly blob: Buffer; readonly key: WrappingKey }> {
+): Promise<Buffer> {
   const kmsContext = kmsContextOf(context)
   const { plaintext: parcel, wrapped } = await kms.generateDataKey(keyName, kmsContext, mesh.recipient())
   const dataKey = mesh.unparcel(parcel, 'data-key', kmsContext)
   try {
     const sealed = wrapSecret(plaintext, dataKey, PURPOSE, sealContextOf(wrapped, context))
-    return { blob: encodeBlob({ wrapped, sealed }), key: wrapped }
+    return encodeBlob({ wrapped, sealed })
   } finally {
     dataKey.wipe()
   }

@@ -9,6 +9,7 @@ import { authenticate } from './authenticate.ts'
 import { authorize } from './authorize.ts'
 import { type KmsApiError, kmsApiError } from './errors.ts'
 import { toKmsApiError } from './errors-to-kms-api.ts'
+import { NamedKeys } from './named-keys.ts'
 import type { KmsApiCall } from './operation.ts'
 
 const TARGET_HEADER = 'x-amz-target'
@@ -91,8 +92,14 @@ async function callOf(caller: SigningKey, { options, keyGuards }: GatewayContext
   const { mesh, region } = options
   const kms = mesh.use('kms')
   const [defaultConnector = ''] = await kms.listConnectors()
-  const accountId = await keyGuards.ownerAccountId()
-  return { mesh, kms, region, accountId, defaultConnector, caller, guards: keyGuards }
+  const { accountId } = caller.principal
+  const firstAccountId = await keyGuards.firstAccountId()
+  return {
+    ...{ mesh, kms, region, firstAccountId, defaultConnector, accountId, caller },
+    owner: accountId === firstAccountId ? {} : { ownerAccountId: accountId },
+    guards: keyGuards,
+    named: new NamedKeys(keyGuards),
+  }
 }
 
 function audit({ requestId }: Exchange, { options }: GatewayContext, principal: Principal, operation: string): void {

@@ -16,6 +16,8 @@ export function assertTags(given: z.infer<typeof tags> = []): void {
   if (new Set(names).size < names.length) throw kmsApiError('TagException', { message: 'A tag key is there twice.' })
 }
 
+/** In the order of their keys, as they are kept. */
 export function keyTagsOf(given: z.infer<typeof tags>): KeyTag[] {
-  return given.map(({ TagKey, TagValue }) => ({ key: TagKey, value: TagValue }))
+  const made = given.map(({ TagKey, TagValue }) => ({ key: TagKey, value: TagValue }))
+  return made.sort(({ key: a }, { key: b }) => (a < b ? -1 : 1))
 }

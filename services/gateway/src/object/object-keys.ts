@@ -49,7 +49,7 @@ export class ObjectKeys {
     return {
       objectKey: this.#mesh.unparcel(issued.objectKey, 'object-key', context),
       stored: issued.stored,
-      held: { sse: sealing.kind, ...(kms && { kms: withKeyNamed(kms, issued.stored) }) },
+      held: { sse: sealing.kind, ...(kms && { kms }) },
     }
   }
 

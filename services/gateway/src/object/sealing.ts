@@ -1,5 +1,5 @@
 import { type DataAlgorithm, DUAL_LAYER_ALGORITHM } from '@coffer/crypto-core'
-import { SERVER_KEY_ID } from '@coffer/kms'
+import { isAliasName, SERVER_KEY_ID } from '@coffer/kms'
 import type { KmsAttributes } from '@coffer/object-record'
 import {
   isKmsAlgorithm,
@@ -12,6 +12,11 @@ import {
 } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import type { KeyGuards } from '../keys/key-guards.ts'
+import { requestedKeyId } from '../keys/named-in-s3.ts'
+import type { AuthorizedRequest } from '../requests.ts'
+
+const KEY_ID_HEADER = 'x-amz-server-side-encryption-aws-kms-key-id'
 
 /** How the key of a new object is sealed: decided, nothing left to a default. */
 export type Sealing =
@@ -23,7 +28,7 @@ export type Sealing =
  * What the request says of encryption, else what its bucket says, else SSE-S3. AccessDenied for a kind that the bucket blocks
  * (S3 API, BlockedEncryptionTypes).
  */
-export function sealingOf({ headers, secure }: Pick<ParsedRequest, 'headers' | 'secure'>, bucket: OpenBucket): Sealing {
+function sealingOf({ headers, secure }: Pick<ParsedRequest, 'headers' | 'secure'>, bucket: OpenBucket): Sealing {
   const request = parseSseRequest(headers, secure, 'write')
   const { encryption } = bucket.config
   if (request.kind === 'SSE-C') {
@@ -55,6 +60,38 @@ function assertNotBlocked(bucket: OpenBucket): void {
 function kmsSealing(kind: 'SSE-KMS' | 'DSSE-KMS', kms: KmsAttributes): Sealing {
   masterKeyNameOf(kms.keyId)
   return { kind, kms: { ...kms, bucketKeyEnabled: kms.bucketKeyEnabled && kind === 'SSE-KMS' } }
+}
+
+/**
+ * As `sealingOf`, its master key found by the name that the request, in its account, or the bucket, in that of its owner, gives it: an alias of a
+ * bucket's default is never that of who happens to write. KMS.NotFoundException, AccessDenied.
+ */
+export async function sealingFor(request: AuthorizedRequest, bucket: OpenBucket, guards: KeyGuards): Promise<Sealing> {
+  const sealing = sealingOf(request.parsed, bucket)
+  if (!('kms' in sealing)) return sealing
+  if (request.parsed.headers[KEY_ID_HEADER] === undefined) return withDefaultKeyFound(sealing, bucket, guards)
+  const { principal } = request
+  const accountId = principal === 'anonymous' ? bucket.record.ownerAccountId : principal.accountId
+  return withKeyId(sealing, await requestedKeyId(sealing.kms.keyId, accountId, guards))
+}
+
+/** Of what nobody asks for: the server writes into the bucket. The default names no key of another account then (AccessDenied). */
+export async function defaultSealing(bucket: OpenBucket, guards: KeyGuards): Promise<Sealing> {
+  const sealing = await withDefaultKeyFound(sealingOf({ headers: {}, secure: true }, bucket), bucket, guards)
+  if (!('kms' in sealing)) return sealing
+  const { ownerAccountId, isServerKey } = await guards.find(masterKeyNameOf(sealing.kms.keyId))
+  if (isServerKey || ownerAccountId === bucket.record.ownerAccountId) return sealing
+  throw s3Error('AccessDenied')
+}
+
+/** Ids and ARNs stay as they were taken by PutBucketEncryption. */
+async function withDefaultKeyFound(sealing: Sealing, { record }: OpenBucket, guards: KeyGuards): Promise<Sealing> {
+  if (!('kms' in sealing) || !isAliasName(masterKeyNameOf(sealing.kms.keyId))) return sealing
+  return withKeyId(sealing, await requestedKeyId(sealing.kms.keyId, record.ownerAccountId, guards))
+}
+
+function withKeyId(sealing: Extract<Sealing, { kms: KmsAttributes }>, keyId: string): Sealing {
+  return { ...sealing, kms: { ...sealing.kms, keyId } }
 }
 
 /** The master key that it is to be under, with SSE-KMS and DSSE-KMS. */

@@ -20,7 +20,7 @@ import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { assertRoomForObject } from '../object/quota-room.ts'
 import { rekeyInPlace } from '../object/rekey-in-place.ts'
-import { dataAlgorithmOf, kmsOf, type Sealing, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, type Sealing, sealingFor } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { type Classed, requestedClass } from '../object/storage-class.ts'
 import { externalVersionId, newVersionId } from '../object/version-id.ts'
@@ -40,7 +40,7 @@ const SSE_HEADERS = ['x-amz-server-side-encryption', 'x-amz-server-side-encrypti
 export const copyObject: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
-  const sealing = sealingOf(request.parsed, bucket)
+  const sealing = await sealingFor(request, bucket, context.keyGuards)
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
   const rekeyed = await rekeyInPlace(request, context, bucket, sealing)

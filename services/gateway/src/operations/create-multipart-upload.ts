@@ -12,7 +12,7 @@ import { findSameBucket } from '../object/commit-object.ts'
 import { requestedAcl } from '../object/object-acl.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { replicaSourceOf } from '../object/replica-request.ts'
-import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, sealingFor } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { requestedClass } from '../object/storage-class.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -26,7 +26,7 @@ import { bucketOf, type Operation } from './operation.ts'
 export const createMultipartUpload: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
-  const sealing = sealingOf(request.parsed, bucket)
+  const sealing = await sealingFor(request, bucket, context.keyGuards)
   const objectHeaders = parseObjectHeaders(headers)
   const classed = await requestedClass(headers, context)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')

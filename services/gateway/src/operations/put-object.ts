@@ -17,7 +17,7 @@ import { newObjectBody } from '../object/object-body.ts'
 import { requestedLock } from '../object/object-lock.ts'
 import { assertRoomForObject } from '../object/quota-room.ts'
 import { replicaSourceOf } from '../object/replica-request.ts'
-import { dataAlgorithmOf, kmsOf, sealingOf } from '../object/sealing.ts'
+import { dataAlgorithmOf, kmsOf, sealingFor } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { requestedClass } from '../object/storage-class.ts'
 import { newVersionId } from '../object/version-id.ts'
@@ -48,7 +48,7 @@ export async function putPayload(
 ): Promise<Reply> {
   const bucket = bucketOf(request)
   const { key, headers } = request.parsed
-  const sealing = sealingOf(request.parsed, bucket)
+  const sealing = await sealingFor(request, bucket, context.keyGuards)
   const objectHeaders = parseObjectHeaders(headers)
   const classed = await requestedClass(headers, context)
   if (objectHeaders.tags !== undefined) assertAlsoAllowed(request, 's3:PutObjectTagging')

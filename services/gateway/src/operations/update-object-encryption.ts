@@ -5,8 +5,8 @@ import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
+import { requestedKeyId } from '../keys/named-in-s3.ts'
 import { type FoundObject, findObject } from '../object/find-object.ts'
-import { withKeyNamed } from '../object/key-named.ts'
 import { emptyReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -22,7 +22,9 @@ const ATTEMPTS_MAX = 8
 export const updateObjectEncryption: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, query } = request.parsed
-  const wanted = parseObjectEncryption(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const asked = parseObjectEncryption(await collectDocument(request, DOCUMENT_BYTES_MAX))
+  const accountId = request.principal === 'anonymous' ? bucket.record.ownerAccountId : request.principal.accountId
+  const wanted = { ...asked, kmsKeyId: await requestedKeyId(asked.kmsKeyId, accountId, context.keyGuards) }
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, key, query.get('versionId'), { withBody: false })
     if (object.attributes.sse === 'SSE-C' || object.attributes.sse === 'DSSE-KMS') {
@@ -53,7 +55,7 @@ async function reseal(
     keyName: masterKeyNameOf(kmsKeyId),
     bucketKeyEnabled,
   })
-  const kms = withKeyNamed({ ...attributes.kms, keyId: kmsKeyId, bucketKeyEnabled }, stored)
+  const kms = { ...attributes.kms, keyId: kmsKeyId, bucketKeyEnabled }
   const changed = { ...attributes, sse: 'SSE-KMS', kms } as const
   const replacement = {
     bucketId: record.id,

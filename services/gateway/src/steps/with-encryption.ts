@@ -1,7 +1,8 @@
-import { isCofferError } from '@coffer/errors'
 import { isS3Error, masterKeyNameOf, parseRename } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { unlessNotFound } from '../keys/key-guards.ts'
+import { findNamedKey } from '../keys/named-in-s3.ts'
 import { findCurrentObject } from '../object/find-object.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { findUpload } from '../object/upload.ts'
@@ -28,7 +29,8 @@ export async function withEncryption(request: LocatedRequest, context: GatewayCo
   const said = await encryptionOf(request, context, bucket)
   const keyId = said[KEY_ID]
   if (keyId === undefined) return { ...request, encryption: said }
-  return { ...request, encryption: { ...said, [KEY_ID]: await keyArn(keyId, context) } }
+  const arn = isFound ? await storedKeyArn(keyId, context) : await namedKeyArn(keyId, request, bucket, context)
+  return { ...request, encryption: { ...said, [KEY_ID]: arn } }
 }
 
 async function encryptionOf(request: LocatedRequest, context: GatewayContext, bucket: OpenBucket): Promise<Encryption> {
@@ -61,18 +63,27 @@ async function encryptionOfUpload(
   }
 }
 
-/** What names no key stays as it is: the operation says so, to whoever may do it. */
-async function keyArn(keyId: string, context: GatewayContext): Promise<string> {
+/** By the name that it has in the request. What names no key stays as it is: the operation says so, to whoever may do it. */
+async function namedKeyArn(
+  keyId: string,
+  { principal }: LocatedRequest,
+  { record }: OpenBucket,
+  { keyGuards }: GatewayContext,
+): Promise<string> {
+  const accountId = principal === 'anonymous' ? record.ownerAccountId : principal.accountId
   try {
-    return (await context.keyGuards.find(masterKeyNameOf(keyId))).arn
+    const { guard, isThere } = await findNamedKey(keyId, accountId, keyGuards)
+    return isThere ? guard.arn : keyId
   } catch (error) {
-    const namesNothing =
-      isS3Error(error, 'KMS.NotFoundException') ||
-      isCofferError(error, 'KMS_ALIAS_NOT_FOUND') ||
-      isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND')
-    if (namesNothing) return keyId
+    if (isS3Error(error, 'KMS.NotFoundException')) return keyId
     throw error
   }
+}
+
+/** By the name that an upload or object keeps. */
+async function storedKeyArn(keyId: string, { keyGuards }: GatewayContext): Promise<string> {
+  const guard = await keyGuards.find(masterKeyNameOf(keyId)).catch(unlessNotFound)
+  return guard?.arn ?? keyId
 }
 
 function definedOnly(headers: Readonly<Record<string, string | undefined>>): Encryption {

@@ -11,8 +11,9 @@ import {
   type SseKind,
   sealContextOf,
 } from '@coffer/object-record'
-import { isKmsAlgorithm, KMS_ALGORITHMS, masterKeyNameOf, parseObjectHeaders, withTags } from '@coffer/s3-protocol'
+import { isKmsAlgorithm, KMS_ALGORITHMS, parseObjectHeaders, withTags } from '@coffer/s3-protocol'
 import type { OpenedBucket } from './adopting-bucket.ts'
+import { defaultKeyName } from './default-key-name.ts'
 import { type ReceivedBody, type ReceivingMeans, receiveBody } from './receive-body.ts'
 import type { SourceVersion } from './source.ts'
 import { sourceError } from './source-errors.ts'
@@ -96,7 +97,8 @@ async function issueKey(
   const kms: KmsAttributes = { keyId, bucketKeyEnabled: encryption.bucketKeyEnabled && sse === 'SSE-KMS' }
   const algorithm = sse === 'DSSE-KMS' ? DUAL_LAYER_ALGORITHM : dataAlgorithm
   const context = sealContextOf(record.id, key, { keyContextId, algorithm, kms })
-  const masterKey = { keyName: masterKeyNameOf(keyId), bucketKeyEnabled: kms.bucketKeyEnabled }
+  const keyName = await defaultKeyName(mesh, record, keyId)
+  const masterKey = { keyName, bucketKeyEnabled: kms.bucketKeyEnabled }
   const { objectKey, stored } = await crypto.issueObjectKey(context, mesh.recipient(), masterKey)
   // An alias may name another key tomorrow; what sealed the object does not change with it.
   const named = isAliasName(masterKey.keyName) ? { ...kms, keyId: stored.keyName } : kms

@@ -1,3 +1,4 @@
+import type { KeyOwner } from '@coffer/contracts'
 import { type CofferError, isCofferError } from '@coffer/errors'
 import { keyNameOf, parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
@@ -41,6 +42,8 @@ export interface InventoryItem {
   /** `connector/key`, and its version. Absent: the client has the key (SSE-C). */
   readonly masterKey?: string
   readonly masterKeyVersion?: number
+  /** The account that the master key belongs to; absent: the first. */
+  readonly masterKeyAccountId?: string
   readonly bucketKeyEnabled?: boolean
   readonly checksumAlgorithm?: string
   readonly replicationStatus?: string
@@ -56,7 +59,7 @@ export interface InventoryItem {
  * ROTATION_BUCKET_NOT_FOUND.
  */
 export async function* inventoryOf(mesh: Mesh, scope: InventoryScope): AsyncGenerator<InventoryItem, void> {
-  await mesh.waitFor(['metadata', 'crypto', 'iam'], SERVICES_TIMEOUT_MS)
+  await mesh.waitFor(['metadata', 'crypto', 'iam', 'kms'], SERVICES_TIMEOUT_MS)
   const inventory = new Inventory(mesh)
   for await (const bucket of bucketsIn(mesh, scope)) yield* inventory.of(bucket, scope)
 }
@@ -65,6 +68,7 @@ class Inventory {
   readonly #mesh: Mesh
   readonly #metadataKeys: MetadataKeys
   readonly #bucketKeys = new Map<string, Promise<WrappingKey>>()
+  readonly #owners = new Map<string, Promise<KeyOwner>>()
 
   constructor(mesh: Mesh) {
     this.#mesh = mesh
@@ -114,11 +118,33 @@ class Inventory {
     }
   }
 
-  async #masterKeyOf(keyRef: string): Promise<Pick<InventoryItem, 'masterKey' | 'masterKeyVersion'>> {
+  async #masterKeyOf(
+    keyRef: string,
+  ): Promise<Pick<InventoryItem, 'masterKey' | 'masterKeyVersion' | 'masterKeyAccountId'>> {
     const id = bucketKeyIdOf(keyRef)
     const wrappedBy = id === undefined ? parseDirectKeyRef(keyRef) : await this.#bucketKey(id)
     if (wrappedBy === undefined) return {}
-    return { masterKey: keyNameOf(wrappedBy), masterKeyVersion: wrappedBy.keyVersion }
+    const masterKey = keyNameOf(wrappedBy)
+    const { ownerAccountId } = await this.#ownerOf(masterKey)
+    return {
+      ...{ masterKey, masterKeyVersion: wrappedBy.keyVersion },
+      ...(ownerAccountId !== undefined && { masterKeyAccountId: ownerAccountId }),
+    }
+  }
+
+  /** From Coffer's own records: no KMS is asked, and one that is configured no longer tells nothing. */
+  #ownerOf(masterKey: string): Promise<KeyOwner> {
+    const found =
+      this.#owners.get(masterKey) ??
+      this.#mesh
+        .use('kms')
+        .findKeyPolicy(masterKey)
+        .catch((error: unknown): KeyOwner => {
+          if (isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND')) return {}
+          throw error
+        })
+    this.#owners.set(masterKey, found)
+    return found
   }
 
   #bucketKey(id: string): Promise<WrappingKey> {

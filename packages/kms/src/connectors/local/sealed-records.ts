@@ -7,7 +7,7 @@ import type { DomainKey } from './domain-key.ts'
 import type { DomainKeyVersion } from './domain-key-record.ts'
 
 /** Ids of records that are sealed so begin with one of these. */
-const PREFIXES = ['alias/', 'settings/', 'audit/', 'grant/'] as const
+const PREFIXES = ['alias/', 'account-alias/', 'settings/', 'audit/', 'grant/'] as const
 const PURPOSE = 'kms service record'
 /** The domain key's version, unsigned and big-endian, stands before the envelope. */
 const VERSION_BYTES = 4

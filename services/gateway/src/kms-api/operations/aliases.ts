@@ -1,8 +1,9 @@
-import { keyNameOf } from '@coffer/kms'
+import { keyNameOf, scopedAliasName } from '@coffer/kms'
 import { z } from 'zod'
 import { aliasName, keyId, marker } from '../fields.ts'
 import { secondsOf } from '../key-metadata.ts'
-import { aliasArnOf, describeLiveKey, keyIdOf, parseKey } from '../key-names.ts'
+import { aliasArnOf, keyIdOf } from '../key-names.ts'
+import { keyNamed, liveKeyNamed } from '../named-keys.ts'
 import { kmsApiOperation } from '../operation.ts'
 import { limitOf, moreOf, parseMarker } from '../pages.ts'
 
@@ -11,7 +12,10 @@ const AliasAndTarget = z.strictObject({ AliasName: aliasName, TargetKeyId: keyId
 export const createAlias = kmsApiOperation(
   AliasAndTarget,
   async ({ AliasName, TargetKeyId }, call) => {
-    await call.kms.createAlias(AliasName, parseKey(TargetKeyId, call))
+    await call.kms.createAlias(
+      scopedAliasName({ alias: AliasName, ...call.owner }),
+      (await keyNamed(call, TargetKeyId)).name,
+    )
     return undefined
   },
   { changesKeys: true },
@@ -21,7 +25,10 @@ export const createAlias = kmsApiOperation(
 export const updateAlias = kmsApiOperation(
   AliasAndTarget,
   async ({ AliasName, TargetKeyId }, call) => {
-    await call.kms.updateAlias(AliasName, parseKey(TargetKeyId, call))
+    await call.kms.updateAlias(
+      scopedAliasName({ alias: AliasName, ...call.owner }),
+      (await keyNamed(call, TargetKeyId)).name,
+    )
     return undefined
   },
   { changesKeys: true },
@@ -30,7 +37,7 @@ export const updateAlias = kmsApiOperation(
 export const deleteAlias = kmsApiOperation(
   z.strictObject({ AliasName: aliasName }),
   async ({ AliasName }, call) => {
-    await call.kms.deleteAlias(AliasName)
+    await call.kms.deleteAlias(scopedAliasName({ alias: AliasName, ...call.owner }))
     return undefined
   },
   { changesKeys: true },
@@ -39,9 +46,10 @@ export const deleteAlias = kmsApiOperation(
 export const listAliases = kmsApiOperation(
   z.strictObject({ KeyId: keyId.optional(), Limit: limitOf(100, 50), Marker: marker.optional() }),
   async ({ KeyId, Limit, Marker }, call) => {
-    const key = KeyId === undefined ? undefined : await describeLiveKey(call, parseKey(KeyId, call))
-    const query = { ...(key && { keyId: keyNameOf(key) }), afterAlias: parseMarker(Marker), limit: Limit + 1 }
-    const aliases = await call.kms.listAliases(query)
+    const key = KeyId === undefined ? undefined : await liveKeyNamed(call, KeyId)
+    const query = { afterAlias: parseMarker(Marker), limit: Limit + 1 }
+    const of = key === undefined ? { ownedBy: call.owner } : { keyId: keyNameOf(key) }
+    const aliases = await call.kms.listAliases({ ...query, ...of })
     const shown = aliases.slice(0, Limit)
     return {
       Aliases: shown.map((alias) => ({

@@ -2,7 +2,7 @@ import { insecureExportKeyBytes, Secret } from '@coffer/crypto-core'
 import { z } from 'zod'
 import { kmsApiError } from '../errors.ts'
 import { assertOnly, encryptionContext, keyId, ofCryptography } from '../fields.ts'
-import { keyArnOf, parseKeyOrAlias } from '../key-names.ts'
+import { keyOrAliasNamed } from '../named-keys.ts'
 import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { sealPlaintext } from '../seal-plaintext.ts'
 
@@ -68,9 +68,9 @@ async function makeDataKey(input: z.infer<typeof DataKey>, call: KmsApiCall) {
   assertOnly('Recipient', input.Recipient, undefined)
   const dataKey = Secret.random(sizeOf(input))
   try {
-    const keyName = parseKeyOrAlias(input.KeyId, call)
-    const { blob, key } = await sealPlaintext(call, keyName, dataKey, input.EncryptionContext ?? {})
-    return { dataKey, ciphertextBlob: blob.toString('base64'), keyArn: keyArnOf(key, call) }
+    const { name, arn } = await keyOrAliasNamed(call, input.KeyId)
+    const blob = await sealPlaintext(call, name, dataKey, input.EncryptionContext ?? {})
+    return { dataKey, ciphertextBlob: blob.toString('base64'), keyArn: arn }
   } catch (error) {
     dataKey.wipe()
     throw error

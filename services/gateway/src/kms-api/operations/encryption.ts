@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { decodeBlob } from '../ciphertext-blob.ts'
 import { kmsApiError } from '../errors.ts'
 import { assertOnly, ciphertextBlob, encryptionContext, keyId, ofCryptography, plaintext } from '../fields.ts'
-import { describeLiveKey, keyArnOf, parseKeyOrAlias } from '../key-names.ts'
+import { keyOrAliasNamed, liveKey } from '../named-keys.ts'
 import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { openCiphertext, sealPlaintext } from '../seal-plaintext.ts'
 import { base64Of } from './data-keys.ts'
@@ -24,11 +24,11 @@ export const encrypt = kmsApiOperation(
     assertOnly('EncryptionAlgorithm', input.EncryptionAlgorithm, ALGORITHM)
     const secret = Secret.take(Buffer.from(input.Plaintext, 'base64'))
     try {
-      const keyName = parseKeyOrAlias(input.KeyId, call)
-      const { blob, key } = await sealPlaintext(call, keyName, secret, input.EncryptionContext ?? {})
+      const { name, arn } = await keyOrAliasNamed(call, input.KeyId)
+      const blob = await sealPlaintext(call, name, secret, input.EncryptionContext ?? {})
       return {
         CiphertextBlob: blob.toString('base64'),
-        KeyId: keyArnOf(key, call),
+        KeyId: arn,
         EncryptionAlgorithm: ALGORITHM,
       }
     } finally {
@@ -52,10 +52,10 @@ export const decrypt = kmsApiOperation(
     assertOnly('EncryptionAlgorithm', input.EncryptionAlgorithm, ALGORITHM)
     assertOnly('Recipient', input.Recipient, undefined)
     const blob = Buffer.from(input.CiphertextBlob, 'base64')
-    const keyArn = await keyOfBlob(blob, input.KeyId, call)
+    await assertUnder(input.KeyId, blob, call)
     const secret = await openCiphertext(call, blob, input.EncryptionContext ?? {})
     try {
-      return { KeyId: keyArn, Plaintext: base64Of(secret), EncryptionAlgorithm: ALGORITHM }
+      return { KeyId: await arnOfBlob(blob, call), Plaintext: base64Of(secret), EncryptionAlgorithm: ALGORITHM }
     } finally {
       secret.wipe()
     }
@@ -78,16 +78,16 @@ export const reEncrypt = kmsApiOperation(
   async (input, call) => {
     assertOnly('SourceEncryptionAlgorithm', input.SourceEncryptionAlgorithm, ALGORITHM)
     assertOnly('DestinationEncryptionAlgorithm', input.DestinationEncryptionAlgorithm, ALGORITHM)
-    const destination = parseKeyOrAlias(input.DestinationKeyId, call)
+    const { name, arn } = await keyOrAliasNamed(call, input.DestinationKeyId)
     const source = Buffer.from(input.CiphertextBlob, 'base64')
-    const sourceArn = await keyOfBlob(source, input.SourceKeyId, call)
+    await assertUnder(input.SourceKeyId, source, call)
     const secret = await openCiphertext(call, source, input.SourceEncryptionContext ?? {})
     try {
-      const { blob, key } = await sealPlaintext(call, destination, secret, input.DestinationEncryptionContext ?? {})
+      const blob = await sealPlaintext(call, name, secret, input.DestinationEncryptionContext ?? {})
       return {
         CiphertextBlob: blob.toString('base64'),
-        SourceKeyId: sourceArn,
-        KeyId: keyArnOf(key, call),
+        SourceKeyId: await arnOfBlob(source, call),
+        KeyId: arn,
         SourceEncryptionAlgorithm: ALGORITHM,
         DestinationEncryptionAlgorithm: ALGORITHM,
       }
@@ -97,12 +97,14 @@ export const reEncrypt = kmsApiOperation(
   },
 )
 
-/** The ARN of the key that a blob names. IncorrectKeyException where the client expects another; InvalidCiphertextException. */
-async function keyOfBlob(blob: Buffer, expected: string | undefined, call: KmsApiCall): Promise<string> {
+/** IncorrectKeyException where the client expects another key; InvalidCiphertextException. */
+async function assertUnder(expected: string | undefined, blob: Buffer, call: KmsApiCall): Promise<void> {
   const { wrapped } = decodeBlob(blob)
-  if (expected !== undefined) {
-    const key = await describeLiveKey(call, parseKeyOrAlias(expected, call))
-    if (keyNameOf(key) !== keyNameOf(wrapped)) throw kmsApiError('IncorrectKeyException')
-  }
-  return keyArnOf(wrapped, call)
+  if (expected === undefined) return
+  const key = await liveKey(call, await keyOrAliasNamed(call, expected))
+  if (keyNameOf(key) !== keyNameOf(wrapped)) throw kmsApiError('IncorrectKeyException')
+}
+
+async function arnOfBlob(blob: Buffer, { guards }: KmsApiCall): Promise<string> {
+  return (await guards.find(keyNameOf(decodeBlob(blob).wrapped))).arn
 }

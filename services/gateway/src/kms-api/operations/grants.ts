@@ -8,7 +8,7 @@ import { assertOnly, grantToken, grantTokens, keyId, marker } from '../fields.ts
 import { grantConstraints, grantConstraintsOf, grantId, grantName, grantOperations, principal } from '../grant-input.ts'
 import { grantOf } from '../grants-named.ts'
 import { assertNotServerKey, secondsOf } from '../key-metadata.ts'
-import { describeLiveKey, keyArnOf, parseKey } from '../key-names.ts'
+import { keyNamed, liveKeyNamed } from '../named-keys.ts'
 import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { limitOf, moreOf, parseMarker } from '../pages.ts'
 
@@ -40,7 +40,7 @@ export const createGrant = kmsApiOperation(
     if (granteePrincipal === undefined) throw invalid('GranteePrincipal is needed.')
     const granteeId = await identified(granteePrincipal, call)
     const retiringId = retiringPrincipal === undefined ? undefined : await identified(retiringPrincipal, call)
-    const key = await describeLiveKey(call, parseKey(input.KeyId, call))
+    const key = await liveKeyNamed(call, input.KeyId)
     assertNotServerKey(key, call)
     if (input.DryRun === true) return undefined
     const constraints = grantConstraintsOf(input.Constraints)
@@ -71,7 +71,7 @@ export const listGrants = kmsApiOperation(
   }),
   async (input, call) => {
     assertOnly('GranteeServicePrincipal', input.GranteeServicePrincipal, undefined)
-    const keyName = keyNameOf(await describeLiveKey(call, parseKey(input.KeyId, call)))
+    const keyName = keyNameOf(await liveKeyNamed(call, input.KeyId))
     const { GrantId, GranteePrincipal } = input
     const grantees = GranteePrincipal === undefined ? undefined : await namesOf(GranteePrincipal, call)
     if (GrantId !== undefined) {
@@ -137,7 +137,7 @@ export const retireGrant = kmsApiOperation(
 export const revokeGrant = kmsApiOperation(
   z.strictObject({ KeyId: keyId, GrantId: grantId, DryRun }),
   async ({ KeyId, GrantId, DryRun: isDry }, call) => {
-    const grant = await call.kms.findGrant(parseKey(KeyId, call), validGrantId(GrantId))
+    const grant = await call.kms.findGrant((await keyNamed(call, KeyId)).name, validGrantId(GrantId))
     if (isDry !== true) await remove(grant, call)
     return undefined
   },
@@ -159,16 +159,17 @@ async function pageOfGrants(
   const last = grants.length > limit ? shown.at(-1) : undefined
   const ids = shown.flatMap(({ granteeId, retiringId }) => [granteeId, retiringId].filter((id) => id !== undefined))
   const arns = ids.length === 0 ? {} : await call.mesh.use('iam').findPrincipalArns([...new Set(ids)])
-  return { Grants: shown.map((grant) => entryOf(grant, arns, call)), ...moreOf(last && markerOf(last)) }
+  const keyArns = await Promise.all(shown.map(async (grant) => (await call.guards.find(keyNameOf(grant))).arn))
+  const Grants = shown.map((grant, index) => ({ KeyId: keyArns[index], ...entryOf(grant, arns) }))
+  return { Grants, ...moreOf(last && markerOf(last)) }
 }
 
-/** AWS KMS API Reference, GrantListEntry: the key by its ARN; who is gone by their unique id. */
-function entryOf(grant: KeyGrant, arns: Readonly<Record<string, string>>, call: KmsApiCall): object {
+/** AWS KMS API Reference, GrantListEntry, but the ARN of the key: who is gone by their unique id. */
+function entryOf(grant: KeyGrant, arns: Readonly<Record<string, string>>): object {
   const { granteePrincipal, granteeId, retiringPrincipal, retiringId } = grant
   const nameOf = (id: string) => arns[id] ?? id
   const { encryptionContextEquals: equals, encryptionContextSubset: subset } = grant.constraints ?? {}
   return {
-    KeyId: keyArnOf(grant, call),
     GrantId: grant.grantId,
     ...(grant.name !== undefined && { Name: grant.name }),
     CreationDate: secondsOf(grant.createdAt),

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto'
+import { invariant } from '@coffer/errors'
 import { keyNameOf } from '@coffer/kms'
 import { z } from 'zod'
 import { assertOnly, description, grantTokens, keyId } from '../fields.ts'
 import { assertNotServerKey, keyMetadata } from '../key-metadata.ts'
-import { describeLiveKey, parseKey, parseKeyOrAlias } from '../key-names.ts'
+import { keyNamed, keyOrAliasNamed, liveKey, liveKeyNamed } from '../named-keys.ts'
 import { kmsApiOperation } from '../operation.ts'
 import { assertTags, keyTagsOf, tags } from '../tags.ts'
 import { bindKeyPolicy } from './policies.ts'
@@ -22,7 +23,7 @@ const CreateKey = z.strictObject({
   XksKeyId: z.string().optional(),
 })
 
-/** A symmetric key in the default connector, enabled, with a random UUID for its id as in AWS. */
+/** A symmetric key of the caller's account in the default connector, enabled, with a random UUID for its id as in AWS. */
 export const createKey = kmsApiOperation(
   CreateKey,
   async (input, call) => {
@@ -35,11 +36,14 @@ export const createKey = kmsApiOperation(
     const isUnchecked = input.BypassPolicyLockoutSafetyCheck === true
     const principals = input.Policy === undefined ? {} : await bindKeyPolicy(input.Policy, isUnchecked, call)
     assertTags(input.Tags)
-    const key = await call.kms.createKey(randomUUID())
-    const name = keyNameOf(key)
-    if (input.Policy !== undefined) await call.kms.setKeyPolicy(name, input.Policy, principals)
-    if (input.Description) await call.kms.setDescription(name, input.Description)
-    if (input.Tags?.length) await call.kms.tagKey(name, keyTagsOf(input.Tags))
+    const key = await call.kms.createKey(randomUUID(), {
+      ...call.owner,
+      ...(input.Policy !== undefined && { policy: input.Policy, policyPrincipals: principals }),
+      ...(input.Description && { description: input.Description }),
+      ...(input.Tags?.length && { tags: keyTagsOf(input.Tags) }),
+    })
+    // A KMS service of a version that knows of no owners: rather no key than one that is another account's.
+    invariant(key.ownerAccountId === call.owner.ownerAccountId, 'a new key is its maker’s')
     return { KeyMetadata: keyMetadata(key, input.Description ?? '', call) }
   },
   { changesKeys: true },
@@ -48,7 +52,7 @@ export const createKey = kmsApiOperation(
 export const describeKey = kmsApiOperation(
   z.strictObject({ KeyId: keyId, GrantTokens: grantTokens.optional() }),
   async (input, call) => {
-    const key = await describeLiveKey(call, parseKeyOrAlias(input.KeyId, call))
+    const key = await liveKey(call, await keyOrAliasNamed(call, input.KeyId))
     const settings = await call.kms.describeSettings(keyNameOf(key))
     return { KeyMetadata: keyMetadata(key, settings.description, call) }
   },
@@ -57,7 +61,7 @@ export const describeKey = kmsApiOperation(
 export const enableKey = kmsApiOperation(
   z.strictObject({ KeyId: keyId }),
   async (input, call) => {
-    await call.kms.enableKey(parseKey(input.KeyId, call))
+    await call.kms.enableKey((await keyNamed(call, input.KeyId)).name)
     return undefined
   },
   { changesKeys: true },
@@ -67,7 +71,7 @@ export const enableKey = kmsApiOperation(
 export const disableKey = kmsApiOperation(
   z.strictObject({ KeyId: keyId }),
   async (input, call) => {
-    const key = await describeLiveKey(call, parseKey(input.KeyId, call))
+    const key = await liveKeyNamed(call, input.KeyId)
     assertNotServerKey(key, call)
     await call.kms.disableKey(keyNameOf(key))
     return undefined
@@ -78,7 +82,7 @@ export const disableKey = kmsApiOperation(
 export const updateKeyDescription = kmsApiOperation(
   z.strictObject({ KeyId: keyId, Description: description }),
   async (input, call) => {
-    await call.kms.setDescription(parseKey(input.KeyId, call), input.Description)
+    await call.kms.setDescription((await keyNamed(call, input.KeyId)).name, input.Description)
     return undefined
   },
   { changesKeys: true },

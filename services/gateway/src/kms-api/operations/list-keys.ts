@@ -5,7 +5,7 @@ import { keyArnOf, keyIdOf } from '../key-names.ts'
 import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { limitOf, moreOf, parseMarker } from '../pages.ts'
 
-/** Keys of every connector, the default one first; a marker is the `connector/key` of the last one shown. */
+/** The account's keys of every connector, the default one first; a marker is the `connector/key` of the last one shown. */
 export const listKeys = kmsApiOperation(
   z.strictObject({ Limit: limitOf(1000, 100), Marker: marker.optional() }),
   async ({ Limit, Marker }, call) => {
@@ -23,7 +23,11 @@ export const listKeys = kmsApiOperation(
   },
 )
 
-async function* keysAfter(after: string, pageSize: number, { kms }: KmsApiCall): AsyncGenerator<LocatedKey> {
+async function* keysAfter(
+  after: string,
+  pageSize: number,
+  { kms, owner: ownedBy }: KmsApiCall,
+): AsyncGenerator<LocatedKey> {
   const connectors = await kms.listConnectors()
   const [afterConnector = '', afterKeyId = ''] = after.split('/', 2)
   // Of a connector that is configured no longer: from the beginning, rather than silently nothing.
@@ -31,7 +35,7 @@ async function* keysAfter(after: string, pageSize: number, { kms }: KmsApiCall):
   for (const connector of connectors.slice(first)) {
     let last = connector === afterConnector ? afterKeyId : ''
     for (;;) {
-      const page = await kms.listKeys({ connector, afterKeyId: last, limit: pageSize })
+      const page = await kms.listKeys({ connector, ownedBy, afterKeyId: last, limit: pageSize })
       for (const key of page) if (key.state !== 'destroyed') yield key
       const end = page.at(-1)
       if (end === undefined || page.length < pageSize) break

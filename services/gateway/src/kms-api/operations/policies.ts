@@ -7,7 +7,7 @@ import { bindPrincipals, PrincipalUnknown, shownPolicy } from '../../policy-prin
 import { kmsApiError } from '../errors.ts'
 import { keyId, marker } from '../fields.ts'
 import { assertNotServerKey } from '../key-metadata.ts'
-import { describeLiveKey, parseKey } from '../key-names.ts'
+import { liveKeyNamed } from '../named-keys.ts'
 import { type KmsApiCall, kmsApiOperation } from '../operation.ts'
 import { limitOf, pageOf } from '../pages.ts'
 
@@ -16,7 +16,7 @@ const POLICY_NAME = 'default'
 const PolicyName = z.string().min(1).max(128).default(POLICY_NAME)
 
 export const getKeyPolicy = kmsApiOperation(z.strictObject({ KeyId: keyId, PolicyName }), async (input, call) => {
-  const key = await describeLiveKey(call, parseKey(input.KeyId, call))
+  const key = await liveKeyNamed(call, input.KeyId)
   assertPolicyName(input.PolicyName)
   const { policy = defaultPolicyText(call.accountId), policyPrincipals } = await call.kms.describeSettings(
     keyNameOf(key),
@@ -33,7 +33,7 @@ export const putKeyPolicy = kmsApiOperation(
     BypassPolicyLockoutSafetyCheck: z.boolean().optional(),
   }),
   async (input, call) => {
-    const key = await describeLiveKey(call, parseKey(input.KeyId, call))
+    const key = await liveKeyNamed(call, input.KeyId)
     assertPolicyName(input.PolicyName)
     assertNotServerKey(key, call)
     const principals = await bindKeyPolicy(input.Policy, input.BypassPolicyLockoutSafetyCheck === true, call)
@@ -47,7 +47,7 @@ export const putKeyPolicy = kmsApiOperation(
 export const listKeyPolicies = kmsApiOperation(
   z.strictObject({ KeyId: keyId, Limit: limitOf(1000, 100), Marker: marker.optional() }),
   async ({ KeyId, Limit, Marker }, call) => {
-    await describeLiveKey(call, parseKey(KeyId, call))
+    await liveKeyNamed(call, KeyId)
     const { page, more } = pageOf([POLICY_NAME], Marker, Limit)
     return { PolicyNames: page, ...more }
   },

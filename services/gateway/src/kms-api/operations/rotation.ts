@@ -2,7 +2,8 @@ import { keyNameOf } from '@coffer/kms'
 import { z } from 'zod'
 import { keyId, marker } from '../fields.ts'
 import { secondsOf } from '../key-metadata.ts'
-import { describeLiveKey, keyArnOf, parseKey } from '../key-names.ts'
+import { keyArnOf } from '../key-names.ts'
+import { keyNamed, liveKeyNamed } from '../named-keys.ts'
 import { kmsApiOperation } from '../operation.ts'
 import { limitOf, pageOf } from '../pages.ts'
 
@@ -13,7 +14,7 @@ const OnlyKeyId = z.strictObject({ KeyId: keyId })
 export const enableKeyRotation = kmsApiOperation(
   z.strictObject({ KeyId: keyId, RotationPeriodInDays: z.int().min(90).max(2560).default(PERIOD_DAYS) }),
   async ({ KeyId, RotationPeriodInDays }, call) => {
-    await call.kms.setRotation(parseKey(KeyId, call), RotationPeriodInDays)
+    await call.kms.setRotation((await keyNamed(call, KeyId)).name, RotationPeriodInDays)
     return undefined
   },
   { changesKeys: true },
@@ -22,14 +23,14 @@ export const enableKeyRotation = kmsApiOperation(
 export const disableKeyRotation = kmsApiOperation(
   OnlyKeyId,
   async ({ KeyId }, call) => {
-    await call.kms.setRotation(parseKey(KeyId, call), undefined)
+    await call.kms.setRotation((await keyNamed(call, KeyId)).name, undefined)
     return undefined
   },
   { changesKeys: true },
 )
 
 export const getKeyRotationStatus = kmsApiOperation(OnlyKeyId, async ({ KeyId }, call) => {
-  const key = await describeLiveKey(call, parseKey(KeyId, call))
+  const key = await liveKeyNamed(call, KeyId)
   const { rotation } = await call.kms.describeSettings(keyNameOf(key))
   // As AWS: what awaits its deletion does not rotate, and goes on when that is cancelled.
   if (rotation === undefined || key.state === 'pending-deletion') {
@@ -45,7 +46,7 @@ export const getKeyRotationStatus = kmsApiOperation(OnlyKeyId, async ({ KeyId },
 
 export const rotateKeyOnDemand = kmsApiOperation(
   OnlyKeyId,
-  async ({ KeyId }, call) => ({ KeyId: keyArnOf(await call.kms.rotateKey(parseKey(KeyId, call)), call) }),
+  async ({ KeyId }, call) => ({ KeyId: keyArnOf(await call.kms.rotateKey((await keyNamed(call, KeyId)).name), call) }),
   { changesKeys: true },
 )
 
@@ -58,7 +59,7 @@ export const listKeyRotations = kmsApiOperation(
     Marker: marker.optional(),
   }),
   async ({ KeyId, Limit, Marker }, call) => {
-    const key = await describeLiveKey(call, parseKey(KeyId, call))
+    const key = await liveKeyNamed(call, KeyId)
     const { automaticVersions } = await call.kms.describeSettings(keyNameOf(key))
     const rotations = key.versions.filter(({ version }) => version > 1)
     const { page, more } = pageOf(rotations, Marker, Limit)
