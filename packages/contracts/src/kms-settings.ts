@@ -38,6 +38,9 @@ export interface KeyPolicy extends KeyOwner {
   /** Absent: the default one. */
   readonly policy?: string
   readonly policyPrincipals?: Readonly<Record<string, string>>
+  readonly tags?: readonly KeyTag[]
+  /** Where they were asked for. */
+  readonly aliases?: readonly string[]
 }
 
 /** Description, tags, policy and rotation schedule of master keys. Each rejects with KMS_KEY_NOT_FOUND where there is no such key. */
@@ -48,7 +51,7 @@ export interface KeySettingsActions {
   /** With the unique ids by which those that it names are known from now on. */
   setKeyPolicy(keyId: string, policy: string, principals: Readonly<Record<string, string>>): Promise<KeySettings>
   /** Also of a key whose KMS is away. KMS_ALIAS_NOT_FOUND, KMS_CONNECTOR_NOT_FOUND. */
-  findKeyPolicy(keyId: string): Promise<KeyPolicy>
+  findKeyPolicy(keyId: string, also?: { readonly aliases?: boolean }): Promise<KeyPolicy>
   /** Adds tags, or gives those that are there another value. KMS_LIMIT_EXCEEDED past 50. */
   tagKey(keyId: string, tags: readonly KeyTag[]): Promise<KeySettings>
   untagKey(keyId: string, tagKeys: readonly string[]): Promise<KeySettings>

@@ -26,6 +26,8 @@ type AliasTarget = Pick<KeyAlias, 'connector' | 'keyId'>
 export interface ResolvedAliases extends KeyAliases {
   /** What the alias names now: `key` or `connector/key`. KMS_ALIAS_NOT_FOUND. */
   resolve(aliasName: string): Promise<string>
+  /** All of a key; no KMS is asked for it. */
+  namesOf(target: AliasTarget, owner: KeyOwner): Promise<readonly string[]>
   /** Of a key that is about to be destroyed. */
   forgetKey(target: AliasTarget, owner: KeyOwner): Promise<void>
 }
@@ -106,6 +108,9 @@ export function createKeyAliases(
       if (keyId === undefined) return list({ afterAlias, limit }, ownedBy)
       const target = await describeKey(keyId)
       return list({ target, afterAlias, limit }, target)
+    },
+    async namesOf(target, owner) {
+      return (await list({ target, afterAlias: '', limit: ALIASES_MAX }, owner)).map(({ alias }) => alias)
     },
     async forgetKey(target, owner) {
       for (const { alias } of await list({ target, afterAlias: '', limit: Number.MAX_SAFE_INTEGER }, owner)) {

@@ -79,13 +79,15 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     ...grants,
     ...createKeySettings(records, describeKey),
     ...createAuditSigning(records),
-    async findKeyPolicy(keyId) {
+    async findKeyPolicy(keyId, { aliases: withAliases = false } = {}) {
       const { connector, key } = await locate(keyId)
       const found = { connector: connector.name, keyId: key, defaultConnector }
       const { settings } = await new SettingsRecords(records).find(keyNameOf(found))
-      const { ownerAccountId, policy, policyPrincipals } = settings
+      const { ownerAccountId, policy, policyPrincipals, tags } = settings
       return {
         ...found,
+        tags,
+        ...(withAliases && { aliases: await aliases.namesOf(found, settings) }),
         ...(ownerAccountId !== undefined && { ownerAccountId }),
         ...(policy !== undefined && { policy }),
         ...(policyPrincipals !== undefined && { policyPrincipals }),

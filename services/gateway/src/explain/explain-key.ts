@@ -1,3 +1,4 @@
+import { isAliasName } from '@coffer/kms'
 import { decide } from '@coffer/policy'
 import { decideWithGrants } from '../keys/grant-decision.ts'
 import { decideOnKey } from '../keys/key-decision.ts'
@@ -16,15 +17,15 @@ export async function explainOnKey(asked: Explaining, guards: KeyGuards, region:
     const decision = decide({ principal, policies, action, resource, resourceAccountId, values: values.of() })
     return { decision, action, resource, resourcePolicies: [], resourcePolicy: 'not-asked' }
   }
-  const { guard, isThere } = await guards.findNamed(
-    parseKeyOrAlias(resource, { region, accountId: principal.accountId }),
-  )
+  const named = parseKeyOrAlias(resource, { region, accountId: principal.accountId })
+  const { guard, isThere } = await guards.findNamed(named)
   if (guard.ownerAccountId !== principal.accountId && !isActionAcrossAccounts(action)) {
     const decision = decide({ principal, policies, action, resource: guard.arn, values: values.of() })
     return { decision, action, resource: guard.arn, resourcePolicies: [], resourcePolicy: 'not-asked' }
   }
   const { encryptionContext } = values
-  const use = { principal, policies, action, encryptionContext, values: values.of() }
+  const requestAlias = isAliasName(named.name) ? named.name : undefined
+  const use = { principal, policies, action, encryptionContext, requestAlias, values: values.of() }
   const decision = isThere ? await decideWithGrants(guard, use, guards) : decideOnKey(guard, use)
   return { decision, action, resource: guard.arn, resourcePolicies: [guard.arn], resourcePolicy: 'asked' }
 }

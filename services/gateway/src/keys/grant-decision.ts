@@ -7,7 +7,7 @@ import {
   type Policy,
   type RequestPrincipal,
 } from '@coffer/policy'
-import { decideOnKey, type KeyUseAsked } from './key-decision.ts'
+import { asksForAliases, decideOnKey, type KeyUseAsked } from './key-decision.ts'
 import type { KeyGuard, KeyGuards } from './key-guards.ts'
 import { keyPolicyOf } from './key-policy.ts'
 
@@ -20,10 +20,11 @@ const WITHOUT_CONTEXT: ReadonlySet<string> = new Set(['kms:DescribeKey', 'kms:Re
  */
 export async function decideWithGrants(
   guard: KeyGuard,
-  asked: KeyUseAsked,
+  use: KeyUseAsked,
   guards: KeyGuards,
   byToken: readonly KeyGrant[] = [],
 ): Promise<Decision> {
+  const asked = asksForAliases(guard, use) ? { ...use, aliases: await guards.findAliases(guard.name) } : use
   const decision = decideOnKey(guard, asked)
   if (decision.effect === 'allow' || decision.reason === 'explicit-deny' || !isKnown(asked.principal)) return decision
   const ofToken = byToken.filter((grant) => guard.name === `${grant.connector}/${grant.keyId}`)

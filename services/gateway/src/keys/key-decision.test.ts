@@ -25,6 +25,7 @@ function guardWith(...statements: readonly object[]): KeyGuard {
     ownerAccountId: OWNER,
     isServerKey: false,
     policy: { id: ARN, policy: keyPolicyOf(text) },
+    tags: [{ key: 'Team', value: 'blue' }],
   }
 }
 const allowing = (...actions: readonly string[]) => ({
@@ -94,6 +95,9 @@ describe('with a policy of its own', () => {
       { viaService: 's3.us-east-1.amazonaws.com' },
     ],
     [{ StringEquals: { 'kms:CallerAccount': OWNER } }, {}],
+    [{ StringEquals: { 'aws:ResourceTag/team': 'blue' } }, {}],
+    [{ StringEquals: { 'kms:RequestAlias': 'alias/app' } }, { requestAlias: 'alias/app' }],
+    [{ 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/app*' } }, { aliases: ['alias/a', 'alias/app1'] }],
     [{ StringEquals: { 'kms:EncryptionContext:Team': 'blue' } }, { encryptionContext: { Team: 'blue' } }],
     [
       { 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['Team', 'aws:s3:arn'] } },
@@ -110,6 +114,11 @@ describe('with a policy of its own', () => {
   it.each([
     [{ StringEquals: { 'kms:ViaService': 's3.us-east-1.amazonaws.com' } }, {}],
     [{ StringEquals: { 'kms:CallerAccount': '222222222222' } }, {}],
+    [{ StringEquals: { 'aws:ResourceTag/team': 'red' } }, {}],
+    [{ StringEquals: { 'aws:ResourceTag/class': 'blue' } }, {}],
+    [{ StringEquals: { 'kms:RequestAlias': 'alias/app' } }, {}],
+    [{ 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/app*' } }, { aliases: ['alias/a'] }],
+    [{ 'ForAnyValue:StringLike': { 'kms:ResourceAliases': 'alias/app*' } }, { aliases: [] }],
     [{ StringEquals: { 'kms:EncryptionContext:Team': 'blue' } }, { encryptionContext: { Team: 'red' } }],
     [{ StringEquals: { 'kms:EncryptionContext:Team': 'blue' } }, {}],
     [{ 'ForAllValues:StringEquals': { 'kms:EncryptionContextKeys': ['Team'] } }, { encryptionContext: { Other: 'x' } }],

@@ -3,12 +3,16 @@ import {
   type ContextValues,
   type Decision,
   decide,
+  namesKey,
   type PrincipalPolicies,
   type RequestPrincipal,
 } from '@coffer/policy'
+import { remembered } from '../steps/condition-values.ts'
 import type { KeyGuard } from './key-guards.ts'
 
 const CONTEXT_KEY = 'kms:encryptioncontext:'
+const TAG_KEY = 'aws:resourcetag/'
+const RESOURCE_ALIASES = 'kms:resourcealiases'
 const OF_GRANTS: ReadonlySet<string> = new Set(['kms:CreateGrant', 'kms:ListGrants', 'kms:RevokeGrant'])
 
 /** A grant as a request asks for it; it may turn out to be none that can be made. */
@@ -28,6 +32,10 @@ export interface KeyUseAsked {
   readonly encryptionContext: Readonly<Record<string, string>>
   /** `s3.<region>.amazonaws.com`: S3 asks for its client. */
   readonly viaService?: string
+  /** `alias/x`: the request names the key by it. */
+  readonly requestAlias?: string | undefined
+  /** All of the key's, where a policy asks for them. */
+  readonly aliases?: readonly string[]
   /** What CreateGrant is to make. */
   readonly newGrant?: GrantAsked | undefined
   /** Values of every other condition key. */
@@ -45,17 +53,27 @@ export function decideOnKey(guard: KeyGuard, asked: KeyUseAsked): Decision {
     policies,
     action,
     resource: guard.arn,
-    values: (key) => valuesOf(key, asked) ?? asked.values(key),
+    values: (key) => valuesOf(key, guard, asked) ?? asked.values(key),
     resourceAccountId: guard.ownerAccountId,
     resourcePolicy: guard.policy,
     needsResourcePolicy: true,
   })
 }
 
+const namesResourceAliases = remembered((policy) => namesKey(policy, RESOURCE_ALIASES))
+
+/** Whether what decides on a key wants to know all of its aliases. */
+export function asksForAliases({ policy }: KeyGuard, { policies }: Pick<KeyUseAsked, 'policies'>): boolean {
+  const { identity = [], boundary, session = [] } = policies ?? {}
+  const all = [policy, ...identity, ...(boundary ? [boundary] : []), ...session]
+  return all.some((named) => namesResourceAliases(named.policy))
+}
+
 /** Service Authorization Reference, AWS KMS, "Condition keys". */
 function valuesOf(
   key: string,
-  { principal, action, encryptionContext, viaService, newGrant }: KeyUseAsked,
+  { tags }: KeyGuard,
+  { principal, action, encryptionContext, viaService, requestAlias, aliases, newGrant }: KeyUseAsked,
 ): readonly string[] | undefined {
   if (key.startsWith(CONTEXT_KEY)) {
     const wanted = key.slice(CONTEXT_KEY.length)
@@ -65,11 +83,20 @@ function valuesOf(
       : Object.entries(encryptionContext).find(([name]) => name.toLowerCase() === wanted)?.[1]
     return value === undefined ? undefined : [value]
   }
+  if (key.startsWith(TAG_KEY)) {
+    const wanted = key.slice(TAG_KEY.length)
+    const tag = tags.find((one) => one.key.toLowerCase() === wanted)
+    return tag && [tag.value]
+  }
   switch (key) {
     case 'kms:encryptioncontextkeys':
       return Object.keys(encryptionContext)
     case 'kms:viaservice':
       return viaService === undefined ? undefined : [viaService]
+    case 'kms:requestalias':
+      return requestAlias === undefined ? undefined : [requestAlias]
+    case RESOURCE_ALIASES:
+      return aliases
     case 'kms:calleraccount':
       return typeof principal === 'object' && 'accountId' in principal ? [principal.accountId] : undefined
     case 'kms:keyspec':

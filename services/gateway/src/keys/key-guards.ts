@@ -1,4 +1,4 @@
-import type { IamService, KeyGrant, KmsService } from '@coffer/contracts'
+import type { IamService, KeyGrant, KeyTag, KmsService } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
 import { isAliasName, keyNameOf, SERVER_KEY_ID, scopedAliasName } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
@@ -18,6 +18,7 @@ export interface KeyGuard {
   /** As AWS's own `aws/s3`: whoever may put or get an object may use it for that. */
   readonly isServerKey: boolean
   readonly policy: NamedPolicy
+  readonly tags: readonly KeyTag[]
 }
 
 /** What a client's name of a key leads to. */
@@ -43,6 +44,7 @@ export class KeyGuards {
   readonly #iam: IamService
   readonly #region: string
   readonly #guards = new Leased<KeyGuard>(LEASE_MS)
+  readonly #aliases = new Leased<readonly string[]>(LEASE_MS)
   readonly #grants = new Leased<readonly KeyGrant[]>(LEASE_MS)
   #firstAccountId: Promise<string> | undefined
 
@@ -64,9 +66,15 @@ export class KeyGuards {
     return this.#grants.get(`${name} ${principal.arn} ${principal.userId}`, find)
   }
 
+  /** Of a key by its name, `connector/key`. */
+  findAliases(name: string): Promise<readonly string[]> {
+    return this.#aliases.get(name, async () => (await this.#kms.findKeyPolicy(name, { aliases: true })).aliases ?? [])
+  }
+
   /** The next who asks is told the newest. */
   forget(): void {
     this.#guards.clear()
+    this.#aliases.clear()
     this.#grants.clear()
   }
 
@@ -88,7 +96,7 @@ export class KeyGuards {
     const arn = namedArnOf(named, { region: this.#region, defaultConnector })
     const policy = { id: arn, policy: keyPolicyOf(defaultPolicyText(named.accountId)) }
     const isServerKey = found?.isServerKey === true
-    return { guard: { name: '', arn, ownerAccountId: named.accountId, isServerKey, policy }, isThere: false }
+    return { guard: { name: '', arn, ownerAccountId: named.accountId, isServerKey, policy, tags: [] }, isThere: false }
   }
 
   /** For the services: an alias with its account. */
@@ -99,7 +107,7 @@ export class KeyGuards {
 
   async #find(keyName: string): Promise<KeyGuard> {
     const firstAccountId = await this.firstAccountId()
-    const { defaultConnector, policy, policyPrincipals, ...key } = await this.#kms.findKeyPolicy(keyName)
+    const { defaultConnector, policy, policyPrincipals, tags = [], ...key } = await this.#kms.findKeyPolicy(keyName)
     const { connector, keyId, ownerAccountId = firstAccountId } = key
     const arn = keyArnOf(key, { region: this.#region, firstAccountId, defaultConnector })
     const text = policy ?? defaultPolicyText(ownerAccountId)
@@ -109,6 +117,7 @@ export class KeyGuards {
       ownerAccountId,
       isServerKey: connector === defaultConnector && keyId === SERVER_KEY_ID,
       policy: { id: arn, policy: keyPolicyOf(text, policyPrincipals) },
+      tags,
     }
   }
 

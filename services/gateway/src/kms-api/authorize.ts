@@ -1,5 +1,5 @@
 import type { KeyGrant } from '@coffer/contracts'
-import { keyNameOf } from '@coffer/kms'
+import { isAliasName, keyNameOf } from '@coffer/kms'
 import { type ContextValues, type Decision, decide, principalValue } from '@coffer/policy'
 import type { Exchange } from '../exchange.ts'
 import { globalValues } from '../global-values.ts'
@@ -13,6 +13,8 @@ import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
 import { aliasArnOf, type KeyNamed, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
 import { tagValues } from './tag-values.ts'
+
+const TAG_RESOURCE = 'kms:TagResource'
 
 interface Need {
   readonly action: string
@@ -68,7 +70,8 @@ async function decided(
     guards,
   } = call
   const values: ContextValues = (name) => ofRequest[name] ?? asList(principalValue(principal, name))
-  const asked = { principal, policies, action, encryptionContext, newGrant, values }
+  const requestAlias = typeof key === 'object' && isAliasName(key.name) ? key.name : undefined
+  const asked = { principal, policies, action, encryptionContext, requestAlias, newGrant, values }
   if (retired !== undefined) {
     const { arn } = await guards.find(keyNameOf(retired))
     // A token names no key that the audit trail could tell.
@@ -118,6 +121,9 @@ function needsOf(operation: string, said: Said, call: KmsApiCall): readonly Need
     ]
   }
   if (operation === 'CreateGrant') return [grantNeed(said, call)]
+  // AWS KMS API Reference, CreateKey, Tags: "To use this parameter, you must have kms:TagResource permission in an IAM policy".
+  const tags = said('Tags')
+  if (operation === 'CreateKey' && Array.isArray(tags) && tags.length > 0) return [{ action }, { action: TAG_RESOURCE }]
   const encryptionContext = contextIn(said('EncryptionContext'))
   const alias = operation.endsWith('Alias') ? said('AliasName') : undefined
   const key = keyNamed(said('KeyId') ?? said('TargetKeyId'), blob, call)

@@ -177,7 +177,7 @@ function bucketTags({ parsed: { operation }, tagsAsked }: LocatedRequest): Tags 
 }
 
 /** Asked once of each policy. */
-function remembered(ask: (policy: Policy) => boolean): (policy: Policy) => boolean {
+export function remembered(ask: (policy: Policy) => boolean): (policy: Policy) => boolean {
   const answers = new WeakMap<Policy, boolean>()
   return (policy) => {
     const known = answers.get(policy)

@@ -16,6 +16,7 @@ export const createAlias = kmsApiOperation(
       scopedAliasName({ alias: AliasName, ...call.owner }),
       (await keyNamed(call, TargetKeyId)).name,
     )
+    call.guards.forget()
     return undefined
   },
   { changesKeys: true },
@@ -29,6 +30,7 @@ export const updateAlias = kmsApiOperation(
       scopedAliasName({ alias: AliasName, ...call.owner }),
       (await keyNamed(call, TargetKeyId)).name,
     )
+    call.guards.forget()
     return undefined
   },
   { changesKeys: true },
@@ -38,6 +40,7 @@ export const deleteAlias = kmsApiOperation(
   z.strictObject({ AliasName: aliasName }),
   async ({ AliasName }, call) => {
     await call.kms.deleteAlias(scopedAliasName({ alias: AliasName, ...call.owner }))
+    call.guards.forget()
     return undefined
   },
   { changesKeys: true },

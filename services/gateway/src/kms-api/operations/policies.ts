@@ -63,7 +63,14 @@ export async function bindKeyPolicy(text: string, bypass: boolean, call: KmsApiC
   const policy = keyPolicyOf(text, bound)
   const { principal, policies } = call.caller
   const arn = `arn:aws:kms:${call.region}:${call.accountId}:key/*`
-  const guard = { name: '', arn, ownerAccountId: call.accountId, isServerKey: false, policy: { id: arn, policy } }
+  const guard = {
+    name: '',
+    arn,
+    ownerAccountId: call.accountId,
+    isServerKey: false,
+    policy: { id: arn, policy },
+    tags: [],
+  }
   const decision = decideOnKey(guard, {
     principal,
     policies,

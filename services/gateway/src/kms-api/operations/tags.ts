@@ -12,6 +12,7 @@ export const tagResource = kmsApiOperation(
     assertTags(Tags)
     const key = await liveKeyNamed(call, KeyId)
     await call.kms.tagKey(keyNameOf(key), keyTagsOf(Tags))
+    call.guards.forget()
     return undefined
   },
   { changesKeys: true },
@@ -23,6 +24,7 @@ export const untagResource = kmsApiOperation(
   async ({ KeyId, TagKeys }, call) => {
     const key = await liveKeyNamed(call, KeyId)
     await call.kms.untagKey(keyNameOf(key), TagKeys)
+    call.guards.forget()
     return undefined
   },
   { changesKeys: true },
