@@ -40,6 +40,7 @@ export function parseScopedAlias(keyName: string): ScopedAlias | undefined {
 }
 
 const DIRECT_KEY_REF = 'kms:'
+const BUCKET_KEY_REF = 'bk:'
 
 /** How a master key is named wherever there are several connectors. */
 export function keyNameOf({ connector, keyId }: Pick<WrappingKey, 'connector' | 'keyId'>): string {
@@ -65,4 +66,14 @@ export function parseDirectKeyRef(keyRef: string): WrappingKey | undefined {
   const [connector, keyId, version] = isDirectKeyRef(keyRef) ? keyRef.slice(DIRECT_KEY_REF.length).split('/') : []
   if (!connector || !keyId || !version) return undefined
   return { connector, keyId, keyVersion: Number(version) }
+}
+
+/** How the record of an object names the bucket key that seals it: `bk:<bucket key id>`. */
+export function bucketKeyRef(bucketKeyId: string): string {
+  return BUCKET_KEY_REF + bucketKeyId
+}
+
+/** The inverse: the bucket key's id. Undefined for a reference of another form: it is under a master key itself, or its client's. */
+export function parseBucketKeyRef(keyRef: string): string | undefined {
+  return keyRef.startsWith(BUCKET_KEY_REF) ? keyRef.slice(BUCKET_KEY_REF.length) : undefined
 }

@@ -1,7 +1,7 @@
 import type { BucketKeyDescription, KmsService, MetadataService } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
-import { type WrappingKey, wrappingKeyOf } from '@coffer/kms'
-import { BUCKET_KEY_REF, bucketKeyContext } from './bucket-key-context.ts'
+import { bucketKeyRef, type WrappingKey, wrappingKeyOf } from '@coffer/kms'
+import { bucketKeyContext } from './bucket-key-context.ts'
 import { engineError } from './errors.ts'
 import { decodeWrappedKey, encodeWrappedKey } from './wrapped-key.ts'
 
@@ -18,7 +18,7 @@ export async function listBucketKeys(
     records.map(async ({ id, value }) => ({
       id,
       ...wrappingKeyOf(decodeWrappedKey(value)),
-      objectCount: await metadata.getKeyUse(BUCKET_KEY_REF + id),
+      objectCount: await metadata.getKeyUse(bucketKeyRef(id)),
     })),
   )
 }

@@ -11,9 +11,8 @@ import {
   sealOuterLayerKey,
   splitLayers,
 } from '@coffer/crypto-core'
-import { isDirectKeyRef, keyNameOf, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
+import { bucketKeyRef, isDirectKeyRef, keyNameOf, parseBucketKeyRef, SERVER_KEY_ID, wrappingKeyOf } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
-import { BUCKET_KEY_REF } from './bucket-key-context.ts'
 import { describeBucketKey, listBucketKeys, rewrapBucketKey } from './bucket-key-records.ts'
 import { BucketKeys } from './bucket-keys.ts'
 import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
@@ -44,7 +43,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
 
   const sealUnderBucketKey = async (objectKey: Secret, context: SealContext, keyName: string) => {
     const { id, key, masterKeyName } = await bucketKeys.current(context.bucketId, keyName)
-    return { keyRef: BUCKET_KEY_REF + id, sealed: sealObjectKey(objectKey, key, context), keyName: masterKeyName }
+    return { keyRef: bucketKeyRef(id), sealed: sealObjectKey(objectKey, key, context), keyName: masterKeyName }
   }
   const sealDirectly = async (objectKey: Secret, context: SealContext, keyName: string) => {
     const kmsContext = directKeyContext(context)
@@ -59,7 +58,7 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     try {
       const inner = await sealDirectly(layers.inner, context, keyName)
       const { id, key } = await bucketKeys.current(context.bucketId, SERVER_KEY_ID)
-      const outer = { keyRef: BUCKET_KEY_REF + id, sealed: sealOuterLayerKey(layers.outer, key, context) }
+      const outer = { keyRef: bucketKeyRef(id), sealed: sealOuterLayerKey(layers.outer, key, context) }
       return { ...encodeLayers({ inner, outer }), keyName: inner.keyName }
     } finally {
       layers.inner.wipe()
@@ -87,8 +86,9 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     }
   }
   const bucketKeyNamed = async (keyRef: string): Promise<Secret> => {
-    if (!keyRef.startsWith(BUCKET_KEY_REF)) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: keyRef })
-    return (await bucketKeys.get(keyRef.slice(BUCKET_KEY_REF.length))).key
+    const id = parseBucketKeyRef(keyRef)
+    if (id === undefined) throw engineError('ENGINE_BUCKET_KEY_NOT_FOUND', { bucketKeyId: keyRef })
+    return (await bucketKeys.get(id)).key
   }
   const openLayers = async (stored: StoredObjectKey, context: SealContext): Promise<Secret> => {
     const layers = decodeLayers(stored)

@@ -1,5 +1,5 @@
 import type { StoredObjectKey } from '@coffer/contracts'
-import { BUCKET_KEY_REF } from './bucket-key-context.ts'
+import { parseBucketKeyRef } from '@coffer/kms'
 import { engineError } from './errors.ts'
 
 const FORMAT = 2
@@ -38,7 +38,7 @@ export function decodeLayers(stored: StoredObjectKey): SealedLayers {
   const inner = fieldAt(bytes, 1)
   const name = fieldAt(bytes, inner.end)
   const outerRef = name.bytes.toString()
-  if (!outerRef.startsWith(BUCKET_KEY_REF)) throw engineError('ENGINE_RECORD_DAMAGED')
+  if (parseBucketKeyRef(outerRef) === undefined) throw engineError('ENGINE_RECORD_DAMAGED')
   return {
     inner: { keyRef: stored.keyRef, sealed: inner.bytes },
     outer: { keyRef: outerRef, sealed: bytes.subarray(name.end) },

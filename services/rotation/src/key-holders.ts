@@ -4,7 +4,6 @@ import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord } from '@coffer/metadata-store'
 
 const PAGE = 500
-const BUCKET_KEY_REF = 'bk:'
 
 /** Every bucket key, page by page: memory stays bounded. */
 export async function* allBucketKeys(mesh: Mesh): AsyncGenerator<BucketKeyDescription> {
@@ -16,11 +15,6 @@ export async function* allBucketKeys(mesh: Mesh): AsyncGenerator<BucketKeyDescri
     if (last === undefined || page.length < PAGE) return
     afterId = last.id
   }
-}
-
-/** The id of the bucket key that a version's key is under. Undefined: it is under a master key itself, or its client's. */
-export function bucketKeyIdOf(keyRef: string): string | undefined {
-  return keyRef.startsWith(BUCKET_KEY_REF) ? keyRef.slice(BUCKET_KEY_REF.length) : undefined
 }
 
 /** The id of the bucket that a bucket key belongs to: its own begins with it. */

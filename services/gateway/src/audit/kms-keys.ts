@@ -1,10 +1,8 @@
 import type { AuditKmsKey } from '@coffer/audit'
 import type { CryptoService } from '@coffer/contracts'
-import { keyNameOf } from '@coffer/kms'
+import { keyNameOf, parseBucketKeyRef, parseDirectKeyRef } from '@coffer/kms'
 import type { KeyGuards } from '../keys/key-guards.ts'
 
-const BUCKET_KEY = 'bk:'
-const DIRECT = /^kms:(.+)\/(\d+)$/
 /** A rewrap changes which version wraps a bucket key; records tell of it so much later at most. */
 const KNOWN_MS = 60_000
 const KNOWN_MAX = 10_000
@@ -24,13 +22,14 @@ export class KmsKeys {
 
   /** At once where it can be told at once. Never rejects: what can't be found is told by its reference alone. */
   describe(keyRef: string): AuditKmsKey | Promise<AuditKmsKey> {
-    const [, id, version] = DIRECT.exec(keyRef) ?? []
-    if (id !== undefined) {
-      const arn = this.#arns.get(id)
-      const key = { id, version: Number(version) }
+    const bucketKey = parseBucketKeyRef(keyRef)
+    if (bucketKey === undefined) {
+      const direct = parseDirectKeyRef(keyRef)
+      if (direct === undefined) return {}
+      const key = { id: keyNameOf(direct), version: direct.keyVersion }
+      const arn = this.#arns.get(key.id)
       return arn === undefined ? this.#withArn(key) : { ...key, arn }
     }
-    const bucketKey = keyRef.slice(BUCKET_KEY.length)
     const known = this.#known.get(bucketKey)
     return known !== undefined && known.untilMs > Date.now() ? known.key : this.#ask(bucketKey)
   }

@@ -1,11 +1,10 @@
 import type { KeyOwner } from '@coffer/contracts'
 import { type CofferError, isCofferError } from '@coffer/errors'
-import { keyNameOf, parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
+import { keyNameOf, parseBucketKeyRef, parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { BucketRecord, ListedVersion, VersionPage } from '@coffer/metadata-store'
 import { etagOf, type ObjectAttributes, openAttributes, replicationStatusOf } from '@coffer/object-record'
 import { bucketsIn } from '../jobs/versions-in-scope.ts'
-import { bucketKeyIdOf } from '../key-holders.ts'
 import { MetadataKeys } from '../metadata-keys.ts'
 
 const PAGE = 1_000
@@ -121,7 +120,7 @@ class Inventory {
   async #masterKeyOf(
     keyRef: string,
   ): Promise<Pick<InventoryItem, 'masterKey' | 'masterKeyVersion' | 'masterKeyAccountId'>> {
-    const id = bucketKeyIdOf(keyRef)
+    const id = parseBucketKeyRef(keyRef)
     const wrappedBy = id === undefined ? parseDirectKeyRef(keyRef) : await this.#bucketKey(id)
     if (wrappedBy === undefined) return {}
     const masterKey = keyNameOf(wrappedBy)

@@ -1,8 +1,8 @@
-import { parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
+import { parseBucketKeyRef, parseDirectKeyRef, type WrappingKey } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
 import type { ListedVersion, VersionRecord } from '@coffer/metadata-store'
 import type { ObjectAttributes } from '@coffer/object-record'
-import { allBucketKeys, bucketKeyIdOf, isWrappedBy } from '../key-holders.ts'
+import { allBucketKeys, isWrappedBy } from '../key-holders.ts'
 import type { ObjectFilter as FilterRequest } from './job-requests.ts'
 
 /** Which versions a job is about, of those in its scope. */
@@ -47,7 +47,7 @@ export class ObjectFilter {
   }
 
   async #wrappingKeyOf(keyRef: string): Promise<WrappingKey | undefined> {
-    const id = bucketKeyIdOf(keyRef)
+    const id = parseBucketKeyRef(keyRef)
     if (id === undefined) return parseDirectKeyRef(keyRef)
     const known = (await this.#bucketKeys.get()).get(id)
     if (known !== undefined) return known
