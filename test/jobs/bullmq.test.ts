@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { JobHandler } from '@coffer/job-queue'
 import { jobQueueContract } from '@coffer/job-queue/contract'
 import { BullJobQueue } from '@coffer/job-queue/drivers/bullmq'
-import { cuttable, MemoryJobRecords } from '@coffer/job-queue/testing/memory-job-records'
+import { cuttable, MemoryJobRecords, skewed } from '@coffer/job-queue/testing/memory-job-records'
 import { Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { eventually } from '../events/event-reading.ts'
@@ -25,10 +25,10 @@ describeWithPrograms('the BullMQ driver against Redis', ['redis-server'], (progr
     const records = new MemoryJobRecords()
     const opened = new Map<BullJobQueue, { isCut: boolean }>()
     return {
-      open() {
+      open(clockMs = 0) {
         const cut = { isCut: false }
         const redis = { url, password: PASSWORD }
-        const queue = new BullJobQueue({ redis, name, records: cuttable(records, cut), ...TIMES })
+        const queue = new BullJobQueue({ redis, name, records: skewed(cuttable(records, cut), clockMs), ...TIMES })
         opened.set(queue, cut)
         return queue
       },

@@ -13,13 +13,18 @@ import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { type RedisServer, startRedis } from '../harness/redis-server.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { clockOf } from './fault-mesh.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
 
 const OBJECTS = 120
 const WAIT_MS_MAX = 120_000
+/** More than anybody waits here: a lease that others held to that clock would never end. */
+const CLOCK_AHEAD_SECONDS = 180
 
-describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'redis-server'], (programs) => {
+const PROGRAMS = ['nats-server', 'openssl', 'redis-server', 'faketime'] as const
+
+describeWithPrograms('jobs in a mesh, in Redis', PROGRAMS, (programs) => {
   const directory = temporaryDirectory('mesh-jobs')
   const password = randomBytes(16).toString('hex')
   const passwordFile = join(directory, 'redis-password')
@@ -33,10 +38,8 @@ describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'red
     writeFileSync(passwordFile, password, { mode: 0o600 })
     redis = await startRedis(programs['redis-server'], password)
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
-    mesh = await startMesh(nats, directory, {
-      COFFER_REDIS_URL: redis.url,
-      COFFER_REDIS_PASSWORD_FILE: passwordFile,
-    })
+    const settings = { COFFER_REDIS_URL: redis.url, COFFER_REDIS_PASSWORD_FILE: passwordFile }
+    mesh = await startMesh(nats, directory, settings, { of: { rotation: clockOf(CLOCK_AHEAD_SECONDS) } })
     const [gateway] = mesh.gateways
     if (gateway === undefined) throw new Error('a gateway is needed')
     s3 = s3Client(gateway)
@@ -63,7 +66,7 @@ describeWithPrograms('jobs in a mesh, in Redis', ['nats-server', 'openssl', 'red
     throw new Error(`job ${id} did not get there: ${JSON.stringify(await job('show', id))}\n${mesh.logs()}`)
   }
 
-  it('go on in another process of the rotation service when theirs is killed, also where Redis comes back empty', async () => {
+  it('go on in another process of the rotation service, whose clock is three minutes behind, when theirs is killed and Redis comes back empty', async () => {
     const bucket = await newBucket(s3)
     const bodies = Array.from({ length: OBJECTS }, (_, index) => randomBytes(index % 6 === 0 ? 200_000 : 500))
     for (const [index, Body] of bodies.entries()) {

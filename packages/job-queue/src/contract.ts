@@ -5,7 +5,8 @@ import type { Job, JobHandler, JobQueue, JobRun, JsonObject } from './job-queue.
 
 /** A store of jobs under test, and queues on it, each as another process would have one. */
 export interface JobQueueFixture {
-  open(): JobQueue
+  /** `clockMs`: how far the clock of its machine is ahead of this one's, as others see it in what it writes. */
+  open(clockMs?: number): JobQueue
   /** As kill -9 leaves it: what the queue runs is not heard of any more. */
   abandon(queue: JobQueue): Promise<void>
   dispose(): Promise<void>
@@ -182,6 +183,28 @@ export function jobQueueContract(name: string, start: () => Promise<JobQueueFixt
       await ended(id, 'completed', other)
       expect(begins).toHaveLength(1)
       expect(begins[0]?.count).toBeGreaterThan(1)
+    })
+
+    it.each([60_000, -60_000])('goes by no clock but its own: that of who runs a job is %i ms off', async (clockMs) => {
+      const runner = fixture.open(clockMs)
+      const { id } = await queue.submit(SUBMISSION)
+      runner.work(counting([]))
+      await vi.waitFor(async () => expect((await queue.find(id))?.progress?.count).toBeGreaterThan(1), PATIENCE)
+      const begins: (JsonObject | undefined)[] = []
+      queue.work(async ({ job }) => {
+        begins.push(job.progress)
+        return {}
+      })
+      // As long as it is heard of it keeps the job, and no longer.
+      const countSoFar = Number((await queue.find(id))?.progress?.count)
+      await vi.waitFor(
+        async () => expect((await queue.find(id))?.progress?.count).toBeGreaterThan(countSoFar + 100),
+        PATIENCE,
+      )
+      expect(begins).toEqual([])
+      await fixture.abandon(runner)
+      await ended(id, 'completed')
+      expect(begins).toHaveLength(1)
     })
 
     it('hands its runs over when it closes', async () => {

@@ -60,7 +60,8 @@ export async function openStoreServices(
     const configured = await openBlobStores(directories, keys.tracer)
     const mesh = await Mesh.start({ logger, tracer: keys.tracer })
     const blobs = placedBlobs(configured, () => mesh.use('metadata'))
-    const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store) })
+    // One server at a time, and so one machine.
+    const jobs = new EmbeddedJobQueue({ records: jobRecordsIn(store), clock: 'shared' })
     await provideMetadata(mesh, watchedStore(store, directories.metadataServer, keys))
     await provideKms(mesh, createKmsService({ mesh, ...kms }))
     await provideCrypto(mesh, createCryptoService({ mesh }))

@@ -35,13 +35,14 @@ export class BucketKeys {
     metadata: MetadataService
     masterKeys: MasterKeys
     now: () => number
+    elapsedMs: () => number
   }) {
     this.#mesh = options.mesh
     this.#kms = options.kms
     this.#metadata = options.metadata
     this.#now = options.now
     this.#masterKeys = options.masterKeys
-    this.#cache = new KeyCache({ keysMax: CACHED_MAX, keptMs: CACHED_MS, now: options.now })
+    this.#cache = new KeyCache({ keysMax: CACHED_MAX, keptMs: CACHED_MS, now: options.elapsedMs })
   }
 
   /** The key that new objects of the bucket are sealed under for this master key. */

@@ -37,9 +37,11 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
   const kms = mesh.use('kms')
   const metadata = mesh.use('metadata')
   const now = options.now ?? Date.now
-  const masterKeys = new MasterKeys(kms, now)
+  // For how long something is known goes by the monotonic clock: one that is set back makes it no longer.
+  const elapsedMs = options.now ?? (() => performance.now())
+  const masterKeys = new MasterKeys(kms, elapsedMs)
   const openedKeys = new OpenedKeys()
-  const bucketKeys = new BucketKeys({ mesh, kms, metadata, masterKeys, now })
+  const bucketKeys = new BucketKeys({ mesh, kms, metadata, masterKeys, now, elapsedMs })
 
   const sealUnderBucketKey = async (objectKey: Secret, context: SealContext, keyName: string) => {
     const { id, key, masterKeyName } = await bucketKeys.current(context.bucketId, keyName)

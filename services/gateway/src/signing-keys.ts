@@ -36,7 +36,7 @@ export class SigningKeys {
     const scope = { accessKeyId, date, region, service, ...(sessionToken !== undefined && { sessionToken }) }
     const name = `${accessKeyId}/${date}/${region}/${service}/${sessionToken ?? ''}`
     const cached = this.#cached.get(name)
-    if (cached !== undefined && cached.untilMs > Date.now()) return cached.key
+    if (cached !== undefined && cached.untilMs > performance.now()) return cached.key
     const found = await this.#iam.findSigningKey(scope, this.#mesh.recipient())
     if (found === undefined) {
       this.#cached.delete(name)
@@ -50,7 +50,7 @@ export class SigningKeys {
     const key = { principal: found.principal, keyBytes, policies }
     if (found.leaseMs > 0) {
       if (this.#cached.size >= CACHED_KEYS_MAX) this.#cached.clear()
-      this.#cached.set(name, { key, untilMs: Date.now() + found.leaseMs })
+      this.#cached.set(name, { key, untilMs: performance.now() + found.leaseMs })
     }
     return key
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Job as BullJob, DelayedError, Queue, Worker } from 'bullmq'
+import { type Job as BullJob, Queue, Worker } from 'bullmq'
 import type { Redis } from 'ioredis'
 import { adoptAll, adoptJob } from '../bullmq/adopt.ts'
 import { type RedisSettings, redisConnector } from '../bullmq/redis-connection.ts'
@@ -60,7 +60,7 @@ export class BullJobQueue implements JobQueue {
     this.#name = options.name
     this.#takeoverMs = options.takeoverMs ?? TAKEOVER_MS
     this.#restoreMs = options.restoreMs ?? RESTORE_MS
-    this.#ledger = new JobLedger(options.records, this.#takeoverMs)
+    this.#ledger = new JobLedger(options.records, this.#takeoverMs, 'own')
     this.#queue = new Queue<Ticket>(this.#name, { connection: this.#connection(RETRIES), defaultJobOptions: OPTIONS })
     // A lost connection is told to whoever calls next; without a listener it would end the process.
     this.#queue.on('error', () => undefined)
@@ -117,7 +117,7 @@ export class BullJobQueue implements JobQueue {
 
   work(handler: JobHandler, { concurrency = CONCURRENCY }: WorkOptions = {}): void {
     if (this.#worker !== undefined) return
-    this.#worker = new Worker<Ticket>(this.#name, (ticket, token) => this.#run(ticket, token, handler), {
+    this.#worker = new Worker<Ticket>(this.#name, (ticket) => this.#run(ticket, handler), {
       // A worker blocks its connection, and waits for Redis as long as it takes.
       connection: this.#connection(null),
       concurrency,
@@ -166,16 +166,14 @@ export class BullJobQueue implements JobQueue {
   }
 
   /** A ticket may be one of several for a job, or too late: the record of the job decides. */
-  async #run(ticket: BullJob<Ticket>, token: string | undefined, handler: JobHandler): Promise<void> {
+  async #run(ticket: BullJob<Ticket>, handler: JobHandler): Promise<void> {
     const id = await this.#jobOf(ticket)
     const job = id === undefined ? undefined : await this.#ledger.takeUp(id)
     if (job?.state === 'running') await this.#runHere(job, handler)
     const after = id === undefined ? undefined : await this.#ledger.jobs.find(id)
-    // Left to others: stopped here because this process ends, or still with one that is perhaps not heard of any more.
-    const laterAt = after?.state === 'waiting' ? Date.now() : after?.state === 'running' ? after.leaseUntil : undefined
-    if (laterAt === undefined) return
-    await ticket.moveToDelayed(laterAt, token)
-    throw new DelayedError()
+    // Stopped here because this process ends. One that another runs, who is perhaps not heard of any more, is restored once that is
+    // known. No ticket says when: tickets go by the clock of who wrote them.
+    if (after?.state === 'waiting') await this.#offer(after.id)
   }
 
   async #runHere(job: StoredJob, handler: JobHandler): Promise<void> {

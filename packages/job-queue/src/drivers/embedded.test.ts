@@ -1,16 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
 import { jobQueueContract } from '../contract.ts'
-import { cuttable, MemoryJobRecords } from '../testing/memory-job-records.ts'
+import { cuttable, MemoryJobRecords, skewed } from '../testing/memory-job-records.ts'
 import { EmbeddedJobQueue } from './embedded.ts'
 
 jobQueueContract('the embedded driver', async () => {
   const records = new MemoryJobRecords()
   const opened = new Map<EmbeddedJobQueue, { isCut: boolean }>()
   return {
-    open() {
+    open(clockMs = 0) {
       const cut = { isCut: false }
-      const queue = new EmbeddedJobQueue({ records: cuttable(records, cut), takeoverMs: 1_000, pollMs: 50 })
+      const queue = new EmbeddedJobQueue({
+        records: skewed(cuttable(records, cut), clockMs),
+        takeoverMs: 1_000,
+        pollMs: 50,
+      })
       opened.set(queue, cut)
       return queue
     },

@@ -2,6 +2,7 @@ import type { Job, JobHandler, JobQueue, JobSubmission, Schedule, WorkOptions } 
 import { CONCURRENCY } from '../limits.ts'
 import { JobLedger } from '../records/job-ledger.ts'
 import type { JobRecords, StoredJob } from '../records/job-records.ts'
+import type { LeaseClock } from '../records/lease-watch.ts'
 import { LeasedRun } from '../records/leased-run.ts'
 import { nextTime } from '../timetable.ts'
 
@@ -11,6 +12,8 @@ export interface EmbeddedQueueOptions {
   readonly records: JobRecords
   /** How long a job stays with a process that is not heard of any more, milliseconds. */
   readonly takeoverMs?: number
+  /** Whose clocks leases go by. Default: `own`, right for any number of machines. */
+  readonly clock?: LeaseClock
   /** How often it is looked for work, milliseconds. */
   readonly pollMs?: number
 }
@@ -33,7 +36,7 @@ export class EmbeddedJobQueue implements JobQueue {
   constructor(options: EmbeddedQueueOptions) {
     this.#takeoverMs = options.takeoverMs ?? TAKEOVER_MS
     this.#pollMs = options.pollMs ?? POLL_MS
-    this.#ledger = new JobLedger(options.records, this.#takeoverMs)
+    this.#ledger = new JobLedger(options.records, this.#takeoverMs, options.clock ?? 'own')
   }
 
   submit(submission: JobSubmission): Promise<Job> {
@@ -107,7 +110,7 @@ export class EmbeddedJobQueue implements JobQueue {
 
   async #lookForWork(handler: JobHandler, concurrency: number): Promise<void> {
     await this.#submitScheduled()
-    for (const { id } of await this.#ledger.jobs.open()) {
+    for (const { id } of await this.#ledger.open()) {
       if (this.#isClosed || this.#runs.size >= concurrency) return
       if ([...this.#runs.keys()].some((run) => run.job.id === id)) continue
       const job = await this.#ledger.takeUp(id)

@@ -4,6 +4,7 @@ import type { Job, JobSubmission, Schedule } from '../job-queue.ts'
 import { assertSubmission } from '../limits.ts'
 import { assertScheduleName, nextTime } from '../timetable.ts'
 import { type JobRecords, type StoredJob, StoredJobs } from './job-records.ts'
+import { type LeaseClock, LeaseWatch } from './lease-watch.ts'
 
 /**
  * Jobs and schedules as the metadata store has them, for one process that may run some: who runs a job is decided by a
@@ -14,10 +15,12 @@ export class JobLedger {
   /** This process, in the leases that it has. */
   readonly runner = randomBytes(8).toString('hex')
   readonly #leaseMs: number
+  readonly #watch: LeaseWatch
 
-  constructor(records: JobRecords, leaseMs: number) {
+  constructor(records: JobRecords, leaseMs: number, clock: LeaseClock) {
     this.jobs = new StoredJobs(records)
     this.#leaseMs = leaseMs
+    this.#watch = new LeaseWatch(leaseMs, clock)
   }
 
   async submit(submission: JobSubmission): Promise<Job> {
@@ -50,7 +53,9 @@ export class JobLedger {
   }
 
   pause(id: string): Promise<Job> {
-    return this.#control(id, (job) => (this.#isRun(job) ? { ...job, wanted: 'paused' } : { ...job, state: 'paused' }))
+    return this.#control(id, (job) =>
+      this.#watch.isRun(job) ? { ...job, wanted: 'paused' } : { ...job, state: 'paused' },
+    )
   }
 
   resume(id: string): Promise<Job> {
@@ -59,7 +64,7 @@ export class JobLedger {
 
   async cancel(id: string): Promise<Job> {
     const job = await this.#control(id, (open) =>
-      this.#isRun(open)
+      this.#watch.isRun(open)
         ? { ...open, wanted: 'cancelled' }
         : { ...withoutWanted(open), state: 'cancelled', endedAt: Date.now() },
     )
@@ -79,9 +84,16 @@ export class JobLedger {
     if (!(await this.jobs.removeSchedule(name))) throw jobError('JOB_SCHEDULE_NOT_FOUND', { name: name.slice(0, 100) })
   }
 
+  /** Jobs that have not ended. */
+  async open(): Promise<StoredJob[]> {
+    const open = await this.jobs.open()
+    this.#watch.keepOnly(open)
+    return open
+  }
+
   /** Jobs that are left to do: nobody runs them, or nobody that is heard of any more. */
   async due(): Promise<StoredJob[]> {
-    return (await this.jobs.open()).filter((job) => this.#isDue(job))
+    return (await this.open()).filter((job) => this.#isDue(job))
   }
 
   /**
@@ -114,11 +126,7 @@ export class JobLedger {
 
   #isDue(job: StoredJob): boolean {
     if (job.endedAt !== undefined) return true
-    return job.state === 'waiting' || (job.state === 'running' && !this.#isRun(job))
-  }
-
-  #isRun({ state, leaseUntil }: StoredJob): boolean {
-    return state === 'running' && leaseUntil !== undefined && leaseUntil > Date.now()
+    return job.state === 'waiting' || (job.state === 'running' && !this.#watch.isRun(job))
   }
 }
 

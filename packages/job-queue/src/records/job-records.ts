@@ -14,7 +14,7 @@ export interface JobRecords {
 
 /** A job and who runs it. */
 export interface StoredJob extends Job {
-  /** The runner that has taken it up, and until when it is his without another word of him. */
+  /** The runner that has taken it up, and until when it is his without another word of him, by his clock (see LeaseWatch). */
   readonly runner?: string
   readonly leaseUntil?: number
 }

@@ -38,3 +38,17 @@ export function cuttable(records: JobRecords, cut: { readonly isCut: boolean }):
     list: (query) => unlessCut(() => records.list(query)),
   }
 }
+
+/** As a process writes whose machine has another clock: it is the time in a lease that others see. */
+export function skewed(records: JobRecords, clockMs: number): JobRecords {
+  return {
+    find: (id) => records.find(id),
+    remove: (id) => records.remove(id),
+    list: (query) => records.list(query),
+    put: (id, value, revision) => {
+      const { leaseUntil, ...rest } = JSON.parse(Buffer.from(value).toString())
+      const there = leaseUntil === undefined ? {} : { leaseUntil: leaseUntil + clockMs }
+      return records.put(id, Buffer.from(JSON.stringify({ ...rest, ...there })), revision)
+    },
+  }
+}

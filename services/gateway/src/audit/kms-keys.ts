@@ -31,7 +31,7 @@ export class KmsKeys {
       return arn === undefined ? this.#withArn(key) : { ...key, arn }
     }
     const known = this.#known.get(bucketKey)
-    return known !== undefined && known.untilMs > Date.now() ? known.key : this.#ask(bucketKey)
+    return known !== undefined && known.untilMs > performance.now() ? known.key : this.#ask(bucketKey)
   }
 
   async #ask(bucketKey: string): Promise<AuditKmsKey> {
@@ -39,7 +39,7 @@ export class KmsKeys {
       const wrapping = await this.#crypto.describeBucketKey(bucketKey)
       const key = await this.#withArn({ id: keyNameOf(wrapping), version: wrapping.keyVersion, bucketKey })
       if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-      this.#known.set(bucketKey, { key, untilMs: Date.now() + KNOWN_MS })
+      this.#known.set(bucketKey, { key, untilMs: performance.now() + KNOWN_MS })
       return key
     } catch {
       return { bucketKey }

@@ -55,7 +55,7 @@ export class BucketCache {
 
   async #find(name: string): Promise<OpenBucket | undefined> {
     const known = this.#leases.get(name)
-    if (known !== undefined && known.untilMs > Date.now()) return known.bucket
+    if (known !== undefined && known.untilMs > performance.now()) return known.bucket
     const record = await this.#metadata.findBucket(name)
     if (record === undefined) {
       this.#leases.delete(name)
@@ -74,7 +74,7 @@ export class BucketCache {
     if (this.#leases.size >= OPEN_BUCKETS_MAX && !this.#leases.has(bucket.record.name)) this.#dropOldest()
     this.#leases.set(bucket.record.name, {
       bucket,
-      untilMs: this.#leaseMs === 0 ? 0 : Date.now() + this.#leaseMs,
+      untilMs: this.#leaseMs === 0 ? 0 : performance.now() + this.#leaseMs,
     })
     return bucket
   }

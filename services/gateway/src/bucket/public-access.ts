@@ -33,9 +33,9 @@ export class AccountBlocks {
 
   async find(accountId: string): Promise<PublicAccessBlock | undefined> {
     const known = this.#leases.get(accountId)
-    if (known !== undefined && known.untilMs > Date.now()) return known.block
+    if (known !== undefined && known.untilMs > performance.now()) return known.block
     const block = await this.#iam.findPublicAccessBlock(accountId)
-    if (this.#leaseMs > 0) this.#leases.set(accountId, { block, untilMs: Date.now() + this.#leaseMs })
+    if (this.#leaseMs > 0) this.#leases.set(accountId, { block, untilMs: performance.now() + this.#leaseMs })
     return block
   }
 

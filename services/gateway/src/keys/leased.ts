@@ -11,10 +11,10 @@ export class Leased<Value> {
 
   get(name: string, find: () => Promise<Value>): Promise<Value> {
     const known = this.#known.get(name)
-    if (known !== undefined && known.untilMs > Date.now()) return known.value
+    if (known !== undefined && known.untilMs > performance.now()) return known.value
     const value = find()
     if (this.#known.size >= KNOWN_MAX) this.#known.clear()
-    this.#known.set(name, { value, untilMs: Date.now() + this.#leaseMs })
+    this.#known.set(name, { value, untilMs: performance.now() + this.#leaseMs })
     value.catch(() => this.#known.delete(name))
     return value
   }
