@@ -130,13 +130,19 @@ export function isMet(condition: Condition, request: ContextValues): boolean {
     if (quantifier !== undefined) return quantifier === 'all' || ifExists
     return ifExists || known.isNegated
   }
-  const fitsOne = (value: string) => {
-    const isAny = values.some((wanted) => known.compare(wanted, value, request))
-    return known.isNegated ? !isAny : isAny
+  const mustAllFit = quantifier === 'all' || (quantifier === undefined && known.isNegated)
+  // A loop, as this is asked of each request.
+  for (const value of found) {
+    if (fitsAny(values, value, known.compare, request) === known.isNegated) {
+      if (mustAllFit) return false
+    } else if (!mustAllFit) return true
   }
-  if (quantifier === 'all') return found.every(fitsOne)
-  if (quantifier === 'any') return found.some(fitsOne)
-  return known.isNegated ? found.every(fitsOne) : found.some(fitsOne)
+  return mustAllFit
+}
+
+function fitsAny(wanted: readonly Pattern[], value: string, compare: Compare, request: ContextValues): boolean {
+  for (const one of wanted) if (compare(one, value, request)) return true
+  return false
 }
 
 /** What holds a request to the values of a policy; a number or a date that is larger is no fixed value. */
@@ -210,19 +216,21 @@ function timeNow(text: string): number | undefined {
 }
 
 function inNetwork(wanted: Pattern, value: string, values: ContextValues): boolean {
+  const last = lastAddresses.get(wanted)
+  if (last?.value === value) return last.isIn
   const text = wanted.resolve(values) ?? ''
   const asked = `${text} ${value}`
-  const known = addressesKnown.get(asked)
-  if (known !== undefined) return known
-  const found = isInNetwork(text, value)
+  const isIn = addressesKnown.get(asked) ?? isInNetwork(text, value)
   if (addressesKnown.size >= ADDRESSES_KNOWN_MAX) addressesKnown.clear()
-  addressesKnown.set(asked, found)
-  return found
+  addressesKnown.set(asked, isIn)
+  if (wanted.isLiteral) lastAddresses.set(wanted, { value, isIn })
+  return isIn
 }
 
-/** Whether addresses are in networks: a client makes many requests from one. */
+/** Whether addresses are in networks: a client makes many requests from one, and the last is found without a search. */
 const addressesKnown = new Map<string, boolean>()
 const ADDRESSES_KNOWN_MAX = 10_000
+const lastAddresses = new WeakMap<Pattern, { readonly value: string; readonly isIn: boolean }>()
 
 function isInNetwork(text: string, value: string): boolean {
   const network = networkOf(text)

@@ -103,7 +103,7 @@ export async function existingObjectOf(
   { action, key, versionId }: ObjectAction,
 ): Promise<ExistingObject | undefined> {
   const asksForAcl = hasAcls(bucket) && isByObjectAcl(action)
-  if (key === '' || !(asksForAcl || policiesOf(request, bucket).some(asksForExistingTags))) return undefined
+  if (key === '' || !(asksForAcl || isAskedByPolicy(request, bucket, asksForExistingTags))) return undefined
   const which = versionSelectorOf(key, versionId)
   const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
   if (found === undefined || found.version.isDeleteMarker) return undefined
@@ -112,14 +112,17 @@ export async function existingObjectOf(
   return { tags: headers.tags, acl: { ownerAccountId, grants: acl?.grants ?? [] } }
 }
 
-/** All that may have a word in it: of the principal and of the bucket. */
-export function policiesOf(
+/** Whether any policy that may have a word in it, of the principal or of the bucket, asks for something. */
+export function isAskedByPolicy(
   { policies: own }: Pick<LocatedRequest, 'policies'>,
   bucket: OpenBucket | undefined,
-): Policy[] {
-  const ofPrincipal = own && [...own.identity, ...(own.boundary ? [own.boundary] : []), ...(own.session ?? [])]
+  asks: (policy: Policy) => boolean,
+): boolean {
   const ofBucket = bucket && policyOf(bucket)
-  return [...(ofPrincipal ?? []).map(({ policy }) => policy), ...(ofBucket ? [ofBucket] : [])]
+  if (ofBucket !== undefined && asks(ofBucket)) return true
+  if (own === undefined) return false
+  const ask = ({ policy }: { readonly policy: Policy }) => asks(policy)
+  return own.identity.some(ask) || (own.boundary !== undefined && ask(own.boundary)) || own.session?.some(ask) === true
 }
 
 /**

@@ -17,7 +17,7 @@ import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
 import { asksForBucketTags, asksForLocation, asksForLock, asksForRequestTags } from './condition-values.ts'
 import { type LockAsked, lockInHeaders } from './lock-values.ts'
-import { policiesOf } from './permission.ts'
+import { isAskedByPolicy } from './permission.ts'
 
 /** Their lock was said when the upload began. */
 const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'])
@@ -33,7 +33,7 @@ const OF_HEADERS: ReadonlySet<string> = new Set(['CopyObject', 'CreateMultipartU
 export async function withDocument(request: LocatedRequest, context: GatewayContext): Promise<LocatedRequest> {
   const { bucket, parsed } = request
   const { operation } = parsed
-  const isAsked = (asks: (policy: Policy) => boolean) => policiesOf(request, bucket).some(asks)
+  const isAsked = (asks: (policy: Policy) => boolean) => isAskedByPolicy(request, bucket, asks)
   if (operation === 'CreateBucket') {
     if (!isAsked(asksForLocation) && !isAsked(asksForBucketTags)) return request
     const document = await collectDocument(request, DOCUMENT_BYTES_MAX)

@@ -8,7 +8,7 @@ import { sseHeaders } from '../object/sse-headers.ts'
 import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
 import { asksForEncryption } from './condition-values.ts'
-import { policiesOf } from './permission.ts'
+import { isAskedByPolicy } from './permission.ts'
 
 type Encryption = Readonly<Record<string, string>>
 
@@ -25,7 +25,7 @@ export async function withEncryption(request: LocatedRequest, context: GatewayCo
   // What the headers say, conditions find there.
   const isFound = OF_UPLOAD.has(parsed.operation) || parsed.operation === 'RenameObject'
   if (!isFound && parsed.headers[KEY_ID] === undefined) return request
-  if (bucket === undefined || !policiesOf(request, bucket).some(asksForEncryption)) return request
+  if (bucket === undefined || !isAskedByPolicy(request, bucket, asksForEncryption)) return request
   const said = await encryptionOf(request, context, bucket)
   const keyId = said[KEY_ID]
   if (keyId === undefined) return { ...request, encryption: said }
