@@ -20,7 +20,7 @@ export class ReplicationFile {
   write(
     target: ClientTarget,
     arns: readonly string[],
-    changes: { secretAccessKey?: string; accessKeyId?: string; attemptsMax?: number } = {},
+    changes: { secretAccessKey?: string; accessKeyId?: string; attemptsMax?: number; lateSeconds?: number } = {},
   ) {
     const secretAccessKeyFile = join(this.#directory, 'secret')
     writeFileSync(secretAccessKeyFile, `${changes.secretAccessKey ?? target.secretAccessKey}\n`, { mode: 0o600 })
@@ -35,7 +35,8 @@ export class ReplicationFile {
     const destinations = Object.fromEntries(
       arns.map((arn) => [arn, { ...destination, kmsObjects: !arn.endsWith('second') }]),
     )
-    writeFileSync(this.path, JSON.stringify({ attemptsMax: changes.attemptsMax ?? 2, destinations }))
+    const { attemptsMax = 2, lateSeconds } = changes
+    writeFileSync(this.path, JSON.stringify({ attemptsMax, lateSeconds, destinations }))
   }
 }
 

@@ -19,6 +19,7 @@ export {
   type ChangeMade,
   changeReplication,
   destinationOf,
+  isTimeControlled,
   planLateReplication,
   planReplication,
   queueOfDestination,
@@ -26,6 +27,7 @@ export {
   type ReplicationState,
   type ReplicationTask,
   replicationStatusOf,
+  withLateReplication,
   withReplicationOutcome,
 } from './replication.ts'
 export { listedStorageClass, openSummaries, sealSummary } from './summary.ts'

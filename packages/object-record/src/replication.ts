@@ -23,6 +23,8 @@ interface DestinationState extends ReplicaOwner {
   readonly outcome: Outcome
   /** There. */
   readonly versionId?: string
+  /** Who listens was told that it takes longer than Replication Time Control has it. */
+  readonly isLate?: true
 }
 
 /** The version that a replica is of, as the store that it came from names it. */
@@ -57,6 +59,8 @@ export interface ReplicationTask extends ReplicaOwner {
   readonly versionId: VersionId
   /** Asked for after it was committed: sent while it is the newest version, so that it takes no newer one's place there. */
   readonly onlyIfLatest?: true
+  /** Of a rule with Replication Time Control: who listens is told where it takes longer. */
+  readonly timeControl?: true
   readonly storageClass?: string
   readonly replicaKmsKeyId?: string
   /** Of a replica: the version that it came from, which the change goes back to. */
@@ -185,8 +189,28 @@ export function withReplicationOutcome(
   result: { readonly outcome: Outcome; readonly versionId?: string },
 ): ReplicationState | undefined {
   if (state === undefined || 'isReplica' in state || !Object.hasOwn(state.destinations, destination)) return undefined
-  const { outcome: _, versionId: __, ...owner } = state.destinations[destination] ?? result
+  const known: DestinationState = state.destinations[destination] ?? result
+  const { outcome: _, versionId: __, isLate: ___, ...owner } = known
   return { destinations: { ...state.destinations, [destination]: { ...owner, ...result } } }
+}
+
+/** The state after it was told that a version is late at one destination; undefined: it is there, has failed, or that was told. */
+export function withLateReplication(
+  state: ReplicationState | undefined,
+  destination: string,
+): ReplicationState | undefined {
+  if (state === undefined || 'isReplica' in state || !Object.hasOwn(state.destinations, destination)) return undefined
+  const known = state.destinations[destination]
+  if (known?.outcome !== 'PENDING' || known.isLate) return undefined
+  return { destinations: { ...state.destinations, [destination]: { ...known, isLate: true } } }
+}
+
+/** Whether versions for a destination are still delivered by a rule with Replication Time Control. */
+export function isTimeControlled(configuration: ReplicationConfiguration | undefined, destinationArn: string): boolean {
+  const rules = configuration?.rules ?? []
+  return rules.some(
+    ({ isEnabled, destination: { bucket, time } }) => isEnabled && time === true && bucket === destinationArn,
+  )
 }
 
 function stateOf(rule: ReplicationRule, outcome: Outcome): [destination: string, state: DestinationState] {
@@ -206,11 +230,14 @@ function entriesOf(
 ): readonly OutboxEvent[] {
   const { bucket: destination, storageClass, replicaKmsKeyId, overridesOwner } = rule.destination
   const place = { destination, key, versionId, ...ownerOf(rule) }
+  // S3 User Guide, "Meeting compliance requirements with S3 RTC": neither delete markers nor what was there before the rule.
+  const isTimed = rule.destination.time === true && what === 'object' && !onlyIfLatest
   const letsInGroups = !overridesOwner && acl?.grants?.some(({ grantee }) => 'uri' in grantee)
   return [
     seal(bucket, {
       ...{ what, ...place },
       ...(onlyIfLatest && { onlyIfLatest }),
+      ...(isTimed && { timeControl: true as const }),
       ...(storageClass !== undefined && { storageClass }),
       ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
     }),

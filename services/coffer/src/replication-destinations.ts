@@ -34,6 +34,8 @@ const ReplicationConfiguration = z.strictObject({
   attemptsMax: z.number().int().min(1).max(100).default(8),
   /** ...and so has one that could not be delivered for this long. */
   waitHoursMax: z.number().int().min(1).max(8_760).default(168),
+  /** After how long a version of a rule with ReplicationTime is late, so that who listens is told: with AWS 15 minutes. */
+  lateSeconds: z.number().int().min(1).max(86_400).default(900),
   destinations: z.record(
     z.string().regex(/^arn:aws(-[a-z]+)*:s3:::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'an ARN such as arn:aws:s3:::bucket'),
     Destination,
@@ -46,6 +48,7 @@ export interface ReplicationDestinations {
   readonly destinations: ReadonlyMap<string, ReplicationDestination>
   readonly attemptsMax: number
   readonly waitMsMax: number
+  readonly thresholdMs: number
   close(): void
 }
 
@@ -63,7 +66,7 @@ export function replicationDestinationNames(
 
 /** Asks nothing of an endpoint yet. Paths in the file are relative to it. COFFER_REPLICATION_CONFIGURATION_INVALID. */
 export async function openReplicationDestinations(file: string): Promise<ReplicationDestinations> {
-  const { destinations: configured, attemptsMax, waitHoursMax } = configurationIn(file)
+  const { destinations: configured, attemptsMax, waitHoursMax, lateSeconds } = configurationIn(file)
   const { openS3Destination } = await import('@coffer/service-rotation/replication')
   const destinations = new Map<string, ReplicationDestination>()
   for (const [
@@ -87,7 +90,7 @@ export async function openReplicationDestinations(file: string): Promise<Replica
   const close = () => {
     for (const destination of destinations.values()) destination.close()
   }
-  return { destinations, attemptsMax, waitMsMax: waitHoursMax * HOUR_MS, close }
+  return { destinations, attemptsMax, waitMsMax: waitHoursMax * HOUR_MS, thresholdMs: lateSeconds * 1_000, close }
 }
 
 function isListed(patterns: readonly string[], bucket: string): boolean {

@@ -30,7 +30,7 @@ export type ObjectEventName = Extract<
   | `s3:ObjectRemoved:${string}`
   | `s3:LifecycleExpiration:${string}`
   | 's3:LifecycleTransition'
-  | 's3:Replication:OperationFailedReplication'
+  | `s3:Replication:${string}`
   | `s3:Object${'Tagging' | 'Acl'}:${string}`
 >
 

@@ -16,7 +16,7 @@ export interface ReplicationDestinationRule {
   readonly account?: string
   /** Replicas are the destination's owner's; with their own access control lists. */
   readonly overridesOwner?: true
-  /** Whether delivery in 15 minutes is wanted; absent: not said. Kept and shown: deliveries are as fast without. */
+  /** Whether delivery in 15 minutes is wanted; absent: not said. Deliveries are as fast without; with it who listens is told of late ones. */
   readonly time?: boolean
   /** Whether metrics and events of replication are wanted; absent: not said. */
   readonly metrics?: { readonly isEnabled: boolean; readonly hasThreshold: boolean }

@@ -13,7 +13,10 @@ import { inTraceOfItsOwn, type SpanStart } from '@coffer/tracing'
 import { MetadataKeys } from '../metadata-keys.ts'
 import { ByteBudget } from './byte-budget.ts'
 import type { ReplicationDestination } from './destination.ts'
-import { replicateTask, type TaskPlace, tellOutcome } from './replicate-task.ts'
+import { watchForLate } from './late-watch.ts'
+import { replicateTask } from './replicate-task.ts'
+import type { TaskPlace } from './task-place.ts'
+import { tellOutcome } from './tell-outcome.ts'
 
 export interface ReplicationOptions {
   readonly mesh: Mesh
@@ -25,6 +28,8 @@ export interface ReplicationOptions {
   readonly attemptsMax: number
   /** ...and how long it may wait. */
   readonly waitMsMax: number
+  /** After how long a version of a rule with Replication Time Control is late. */
+  readonly thresholdMs: number
   /** Is told what becomes of each entry. */
   readonly observe?: (settled: SettledReplication) => void
 }
@@ -84,6 +89,12 @@ export class DestinationQueue {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const { mesh, thresholdMs } = this.#options
+    const watched = { mesh, queue: this.#queue, thresholdMs, open: (entry: OutboxEntry) => this.#open(entry) }
+    await Promise.all([this.#work(signal), watchForLate(watched, signal)])
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const isAway = this.#away.notBefore > Date.now()
       const settled = isAway ? 0 : await this.#turn(signal).catch((error: unknown) => this.#wait(error))
@@ -144,14 +155,15 @@ export class DestinationQueue {
 
   /** False: it stays, and what comes after it on its key with it. */
   async #settle(place: Place): Promise<boolean> {
-    const { mesh, blobs, waitMsMax, attemptsMax, observe } = this.#options
+    const { mesh, blobs, waitMsMax, attemptsMax, thresholdMs, observe } = this.#options
     const { entry } = place
     let sizeBytes = 0
     let outcome: SettledReplication['outcome'] = 'done'
     const refused = this.#refused.get(entry.id) ?? { attempts: 0, notBefore: 0, lane: laneOf(place) }
     if (refused.notBefore > Date.now()) return false
     try {
-      const means = { mesh, blobs, destination: this.#destination, budget: this.#budget }
+      const isLate = () => entry.createdAt < Date.now() - thresholdMs
+      const means = { mesh, blobs, destination: this.#destination, budget: this.#budget, isLate }
       sizeBytes = await inTraceOfItsOwn(mesh.tracer, this.#span, () => replicateTask(means, place))
       this.#away = { attempts: 0, notBefore: 0 }
     } catch (error) {

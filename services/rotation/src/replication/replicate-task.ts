@@ -1,38 +1,21 @@
 import type { BlobStore } from '@coffer/blob-store'
-import type { MetadataKey } from '@coffer/crypto-core'
-import { isCofferError } from '@coffer/errors'
 import type { Mesh } from '@coffer/mesh'
-import type { OutboxEvent, VersionRecord } from '@coffer/metadata-store'
-import {
-  type ChangedAttribute,
-  type ObjectAttributes,
-  objectEvents,
-  openAttributes,
-  openBucketRecord,
-  type ReplicationTask,
-  replaceObjectKey,
-  withReplicationOutcome,
-} from '@coffer/object-record'
+import type { ChangedAttribute, ObjectAttributes, ReplicationTask } from '@coffer/object-record'
 import { rotationError } from '../errors.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { ReplicationDestination, SentChange, SentPlace } from './destination.ts'
 import { type ReplicatedVersion, SENT_BYTES_MAX, sentObjectOf } from './sent-object.ts'
-
-export interface TaskPlace {
-  readonly bucket: { readonly name: string; readonly id: string }
-  readonly metadataKey: MetadataKey
-  readonly task: ReplicationTask
-}
+import { findVersion, type TaskPlace } from './task-place.ts'
+import { tellOutcome } from './tell-outcome.ts'
 
 interface Means {
   readonly mesh: Mesh
   readonly blobs: BlobStore
   readonly destination: ReplicationDestination
   readonly budget: ByteBudget
+  /** Whether it takes longer by now than Replication Time Control has it. */
+  readonly isLate: () => boolean
 }
-
-/** Of changes by others to the same version at the same time. */
-const ATTEMPTS_MAX = 16
 
 /** Does what a task says, as things are now; what has gone meanwhile is not missed. Returns how many bytes of objects it sent. */
 export async function replicateTask(means: Means, place: TaskPlace): Promise<number> {
@@ -66,69 +49,9 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<num
   const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
     return await destination.putObject(await sentObjectOf(means, bucket.name, found, task))
   })
-  await tellOutcome(means.mesh, place, { outcome: 'COMPLETED', ...(versionId !== undefined && { versionId }) })
+  const told = { outcome: 'COMPLETED' as const, ...(versionId !== undefined && { versionId }) }
+  await tellOutcome(means.mesh, place, told, task.timeControl === true && means.isLate())
   return found.version.sizeBytes
-}
-
-/** Writes what became of it into the version's record, where its readers see it. */
-export async function tellOutcome(
-  mesh: Mesh,
-  place: TaskPlace,
-  result: { readonly outcome: 'COMPLETED' | 'FAILED'; readonly versionId?: string },
-): Promise<void> {
-  const { bucket, metadataKey, task } = place
-  for (let attempt = 1; ; attempt++) {
-    const found = await findVersion(mesh, place, false)
-    const state = found && withReplicationOutcome(found.attributes.replication, task.destination, result)
-    if (found === undefined || state === undefined) return
-    const { version, attributes, objectKey } = found
-    const events = result.outcome === 'FAILED' ? await failureEvents(mesh, place, version) : undefined
-    try {
-      return await mesh.use('metadata').replaceObjectKey({
-        bucketId: bucket.id,
-        key: version.key,
-        versionId: version.versionId,
-        expectedSealed: version.sealed,
-        keyRef: version.keyRef,
-        sealed: replaceObjectKey(metadataKey, bucket.id, version, { ...attributes, replication: state }, objectKey),
-        ...(events && { events }),
-      })
-    } catch (error) {
-      if (!isCofferError(error, 'META_VERSION_CHANGED') || attempt === ATTEMPTS_MAX) throw error
-    }
-  }
-}
-
-/** For whom the bucket's rules of today have told of it. */
-async function failureEvents(
-  mesh: Mesh,
-  { bucket, metadataKey }: TaskPlace,
-  { key, versionId, isNull }: VersionRecord,
-): Promise<readonly OutboxEvent[] | undefined> {
-  const record = await mesh.use('metadata').findBucket(bucket.name)
-  if (record?.id !== bucket.id) return undefined
-  const rules = openBucketRecord(metadataKey, record)
-  return objectEvents({ record, metadataKey }, rules, () => ({
-    at: Date.now(),
-    name: 's3:Replication:OperationFailedReplication',
-    region: rules.region ?? '',
-    bucket: { name: record.name, ownerId: record.ownerAccountId },
-    object: { key, versionId: isNull ? 'null' : versionId },
-  }))
-}
-
-async function findVersion(
-  mesh: Mesh,
-  { bucket, metadataKey, task }: TaskPlace,
-  withBody: boolean,
-): Promise<ReplicatedVersion | undefined> {
-  const { key, versionId } = task
-  const found = await mesh.use('metadata').findVersion(bucket.id, key, { versionId }, { withBody })
-  if (found === undefined || found.version.isDeleteMarker) return undefined
-  const { body = { kind: 'none' } } = found
-  const opened = openAttributes(metadataKey, bucket.id, found.version)
-  const { version, isLatest } = found
-  return { bucketId: bucket.id, metadataKey, version, isLatest, body, ...opened }
 }
 
 function placeOf({ key, account }: ReplicationTask): SentPlace {
