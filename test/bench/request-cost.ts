@@ -1,8 +1,8 @@
 /**
  * Processor time of one request in all processes of a server, which says more than requests a second on a machine that others
- * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings), with metrics, or with traces of 1 and of
- * 100 % of all requests, in turns of a second, all of them warm.
- * `node test/bench/request-cost.ts [seconds for each] [other checkout, or: metrics, or: traces] [object bytes]`
+ * use too: Coffer, bare node:http, and Coffer of another checkout (to see what a change brings), with another setting, with metrics, or with
+ * traces of 1 and of 100 % of all requests, in turns of a second, all of them warm.
+ * `node test/bench/request-cost.ts [seconds for each] [other checkout, or: COFFER_WORKERS=3, metrics, traces] [object bytes]`
  */
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -53,6 +53,8 @@ async function measure(operations: ('put' | 'get')[], what: string, options: { o
 }
 
 async function startOthers(which: string): Promise<{ name: string; server: BenchServer }[]> {
+  const [setting = '', value] = which.split('=')
+  if (value !== undefined) return [{ name: `with ${which}`, server: await startCoffer({ [setting]: value }) }]
   if (which === 'traces') return [await startTraced('0.01'), await startTraced('1')]
   if (which !== 'metrics') return [{ name: 'other', server: await startCoffer({}, which) }]
   const settings = { COFFER_HEALTH_ADDRESS: `127.0.0.1:${await freePort()}` }
