@@ -7,7 +7,8 @@ umask 077
 mkdir -p secrets && cd secrets
 new() { [ -e "$1" ] || { shift; "$@"; }; }
 random() { new "$1" sh -c "openssl rand -base64 32 >'$1'"; }
-password() { new "$1" sh -c "openssl rand -hex 24 >'$1'"; }
+# A letter first: NATS reads its passwords as configuration, where 1e5... is a number that is not one.
+password() { new "$1" sh -c "echo p$(openssl rand -hex 24) >'$1'"; }
 random root.key
 random mesh.key
 for role in gateway metadata kms crypto iam rotation events operator; do password "nats-$role.password"; done
