@@ -91,8 +91,11 @@ export interface RunningGateway {
   audit(): AuditState
   /** Reads certificates and whom to trust as a client again, at once. */
   reload(): Promise<void>
-  /** Takes no more connections; resolves when the requests in flight have ended, at most `drainMs` later. */
-  stop(drainMs: number): Promise<void>
+  /**
+   * Takes no more connections; resolves when the requests in flight have ended, at most `drainMs` later. Before that clients are told to
+   * go to another gateway, for `farewellMs` at most.
+   */
+  stop(drainMs: number, farewellMs?: number): Promise<void>
 }
 
 /** The gateway behind its port. COFFER_ADDRESS_UNAVAILABLE, COFFER_CERTIFICATE_INVALID. */
@@ -126,9 +129,9 @@ export async function startGateway(settings: GatewaySettings, parts: GatewayPart
     port: listener.port,
     audit: () => (audit === undefined ? { mode: 'off' } : { mode: audit.mode, ...audit.log.figures }),
     reload: () => certificates.reload(),
-    async stop(drainMs) {
+    async stop(drainMs, farewellMs) {
       gateway.endStreams()
-      await listener.close(drainMs)
+      await listener.close(drainMs, farewellMs)
       await gateway.close()
       await audit?.log.close(AUDIT_DRAIN_MS)
       certificates.close()

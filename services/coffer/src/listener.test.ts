@@ -192,6 +192,34 @@ describe('what is no request', () => {
   })
 })
 
+describe('a listener that ends', () => {
+  test('tells clients to go with their next answer, and waits for no others', async () => {
+    const { port, close } = await start({ allowHttp: false })
+    const agent = new HttpsAgent({ keepAlive: true, maxSockets: 1 })
+    const headersOf = async () => {
+      const request = httpsRequest({ host: '127.0.0.1', port, ca, agent }).end()
+      const [response] = (await once(request, 'response')) as [IncomingMessage]
+      await text(response)
+      return { connection: response.headers.connection, isReused: request.reusedSocket }
+    }
+    expect(await headersOf()).toEqual({ connection: 'keep-alive', isReused: false })
+    const closed = close(10_000, 60_000)
+    expect(await headersOf()).toEqual({ connection: 'close', isReused: true })
+    // Every connection has ended: the minute need not pass.
+    await closed
+    await expect(headersOf()).rejects.toThrow('ECONNREFUSED')
+    agent.destroy()
+  })
+
+  test('closes connections that nobody used in that time', async () => {
+    const { port, close } = await start({ allowHttp: true })
+    const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 })
+    expect(await ask('http', port, { agent })).toBe('GET / 0')
+    await close(60_000, 50)
+    agent.destroy()
+  })
+})
+
 describe('certificates', () => {
   test('are chosen by server name, and a renewed default reaches new connections while open ones go on', async () => {
     const named = join(certsDirectory, 's3.example.org')

@@ -7,6 +7,7 @@ import {
 } from 'node:http'
 import { createServer as createHttpsServer, type Server as HttpsServer } from 'node:https'
 import type { AddressInfo, Server, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { TLSSocket } from 'node:tls'
 import type { HostPort } from '@coffer/config'
 import type { CertificateStore } from './certificates/certificate-store.ts'
@@ -35,14 +36,19 @@ export interface ListenerOptions {
 
 export interface Listener {
   readonly port: number
-  /** Takes no more connections; resolves when the last request has ended, or after `drainMs` with the rest cut off. */
-  close(drainMs: number): Promise<void>
+  /**
+   * Takes no more connections; resolves when the last request has ended, or after `drainMs` with the rest cut off. Before that, for
+   * `farewellMs` at most, clients are told to go: each connection ends with its next answer, so that none is closed under a request
+   * on its way.
+   */
+  close(drainMs: number, farewellMs?: number): Promise<void>
 }
 
 /** Listens for S3 over TLS, and plain HTTP where that is allowed. COFFER_ADDRESS_UNAVAILABLE. */
 export async function listen(options: ListenerOptions): Promise<Listener> {
-  const https = createTlsServer(options)
-  const http = options.allowHttp ? createPlainServer(options) : undefined
+  const parting: Parting = { hasBegun: false }
+  const https = createTlsServer(options, parting)
+  const http = options.allowHttp ? createPlainServer(options, parting) : undefined
   const door = http ? createFirstByteServer({ tls: https, plain: http }, HEADERS_TIMEOUT_MS) : https
   if (http) for (const server of [https, http]) watchConnections(server)
   await bind(door, options.address)
@@ -50,8 +56,17 @@ export async function listen(options: ListenerOptions): Promise<Listener> {
   const sockets = trackSockets(door)
   return {
     port: (door.address() as AddressInfo).port,
-    close: (drainMs) => drain(door, servers, sockets, drainMs),
+    async close(drainMs, farewellMs = 0) {
+      parting.hasBegun = true
+      await untilGone(sockets, farewellMs)
+      await drain(door, servers, sockets, drainMs)
+    },
   }
+}
+
+/** From then on each answer ends its connection. */
+interface Parting {
+  hasBegun: boolean
 }
 
 /** A server that never listens itself would neither time out slow headers nor know which connections are idle. */
@@ -69,7 +84,7 @@ const HTTP_OPTIONS = {
   requireHostHeader: false,
 } as const
 
-function createTlsServer({ certificates, handler }: ListenerOptions): HttpsServer {
+function createTlsServer({ certificates, handler }: ListenerOptions, parting: Parting): HttpsServer {
   const server = createHttpsServer({
     ...HTTP_OPTIONS,
     ...certificates.material,
@@ -88,7 +103,7 @@ function createTlsServer({ certificates, handler }: ListenerOptions): HttpsServe
     trust = trustIn(certificates)
     if (trust !== before) for (const socket of certified) endAfterAnswer(socket)
   })
-  return serve(server, handler)
+  return serve(server, handler, parting)
 }
 
 /** Whom to believe as a client: authorities and what they have revoked. */
@@ -116,16 +131,17 @@ function endAfterAnswer(socket: Socket): void {
   else exchange.response.once('close', () => socket.destroy())
 }
 
-function createPlainServer({ handler }: ListenerOptions): HttpServer {
-  return serve(createHttpServer(HTTP_OPTIONS), handler)
+function createPlainServer({ handler }: ListenerOptions, parting: Parting): HttpServer {
+  return serve(createHttpServer(HTTP_OPTIONS), handler, parting)
 }
 
 /** The newest of each connection. */
 const exchanges = new WeakMap<Socket, { request: IncomingMessage; response: ServerResponse }>()
 
-function serve<S extends HttpServer>(server: S, handler: RequestListener): S {
+function serve<S extends HttpServer>(server: S, handler: RequestListener, parting: Parting): S {
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     exchanges.set(request.socket, { request, response })
+    if (parting.hasBegun) response.shouldKeepAlive = false
     handler(request, response)
   }
   server.on('request', handle)
@@ -193,6 +209,11 @@ function trackSockets(door: Server): Set<Socket> {
     socket.once('close', () => sockets.delete(socket))
   })
   return sockets
+}
+
+async function untilGone(sockets: ReadonlySet<Socket>, withinMs: number): Promise<void> {
+  const endMs = performance.now() + withinMs
+  while (sockets.size > 0 && performance.now() < endMs) await sleep(IDLE_CHECK_INTERVAL_MS)
 }
 
 async function drain(door: Server, servers: HttpServer[], sockets: Set<Socket>, drainMs: number): Promise<void> {

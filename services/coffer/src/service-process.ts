@@ -56,6 +56,8 @@ const PEERS_TIMEOUT_MS = 60_000
 const HEALTH_WAIT_MS = 500
 /** How long a service looks where a store that was moved is now, before it leaves that to who starts it again. */
 const ELSEWHERE_WAIT_MS = 15_000
+/** Clients that use their connections learn within it that this gateway goes. */
+const FAREWELL_MS = 2_000
 /** In the mesh a gateway may go by a bucket's record for this long, so that a request costs no call for it. */
 const MESH_BUCKET_LEASE_MS = 1_000
 
@@ -351,7 +353,7 @@ async function startGatewayService(parts: ServiceParts): Promise<string> {
     logger,
     metrics,
   })
-  cleanup.defer(() => gateway.stop(DRAIN_MS))
+  cleanup.defer(() => gateway.stop(DRAIN_MS, FAREWELL_MS))
   parts.status.audit = () => gateway.audit()
   await showDisks(metrics, { blobs: directory.blobsDirectory, audit: directory.auditDirectory })
   await showCertificates(metrics, directory.certsDirectory)
