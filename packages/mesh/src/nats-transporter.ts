@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
 import { Transporters } from 'moleculer'
 import { type ConnectionOptions, credsAuthenticator, Events, type NatsConnection } from 'nats'
@@ -12,6 +13,8 @@ const PING_INTERVAL_MS = 1_500
 const PINGS_UNANSWERED_MAX = 2
 /** The same holds for a connection that is being made: the client's own limit is 20 s. */
 const CONNECT_TIMEOUT_MS = 3_000
+/** Whoever leaves says so first, to a NATS server that is there to hear it. */
+const FAREWELL_TIMEOUT_MS = 1_000
 
 /** Moleculer's transporter for NATS, which carries messages of any size: a listing of long names does not fit into one. */
 export class NatsTransporter extends Transporters.NATS {
@@ -23,6 +26,17 @@ export class NatsTransporter extends Transporters.NATS {
   override async connect(): Promise<void> {
     await super.connect()
     void this.#watch()
+  }
+
+  /** Without a limit it would wait for a NATS server that is away, as all are where a machine shuts down, until it is killed. */
+  override async disconnect(): Promise<void> {
+    const client = this.client as NatsConnection | null
+    if (client === null) return
+    const farewell = client.flush().then(() => client.close())
+    await Promise.race([farewell.catch(() => undefined), sleep(FAREWELL_TIMEOUT_MS)])
+    // Where it was not heard: no more connecting. What the client waits for then keeps nobody waiting here.
+    void client.close().catch(() => undefined)
+    this.client = null
   }
 
   override async send(topic: string, data: Buffer): Promise<void> {

@@ -2,6 +2,7 @@ import { optionNames } from '@coffer/config'
 import { Argument, Command } from 'commander'
 import type { RunnableService } from '../service-process.ts'
 import { addOptionFlags, configurationValues } from './option-flags.ts'
+import { reportFailure } from './report-failure.ts'
 
 const NAMES: readonly RunnableService[] = ['gateway', 'iam', 'crypto', 'kms', 'metadata', 'rotation', 'events']
 
@@ -11,6 +12,13 @@ export function serviceCommand(): Command {
     .addArgument(new Argument('<name>', 'which one').choices(NAMES))
   return addOptionFlags(command, optionNames()).action(async (name: RunnableService) => {
     const { runService } = await import('../service-process.ts')
-    await runService(name, configurationValues(command))
+    try {
+      await runService(name, configurationValues(command))
+    } catch (error) {
+      reportFailure(error)
+    }
+    // What the NATS client was connecting to when it was closed it goes on connecting to: where a NATS server is gone without a word, as
+    // when everything is stopped at once, the process would stay for minutes, until it is killed.
+    process.exit()
   })
 }
