@@ -44,6 +44,13 @@ export const OPTIONS = {
     secret: true,
     text: 'Secret access key of the root account.',
   } satisfies Optional<unknown>,
+  rootCredentialsFile: {
+    value: file,
+    environment: 'COFFER_ROOT_CREDENTIALS_FILE',
+    flag: 'root-credentials-file',
+    flagValue: 'path',
+    text: 'A file with both, as lines COFFER_ROOT_ACCESS_KEY_ID=... and COFFER_ROOT_SECRET_ACCESS_KEY=..., in place of variables.',
+  } satisfies Optional<string>,
   rootKey: {
     value: secretText('32 bytes in base64', /^[A-Za-z0-9+/]{43}=$/),
     environment: 'COFFER_ROOT_KEY',

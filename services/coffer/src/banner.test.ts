@@ -10,13 +10,15 @@ const LATER_START: BannerFacts = {
   caPath: '/srv/coffer/certs/public.crt',
   rootKey: { key: Secret.random(32), origin: '/srv/coffer/secrets/root.key', isNew: false },
   credentials: { path: '/srv/coffer/secrets/root-credentials', accessKeyId: 'ROOTKEYID' },
+  isTerminal: true,
 }
 const MADE = { accessKeyId: 'ROOTKEYID', secretAccessKey: 'made-just-now' }
 const FIRST_START: BannerFacts = { ...LATER_START, credentials: { ...LATER_START.credentials, made: MADE } }
 
 describe('the banner', () => {
-  test('shows the secret access key at the first start, once', () => {
+  test('shows the secret access key at the first start, once, and to no log', () => {
     expect(renderBanner(FIRST_START).split('made-just-now')).toHaveLength(2)
+    expect(renderBanner({ ...FIRST_START, isTerminal: false })).not.toContain('made-just-now')
     expect(renderBanner(LATER_START)).not.toContain('made-just-now')
   })
 

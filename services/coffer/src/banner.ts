@@ -11,9 +11,12 @@ export interface BannerFacts {
   readonly caPath: string | undefined
   readonly rootKey: RootKey
   readonly credentials: RootCredentials
+  /** A person reads this, not a log, which would keep the secret access key. */
+  readonly isTerminal: boolean
 }
 
-export interface MeshBannerFacts extends Pick<BannerFacts, 'configuration' | 'dataPath' | 'caPath' | 'credentials'> {
+export interface MeshBannerFacts
+  extends Pick<BannerFacts, 'configuration' | 'dataPath' | 'caPath' | 'credentials' | 'isTerminal'> {
   /** Of the gateways. */
   readonly ports: readonly number[]
   readonly rootKeyOrigin: string
@@ -43,7 +46,7 @@ interface KeyOrigin {
   readonly rootKey: Pick<RootKey, 'origin' | 'isNew'>
 }
 
-/** What a person needs to begin: printed when the server is ready. Shows the secret key at the first start only. */
+/** What a person needs to begin: printed when the server is ready. Shows the secret key at the first start only, on a terminal. */
 export function renderBanner(facts: BannerFacts): string {
   const { workerCount, dataPath, configuration } = facts
   const workers = workerCount === 1 ? '1 worker' : `${workerCount} workers`
@@ -67,12 +70,13 @@ function endpointOf({ configuration, port }: Pick<BannerFacts, 'configuration' |
   return `https://${shown}:${port}`
 }
 
-function keyLines({ credentials, rootKey, caPath }: Pick<BannerFacts, 'credentials' | 'caPath'> & KeyOrigin): string[] {
+function keyLines(facts: Pick<BannerFacts, 'credentials' | 'caPath' | 'isTerminal'> & KeyOrigin): string[] {
+  const { credentials, rootKey, caPath, isTerminal } = facts
   const { made, path, accessKeyId } = credentials
   const rootKeyNote = rootKey.isNew ? ' (made now: keep a copy elsewhere; without it nothing can be read)' : ''
   return [
     ...(accessKeyId ? [`  access key id      ${accessKeyId}`] : []),
-    ...(made ? [`  secret access key  ${made.secretAccessKey} (shown this once)`] : []),
+    ...(made && isTerminal ? [`  secret access key  ${made.secretAccessKey} (shown this once)`] : []),
     ...(path ? [`  kept in            ${path}`] : []),
     `  root key           ${rootKey.origin}${rootKeyNote}`,
     ...(caPath ? [`  CA certificate     ${caPath}`] : []),

@@ -76,9 +76,22 @@ describe('the root account', () => {
   })
 })
 
-test('half of an access key is refused', () => {
-  const settings = { rootAccessKeyId: 'ROOT', rootSecretAccessKey: undefined }
-  expect(() => configuredRootCredentials(settings)).toThrow('go together')
-  const secret = { rootAccessKeyId: undefined, rootSecretAccessKey: Secret.copyOf(Buffer.from('s3cr3t-s3cr3t')) }
-  expect(() => configuredRootCredentials(secret)).toThrow('go together')
+const NOTHING = { rootAccessKeyId: undefined, rootSecretAccessKey: undefined, rootCredentialsFile: undefined }
+const SECRET = { rootSecretAccessKey: Secret.copyOf(Buffer.from('s3cr3t-s3cr3t')) }
+const INVALID = { code: 'COFFER_ROOT_CREDENTIALS_INVALID' }
+
+test('half of an access key is refused', async () => {
+  await expect(configuredRootCredentials({ ...NOTHING, rootAccessKeyId: 'ROOT' })).rejects.toThrow('go together')
+  await expect(configuredRootCredentials({ ...NOTHING, ...SECRET })).rejects.toThrow('go together')
+})
+
+test('the access key may be in a file, which must be there and be the only place', async () => {
+  const settings = { ...NOTHING, rootCredentialsFile: path }
+  expect(await configuredRootCredentials(NOTHING)).toBeUndefined()
+  await expect(configuredRootCredentials(settings)).rejects.toMatchObject(INVALID)
+  const made = await makeRootCredentials(path)
+  expect(await configuredRootCredentials(settings)).toEqual(made)
+  const twice = configuredRootCredentials({ ...settings, ...SECRET, rootAccessKeyId: 'ROOT' })
+  await expect(twice).rejects.toMatchObject(INVALID)
+  await expect(twice).rejects.not.toThrow('s3cr3t')
 })

@@ -16,12 +16,28 @@ const SECRET_ACCESS_KEY_LENGTH = 40
 const CREDENTIALS_FORM =
   /^COFFER_ROOT_ACCESS_KEY_ID=(\w{3,128})\nCOFFER_ROOT_SECRET_ACCESS_KEY=([\x21-\x7e]{8,128})\s*$/
 
-export type RootCredentialSettings = Pick<Configuration, 'rootAccessKeyId' | 'rootSecretAccessKey'>
+export type RootCredentialSettings = Pick<
+  Configuration,
+  'rootAccessKeyId' | 'rootSecretAccessKey' | 'rootCredentialsFile'
+>
 
-/** The access key given by configuration; undefined if none. COFFER_ROOT_CREDENTIALS_INVALID if only half of it is. */
-export function configuredRootCredentials(settings: RootCredentialSettings): AccessKey | undefined {
-  const { rootAccessKeyId, rootSecretAccessKey } = settings
-  if (rootAccessKeyId === undefined && rootSecretAccessKey === undefined) return undefined
+/**
+ * The access key given by configuration, itself or in a file; undefined if none. COFFER_ROOT_CREDENTIALS_INVALID if only half of it is,
+ * if it is given twice, or if the file does not hold it.
+ */
+export async function configuredRootCredentials(settings: RootCredentialSettings): Promise<AccessKey | undefined> {
+  const { rootAccessKeyId, rootSecretAccessKey, rootCredentialsFile: path } = settings
+  if (rootAccessKeyId === undefined && rootSecretAccessKey === undefined) {
+    if (path === undefined) return undefined
+    const kept = await readRootCredentials(path)
+    if (kept === undefined) throw cofferError('COFFER_ROOT_CREDENTIALS_INVALID', `there is no file ${path}`, { path })
+    return kept
+  }
+  if (path !== undefined) {
+    const why =
+      'COFFER_ROOT_CREDENTIALS_FILE takes the place of COFFER_ROOT_ACCESS_KEY_ID and COFFER_ROOT_SECRET_ACCESS_KEY, and both are set'
+    throw cofferError('COFFER_ROOT_CREDENTIALS_INVALID', why)
+  }
   if (rootAccessKeyId === undefined || rootSecretAccessKey === undefined) {
     const why = 'COFFER_ROOT_ACCESS_KEY_ID and COFFER_ROOT_SECRET_ACCESS_KEY go together, and only one is set'
     throw cofferError('COFFER_ROOT_CREDENTIALS_INVALID', why)

@@ -248,7 +248,7 @@ async function startIam({ configuration, mesh, logger }: ServiceParts): Promise<
   const iam = createIamService({ mesh, identities: await openIdentities(configuration, logger) })
   const secretsDirectory = join(configuration.dataDir, 'secrets')
   await ensurePrivate(secretsDirectory)
-  const credentials = await ensureRootAccount(iam, configuredRootCredentials(configuration), secretsDirectory)
+  const credentials = await ensureRootAccount(iam, await configuredRootCredentials(configuration), secretsDirectory)
   await provideIam(mesh, iam)
   return credentials.path ? `root access key ${credentials.accessKeyId} in ${credentials.path}` : ''
 }

@@ -42,7 +42,7 @@ function launch(flags: readonly string[] = [], settings: Record<string, string> 
 
 async function startServer(flags?: readonly string[], settings?: Record<string, string>): Promise<Started> {
   const { child, output } = launch(flags, settings)
-  const ready = vi.waitFor(() => expect(output()).toContain('app.js'), { timeout: 20_000, interval: 20 })
+  const ready = vi.waitFor(() => expect(output()).toContain('app.js'), { timeout: 60_000, interval: 20 })
   await Promise.race([ready, once(child, 'exit').then(() => expect.fail(`it ended: ${output()}`))])
   const port = Number(/ready on https:\/\/127\.0\.0\.1:(\d+)/.exec(output())?.[1])
   return { child, port, output }
@@ -95,10 +95,11 @@ function contentOf(directory: string): Record<string, string> {
 }
 
 describe('the first start', () => {
-  test('makes keys, credentials and a certificate, shows the secret once, and stops gracefully', async () => {
+  test('makes keys, credentials and a certificate, shows no log the secret, and stops gracefully', async () => {
     const first = await startServer()
     const { COFFER_ROOT_SECRET_ACCESS_KEY: secret = '' } = await credentials()
-    expect(first.output().split(secret)).toHaveLength(2)
+    expect(secret).toHaveLength(40)
+    expect(first.output()).not.toContain(secret)
     for (const path of ['secrets/root.key', 'secrets/root-credentials', 'certs/private.key']) {
       expect(statSync(join(dataDir, path)).mode & 0o777, path).toBe(0o600)
     }
@@ -196,7 +197,7 @@ describe.runIf(IS_LINUX)('workers', () => {
     await stop(server.child, 'SIGKILL')
     const areGone = () =>
       workers.every((pid) => !existsSync(`/proc/${pid}/cmdline`) || readFileSync(`/proc/${pid}/cmdline`).length === 0)
-    await vi.waitFor(() => expect(areGone()).toBe(true), { timeout: 20_000, interval: 20 })
+    await vi.waitFor(() => expect(areGone()).toBe(true), { timeout: 60_000, interval: 20 })
     const next = await startServer()
     expect(await statusOf(next.port)).toBe(403)
   })

@@ -76,7 +76,7 @@ interface ServerRun {
 async function serveOnce(given: Configuration, orderToStop?: Promise<NodeJS.Signals>): Promise<ServerRun> {
   if (given.fips) assertFips()
   forgetSecretVariables(process.env)
-  const configuredCredentials = configuredRootCredentials(given)
+  const configuredCredentials = await configuredRootCredentials(given)
   const log = { level: given.logLevel, name: 'coffer', json: given.logFormat === 'json' }
   const traces = traceSettingsOf(given)
   const { logger, tracer } = await openTracing(traces, TRACED_AS, log)
@@ -136,7 +136,16 @@ async function serveOnce(given: Configuration, orderToStop?: Promise<NodeJS.Sign
   // Before anybody is told that it is ready, and may tell it to stop.
   const stopping = orderToStop ?? stopSignal()
   process.stdout.write(
-    renderBanner({ configuration, port, workerCount, dataPath: directory.path, caPath, rootKey, credentials }),
+    renderBanner({
+      configuration,
+      port,
+      workerCount,
+      dataPath: directory.path,
+      caPath,
+      rootKey,
+      credentials,
+      isTerminal: process.stdout.isTTY,
+    }),
   )
   const isMoved = await orMoved(stopping, services)
   logger.info(isMoved ? 'the metadata was moved: starting anew' : { signal: await stopping }, 'stopping')

@@ -11,7 +11,7 @@ const OURS = /^COFFER_/
 const OWNED: readonly (readonly [RegExp, readonly MeshRole[]])[] = [
   [/^COFFER_ROOT_KEY(_\w+)?$/, ['kms']],
   [/^COFFER_KMS_FILE$/, ['kms']],
-  [/^COFFER_ROOT_(SECRET_ACCESS_KEY|ACCESS_KEY_ID)$/, ['iam']],
+  [/^COFFER_ROOT_(SECRET_ACCESS_KEY|ACCESS_KEY_ID|CREDENTIALS_FILE)$/, ['iam']],
   [/^COFFER_METADATA_\w+$/, ['metadata']],
   [/^COFFER_REDIS_\w+$/, ['rotation']],
   [/^COFFER_BLOBS_FILE$/, ['gateway', 'rotation']],

@@ -7,7 +7,7 @@ import { defaultCertificatePath } from '../certificates/certificate-files.ts'
 import { openDataDirectory } from '../data-directory.ts'
 import { writeDurably } from '../durable-file.ts'
 import { newMeshKeyText } from '../mesh-key.ts'
-import { readRootCredentials, rootCredentialsPath } from '../root-credentials.ts'
+import { configuredRootCredentials, readRootCredentials, rootCredentialsPath } from '../root-credentials.ts'
 import { stopSignal } from '../stop-signal.ts'
 import { type MeshProcess, MeshProcesses } from './mesh-processes.ts'
 import { type NatsServer, startNatsServer } from './nats-server.ts'
@@ -65,7 +65,8 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
   // Each waits for those that it needs.
   const said = await processes.start(stages.flat())
   const credentialsPath = rootCredentialsPath(directory.secretsDirectory)
-  const kept = configuration.rootAccessKeyId === undefined ? await readRootCredentials(credentialsPath) : undefined
+  const configured = await configuredRootCredentials(configuration)
+  const kept = configured === undefined ? await readRootCredentials(credentialsPath) : undefined
   process.stdout.write(
     renderMeshBanner({
       configuration,
@@ -75,7 +76,8 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
       rootKeyOrigin: (said.get('kms') ?? '').replace(/^root key /, ''),
       credentials: kept
         ? { accessKeyId: kept.accessKeyId, path: credentialsPath, ...(!hadCredentials && { made: kept }) }
-        : { ...(configuration.rootAccessKeyId !== undefined && { accessKeyId: configuration.rootAccessKeyId }) },
+        : { ...(configured !== undefined && { accessKeyId: configured.accessKeyId }) },
+      isTerminal: process.stdout.isTTY,
       operatorSettings: environmentLines(nats, directory.path, meshKeyFile),
     }),
   )
