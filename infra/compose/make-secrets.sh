@@ -1,36 +1,53 @@
 #!/bin/sh
-# Makes what the mesh of compose.yaml needs in ./secrets, once: a root key, a mesh key, root credentials, passwords, and a CA with
-# certificates for NATS and PostgreSQL. Needs openssl. Nothing that is there is written over.
+# Makes what compose.yaml and single.yaml need in ./secrets: a root key, a mesh key, root credentials, passwords, and a CA with certificates for the
+# gateways, NATS, PostgreSQL and Redis. Needs openssl. Nothing that is there is written over but nats-users.conf, which follows
+# ../kubernetes/users.conf: run this again after an upgrade.
+#
+#   infra/compose/make-secrets.sh                                         # clients on this machine
+#   infra/compose/make-secrets.sh DNS:s3.example.org,IP:192.0.2.7         # and under these names (once; to change them, remove gateway/)
 set -eu
 cd "$(dirname "$0")"
 umask 077
-mkdir -p secrets && cd secrets
+mkdir -p secrets/gateway/CAs && cd secrets
 new() { [ -e "$1" ] || { shift; "$@"; }; }
 random() { new "$1" sh -c "openssl rand -base64 32 >'$1'"; }
 # A letter first: NATS reads its passwords as configuration, where 1e5... is a number that is not one.
 password() { new "$1" sh -c "echo p$(openssl rand -hex 24) >'$1'"; }
 random root.key
 random mesh.key
-for role in gateway metadata kms crypto iam rotation events operator; do password "nats-$role.password"; done
+roles='gateway metadata kms crypto iam rotation events operator'
+for role in $roles; do password "nats-$role.password"; done
 password postgres.password
 password redis.password
-new root-credentials.env sh -c 'printf "COFFER_ROOT_ACCESS_KEY_ID=ROOT%s\nCOFFER_ROOT_SECRET_ACCESS_KEY=%s\n" \
-  "$(openssl rand -hex 8)" "$(openssl rand -hex 20)" >root-credentials.env'
-new nats-passwords.env sh -c 'for role in gateway metadata kms crypto iam rotation events operator; do
-  printf "NATS_PASSWORD_%s=%s\n" "$(echo "$role" | tr a-z A-Z)" "$(cat "nats-$role.password")"; done >nats-passwords.env'
+new root-credentials sh -c 'printf "COFFER_ROOT_ACCESS_KEY_ID=ROOT%s\nCOFFER_ROOT_SECRET_ACCESS_KEY=%s\n" \
+  "$(openssl rand -hex 8 | tr a-f A-F)" "$(openssl rand -hex 20)" >root-credentials'
+new redis.conf sh -c 'printf "requirepass %s\n" "$(cat redis.password)" >redis.conf'
+# NATS takes passwords from its configuration or its environment; `docker inspect` shows the latter.
+cp ../../kubernetes/users.conf nats-users.conf
+for role in $roles; do
+  printf 's/\\$NATS_PASSWORD_%s,/"%s",/\n' "$(echo "$role" | tr a-z A-Z)" "$(cat "nats-$role.password")"
+done | sed -f /dev/stdin nats-users.conf >nats-users.new
+mv nats-users.new nats-users.conf
 new ca.key openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 825 -subj '/CN=coffer compose CA' \
   -keyout ca.key -out ca.crt
 certificate() {
-  [ -e "$1.crt" ] || {
-    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$1.key" -out "$1.csr"
-    printf 'subjectAltName=%s\n' "$2" >"$1.ext"
-    openssl x509 -req -in "$1.csr" -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -extfile "$1.ext" -out "$1.crt"
-    rm "$1.csr" "$1.ext"
+  [ -e "$2" ] || {
+    openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$1" -keyout "$3" -out new.csr
+    printf 'subjectAltName=%s\n' "$4" >new.ext
+    openssl x509 -req -in new.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 825 -extfile new.ext -out "$2"
+    rm new.csr new.ext
   }
 }
-certificate nats 'DNS:nats,DNS:nats-0.nats,DNS:nats-1.nats,DNS:nats-2.nats'
-certificate postgres 'DNS:postgres'
-certificate redis 'DNS:redis'
-# Containers run as other users than this one.
-chmod 0755 . && chmod 0644 ./*
+certificate nats nats.crt nats.key 'DNS:nats,DNS:nats-0.nats,DNS:nats-1.nats,DNS:nats-2.nats'
+certificate postgres postgres.crt postgres.key 'DNS:postgres'
+certificate redis redis.crt redis.key 'DNS:redis'
+certificate coffer gateway/public.crt gateway/private.key \
+  "DNS:localhost,DNS:gateway-1,DNS:gateway-2,IP:127.0.0.1${1:+,$1}"
+cp ca.crt gateway/CAs/ca.crt
+# Containers run as other users than this one, and each is shown single files: the folder is closed to everybody else on this machine.
+chmod 0644 ./*.* root-credentials gateway/*.* gateway/CAs/*
+chmod 0600 ca.key
+chmod 0755 gateway gateway/CAs
+# The most precious ones are for Coffer's user alone, where this one may give files away.
+if [ "$(id -u)" = 0 ]; then chown 65532 root.key root-credentials && chmod 0400 root.key root-credentials; fi
 echo "made in $PWD; keep root.key elsewhere too: without it nothing can be read"

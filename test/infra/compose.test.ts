@@ -1,0 +1,135 @@
+import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { parse } from 'yaml'
+import { run, runOrThrow } from '../harness/coffer-command.ts'
+import { describeWithPrograms } from '../harness/find-program.ts'
+import { cleanEnvironment, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { natsUsers } from './nats-users.ts'
+
+interface Service {
+  readonly image: string
+  readonly command?: string | readonly string[]
+  readonly environment?: Record<string, string>
+  readonly restart: string
+  readonly mem_limit: string
+  readonly security_opt: readonly string[]
+  readonly logging: object
+  readonly secrets?: readonly (string | { source: string; target: string })[]
+  readonly volumes?: readonly string[]
+}
+
+interface Compose {
+  readonly services: Record<string, Service>
+  readonly secrets: Record<string, { file: string }>
+  readonly volumes: Record<string, object>
+}
+
+const COMPOSE = join(REPOSITORY, 'infra/compose')
+const FILES = ['compose.yaml', 'single.yaml']
+const env = cleanEnvironment({})
+const composeOf = (name: string): Compose => parse(readFileSync(join(COMPOSE, name), 'utf8'), { merge: true })
+const services = FILES.flatMap((name) => Object.entries(composeOf(name).services))
+
+describe('infra/compose', () => {
+  it('bounds every container, starts it again, lets it gain nothing, and has no image of just any version', () => {
+    for (const [name, service] of services) {
+      expect(service.restart, name).toBe(name === 'operator' ? 'no' : 'unless-stopped')
+      expect(service.mem_limit, name).toMatch(/^\d+[mg]$/)
+      expect(service.security_opt, name).toEqual(['no-new-privileges:true'])
+      expect(service.logging, name).toMatchObject({ options: { 'max-size': '10m' } })
+      expect(service.image, name).toMatch(/^(coffer|[a-z]+:\d[\d.]*)$/)
+    }
+  })
+
+  it('has no secret in a variable or an argument', () => {
+    for (const [name, { environment = {}, command = '' }] of services) {
+      const secrets = Object.keys(environment).filter(
+        (key) => /PASSWORD|SECRET|KEY/.test(key) && !key.endsWith('_FILE'),
+      )
+      expect(secrets, name).toEqual([])
+      expect(String(command), name).not.toMatch(/requirepass|password/i)
+    }
+  })
+
+  it('gives the root key to kms alone', () => {
+    const holders = Object.entries(composeOf('compose.yaml').services).filter(([, { secrets = [] }]) =>
+      secrets.includes('root.key'),
+    )
+    expect(holders.map(([name]) => name)).toEqual(['kms'])
+  })
+})
+
+describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl'], (programs) => {
+  const directory = temporaryDirectory('compose')
+  const compose = join(directory, 'infra/compose')
+  const secrets = join(compose, 'secrets')
+  const read = (name: string) => readFileSync(join(secrets, name), 'utf8')
+  beforeAll(async () => {
+    mkdirSync(compose, { recursive: true })
+    cpSync(join(COMPOSE, 'make-secrets.sh'), join(compose, 'make-secrets.sh'))
+    cpSync(join(REPOSITORY, 'infra/kubernetes'), join(directory, 'infra/kubernetes'), { recursive: true })
+    await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh'), 'DNS:s3.example.org'], { env })
+  }, 60_000)
+  afterAll(() => rmSync(directory, { recursive: true, force: true }))
+
+  it('makes every file that the compose files name', () => {
+    for (const name of FILES) {
+      const { services, secrets } = composeOf(name)
+      const mounts = Object.values(services).flatMap(({ volumes = [] }) => volumes)
+      const sources = mounts.map((mount) => mount.split(':')[0] ?? '').filter((source) => source.startsWith('.'))
+      const paths = [...Object.values(secrets).map(({ file }) => file), ...sources]
+      for (const path of paths) expect(statSync(join(compose, path), { throwIfNoEntry: false }), path).toBeDefined()
+    }
+  })
+
+  it('keeps other users of the machine out, and lets containers read the single files', () => {
+    expect(statSync(secrets).mode & 0o777).toBe(0o700)
+    expect(statSync(join(secrets, 'ca.key')).mode & 0o777).toBe(0o600)
+    expect(statSync(join(secrets, 'redis.key')).mode & 0o777).toBe(0o644)
+  })
+
+  it('makes a certificate for the names that it is given, which its authority vouches for', async () => {
+    const certificate = join(secrets, 'gateway/public.crt')
+    await runOrThrow(programs.openssl, ['verify', '-CAfile', join(secrets, 'ca.crt'), certificate], { env })
+    const { stdout } = await run(programs.openssl, ['x509', '-in', certificate, '-noout', '-ext', 'subjectAltName'], {
+      env,
+    })
+    for (const name of ['localhost', '127.0.0.1', 's3.example.org']) expect(stdout).toContain(name)
+  })
+
+  it('run again, keeps what there is, and gives NATS the permissions of now', async () => {
+    const files = ['root.key', 'mesh.key', 'redis.conf', 'root-credentials', 'ca.crt', 'gateway/public.crt']
+    const before = files.map(read)
+    rmSync(join(secrets, 'nats-users.conf'))
+    await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh')], { env })
+    expect(files.map(read)).toEqual(before)
+    const users = natsUsers().replace(/\$NATS_PASSWORD_(\w+)/g, (_, role: string) =>
+      JSON.stringify(read(`nats-${role.toLowerCase()}.password`).trim()),
+    )
+    expect(read('nats-users.conf')).toBe(users)
+  }, 60_000)
+
+  it('makes a NATS configuration that nats-server takes, in containers and in pods', async () => {
+    const config = join(directory, 'nats.conf')
+    const text = readFileSync(join(REPOSITORY, 'infra/kubernetes/nats.conf'), 'utf8')
+      .replaceAll('/etc/nats-tls/tls', join(secrets, 'nats'))
+      .replaceAll('/etc/nats-tls/ca.crt', join(secrets, 'ca.crt'))
+    const check = async (users: string, settings: Record<string, string>) => {
+      cpSync(users, join(directory, 'users.conf'))
+      const { code } = await run(programs['nats-server'], ['-t', '-c', config], {
+        env: { ...env, NATS_NAME: 'nats-0', ...settings },
+      })
+      return code
+    }
+    writeFileSync(config, text)
+    expect(await check(join(secrets, 'nats-users.conf'), {})).toBe(0)
+    const inPods = join(REPOSITORY, 'infra/kubernetes/users.conf')
+    const roles = [...natsUsers().matchAll(/\$(NATS_PASSWORD_\w+)/g)].map(([, name]) => name as string)
+    const passwords = Object.fromEntries(roles.map((name) => [name, 'password']))
+    expect(roles.length).toBe(8)
+    expect(await check(inPods, passwords)).toBe(0)
+    const { NATS_PASSWORD_KMS: _, ...withoutOne } = passwords
+    expect(await check(inPods, withoutOne)).not.toBe(0)
+  }, 60_000)
+})
