@@ -10,6 +10,7 @@ import { authenticate } from './steps/authenticate.ts'
 import { authorize } from './steps/authorize.ts'
 import { findBucket } from './steps/find-bucket.ts'
 import { parse } from './steps/parse.ts'
+import { tellCharge } from './steps/tell-charge.ts'
 import { withholdAbsence } from './steps/withhold-absence.ts'
 import { serveWebsite } from './website/serve-website.ts'
 
@@ -43,7 +44,8 @@ export async function handle(exchange: Exchange, context: GatewayContext): Promi
     const authorized = await authorize(located, context)
     const operation = operations[authorized.parsed.operation]
     if (operation === undefined) throw refusalOf(authorized.parsed.operation)
-    return await operation(authorized, context).catch((error: unknown) => withholdAbsence(authorized, error))
+    const reply = await operation(authorized, context).catch((error: unknown) => withholdAbsence(authorized, error))
+    return tellCharge(authorized, reply)
   } finally {
     // Whoever answers early goes on reading the request where the form's reader has stopped.
     await authenticated.form?.reader.close()
