@@ -232,6 +232,26 @@ describe('changes of a version that is replicated', { timeout: 180_000 }, () => 
     expect(TagSet).toEqual([{ Key: 'k', Value: 'from the source' }])
   })
 
+  it('go back to no other version than the one that the replica was made of', async () => {
+    const Bucket = names.both
+    const both = { SourceSelectionCriteria: { ReplicaModifications: { Status: 'Enabled' } } } as const
+    // Nothing of it goes there.
+    await replicate(source, Bucket, ruleTo(Bucket, { ...both, Filter: { Prefix: 'shared/' } }))
+    await replicate(target, Bucket, ruleTo(Bucket, both))
+    const { VersionId } = await put(source, Bucket, 'secret')
+    const made = await sendSigned(there, {
+      ...{ method: 'PUT', path: `/${Bucket}/secret`, body: 'x' },
+      headers: { 'x-amz-replication-status': 'REPLICA', 'x-coffer-replica-of': `${Bucket}/${VersionId}` },
+    })
+    expect(made).toMatchObject({ status: 200 })
+    await target.send(new PutObjectAclCommand({ Bucket, Key: 'secret', ACL: 'public-read' }))
+    await tagAs(target, Bucket, 'secret', 'forged')
+    await expect.poll(() => there.logs(), PATIENCE).toContain('ROTATION_DESTINATION_REFUSED AccessDenied 403')
+    await expect.poll(() => cofferJson(there, ['replication', 'status']), PATIENCE).toMatchObject([])
+    expect(await tagsOf(source, Bucket, 'secret')).toEqual({})
+    expect(await groupsOf(source, Bucket, 'secret')).toEqual([])
+  })
+
   it('are nobody’s to forge who may not replicate', async () => {
     const path = `/${names.lists}/forged`
     const mark = { 'x-amz-replication-status': 'REPLICA' }

@@ -19,6 +19,7 @@ export {
   type ChangeMade,
   changeReplication,
   destinationOf,
+  isReplicaOf,
   isTimeControlled,
   planLateReplication,
   planReplication,

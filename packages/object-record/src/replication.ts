@@ -46,6 +46,8 @@ export interface ChangeMade {
   readonly what: ChangedAttribute
   /** It came from a store that replicates to this one. */
   readonly isReplica: boolean
+  /** The version there that it was made of, where that was said. */
+  readonly replicaVersionId?: string
   /** Of retention: by who passed over governance. */
   readonly bypassGovernance?: true
 }
@@ -180,6 +182,12 @@ export function changeReplication(
     .map(([destination, { account }]) =>
       seal(bucket, { what, destination, key, versionId, ...(account !== undefined && { account }), ...bypass }),
     )
+}
+
+/** Whether a change that comes back may be of this version: of no other replica than the one that this store has made of it. */
+export function isReplicaOf(state: ReplicationState | undefined, replicaVersionId: string): boolean {
+  if (state === undefined || 'isReplica' in state) return false
+  return Object.values(state.destinations).some(({ versionId }) => versionId === replicaVersionId)
 }
 
 /** The state after what became of one destination; undefined: it is not for this one. */

@@ -3,6 +3,7 @@ import {
   type ChangeMade,
   changeReplication,
   etagOf,
+  isReplicaOf,
   type ObjectAttributes,
   objectEvents,
   replaceObjectKey,
@@ -23,7 +24,7 @@ const ATTEMPTS_MAX = 16
 
 /**
  * Changes what a version's sealed record says of it (tags, retention, ...) in place: its data, key, order and dates stay. Where
- * another changed it meanwhile, `change` is asked again about what it is now. NoSuchKey, NoSuchVersion, MethodNotAllowed.
+ * another changed it meanwhile, `change` is asked again about what it is now. AccessDenied, NoSuchKey, NoSuchVersion, MethodNotAllowed.
  */
 export async function changeAttributes(
   context: GatewayContext,
@@ -37,6 +38,9 @@ export async function changeAttributes(
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, name.key, name.versionId, { withBody: false })
     const { version, objectKey } = object
+    // Who may write there may say of what their object is a replica, but not which one was made here.
+    if (told.replicaVersionId !== undefined && !isReplicaOf(object.attributes.replication, told.replicaVersionId))
+      throw s3Error('AccessDenied')
     const replication = changeReplication(bucket, config.replication, version, object.attributes, told)
     const notifications =
       event &&

@@ -1,4 +1,4 @@
-import type { ReplicaSource } from '@coffer/object-record'
+import type { ChangeMade, ReplicaSource } from '@coffer/object-record'
 import { invalidArgument, s3Error } from '@coffer/s3-protocol'
 import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
@@ -17,6 +17,22 @@ export function replicaSourceOf(request: AuthorizedRequest): ReplicaSource | 'un
   const [, bucket, versionId] = OF.exec(said) ?? []
   if (bucket === undefined || versionId === undefined) throw invalidArgument(OF_HEADER, said.slice(0, 64), '')
   return { bucket, versionId }
+}
+
+/** With a change of a replica that goes back to what it is of: the version id of the replica, as its store names it. */
+const REPLICA_VERSION_HEADER = 'x-coffer-replica-version'
+const VERSION_ID = /^[\x21-\x7e]{1,1024}$/
+
+/** Whether a change of a version that is there comes from another store, and of which replica. AccessDenied, InvalidArgument. */
+export function replicaChangeOf(
+  request: AuthorizedRequest,
+  action: 's3:ReplicateObject' | 's3:ReplicateTags',
+): Pick<ChangeMade, 'isReplica' | 'replicaVersionId'> {
+  const said = request.parsed.headers[REPLICA_VERSION_HEADER]
+  if (!isReplicaWrite(request, action)) return { isReplica: false }
+  if (said === undefined) return { isReplica: true }
+  if (!VERSION_ID.test(said)) throw invalidArgument(REPLICA_VERSION_HEADER, said.slice(0, 64), '')
+  return { isReplica: true, replicaVersionId: said }
 }
 
 /**

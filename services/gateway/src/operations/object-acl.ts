@@ -5,7 +5,7 @@ import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
 import { effectiveAcl } from '../object/object-acl.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -39,7 +39,7 @@ export const putObjectAcl: Operation = async (request, context) => {
     { key, versionId },
     {
       what: 'acl',
-      isReplica: isReplicaWrite(request, 's3:ReplicateObject'),
+      ...replicaChangeOf(request, 's3:ReplicateObject'),
       event: { name: 's3:ObjectAcl:Put', origin: originOf(request) },
     },
     (attributes) => ({

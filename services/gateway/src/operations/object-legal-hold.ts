@@ -3,7 +3,7 @@ import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { findObject } from '../object/find-object.ts'
 import { objectLockOf } from '../object/object-lock.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -24,7 +24,7 @@ export const putObjectLegalHold: Operation = async (request, context) => {
   const { key, query } = request.parsed
   objectLockOf(bucket)
   const legalHold = parseLegalHold(await collectDocument(request, DOCUMENT_BYTES_MAX))
-  const told = { what: 'legal-hold', isReplica: isReplicaWrite(request, 's3:ReplicateObject') } as const
+  const told = { what: 'legal-hold', ...replicaChangeOf(request, 's3:ReplicateObject') } as const
   await changeAttributes(context, bucket, { key, versionId: query.get('versionId') }, told, (attributes) => ({
     ...attributes,
     lock: { ...attributes.lock, legalHold },

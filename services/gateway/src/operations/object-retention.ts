@@ -4,7 +4,7 @@ import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { findObject } from '../object/find-object.ts'
 import { bypassesGovernance, lockedError, objectLockOf } from '../object/object-lock.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -26,8 +26,8 @@ export const putObjectRetention: Operation = async (request, context) => {
   objectLockOf(bucket)
   const retention = parseRetention(await collectDocument(request, DOCUMENT_BYTES_MAX), Date.now())
   const bypassGovernance = bypassesGovernance(request)
-  const isReplica = isReplicaWrite(request, 's3:ReplicateObject')
-  const told = { what: 'retention', isReplica, ...(bypassGovernance && { bypassGovernance }) } as const
+  const replica = replicaChangeOf(request, 's3:ReplicateObject')
+  const told = { what: 'retention', ...replica, ...(bypassGovernance && { bypassGovernance }) } as const
   await changeAttributes(context, bucket, { key, versionId: query.get('versionId') }, told, (attributes) => {
     const { retention: current, ...hold } = attributes.lock ?? {}
     if (!mayReplaceRetention(current, retention, Date.now(), { bypassGovernance })) throw lockedError()

@@ -3,7 +3,7 @@ import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
 import { findObject } from '../object/find-object.ts'
-import { isReplicaWrite } from '../object/replica-request.ts'
+import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, type Reply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
 import { versionHeader } from './response-headers.ts'
@@ -38,7 +38,7 @@ async function setTags(
     name,
     {
       what: 'tags',
-      isReplica: isReplicaWrite(request, 's3:ReplicateTags'),
+      ...replicaChangeOf(request, 's3:ReplicateTags'),
       event: { name: eventName, origin: originOf(request) },
     },
     (attributes) => ({ ...attributes, headers: withTags(attributes.headers, tags) }),

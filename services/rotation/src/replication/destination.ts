@@ -37,7 +37,10 @@ export interface ReplicationDestination {
   /** Returns the version id there; undefined where there are none. */
   putObject(object: SentObject): Promise<string | undefined>
   putDeleteMarker(place: SentPlace): Promise<void>
-  /** A lock there that holds it for longer than this change may loosen stays as it is. */
-  changeVersion(place: SentPlace, versionId: string, change: SentChange): Promise<void>
+  /**
+   * A lock there that holds it for longer than this change may loosen stays as it is. `replicaVersionId`: the replica here that the
+   * change was made of, where the version there is its source.
+   */
+  changeVersion(place: SentPlace, versionId: string, change: SentChange, replicaVersionId?: string): Promise<void>
   close(): void
 }

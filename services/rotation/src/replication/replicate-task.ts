@@ -32,7 +32,9 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<num
   if (task.what !== 'object') {
     const versionId = task.sourceVersionId ?? done?.versionId
     const change = changeOf(found.attributes, task.what, task.bypassGovernance ?? false)
-    if (versionId !== undefined && change) await destination.changeVersion(placeOf(task), versionId, change)
+    const { version } = found
+    const replica = task.sourceVersionId === undefined ? undefined : version.isNull ? 'null' : version.versionId
+    if (versionId !== undefined && change) await destination.changeVersion(placeOf(task), versionId, change, replica)
     return 0
   }
   if (done === undefined) return 0

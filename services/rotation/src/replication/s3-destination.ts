@@ -26,6 +26,7 @@ export interface S3DestinationOptions extends Omit<S3Location, 'prefix'> {
 
 const REPLICA: Headers = { 'x-amz-replication-status': 'REPLICA' }
 const REPLICA_OF = 'x-coffer-replica-of'
+const REPLICA_VERSION = 'x-coffer-replica-version'
 /** It gets better by itself, or when somebody has done something at the destination. */
 const PASSING = /^(SlowDown|Throttl|TooManyRequests|RequestTimeout|RequestLimitExceeded|OperationAborted)/
 
@@ -57,9 +58,10 @@ class S3Destination implements ReplicationDestination {
     await this.#answer(this.#client.send(withHeaders(new DeleteObjectCommand(this.#at(place)), this.#mark)))
   }
 
-  async changeVersion(place: SentPlace, versionId: string, change: SentChange): Promise<void> {
+  async changeVersion(place: SentPlace, versionId: string, change: SentChange, replica?: string): Promise<void> {
     const version = { ...this.#at(place), VersionId: versionId }
-    await this.#answer(changeOfVersion(this.#client, version, change, this.#mark))
+    const mark = replica === undefined ? this.#mark : { ...this.#mark, [REPLICA_VERSION]: replica }
+    await this.#answer(changeOfVersion(this.#client, version, change, mark))
   }
 
   close(): void {
