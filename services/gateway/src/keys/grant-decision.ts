@@ -7,7 +7,7 @@ import {
   type Policy,
   type RequestPrincipal,
 } from '@coffer/policy'
-import { asksForAliases, decideOnKey, type KeyUseAsked } from './key-decision.ts'
+import { asksForAliases, decideOnKey, type KeyUseAsked, keyValues } from './key-decision.ts'
 import type { KeyGuard, KeyGuards } from './key-guards.ts'
 import { keyPolicyOf } from './key-policy.ts'
 
@@ -98,8 +98,8 @@ function includes(context: Readonly<Record<string, string>>, pairs: Readonly<Rec
   return Object.entries(pairs).every(([name, value]) => Object.hasOwn(context, name) && context[name] === value)
 }
 
-function decideByGrant(grant: KeyGrant, { arn }: KeyGuard, asked: KeyUseAsked): Decision {
-  return decideFor([granteeOf(grant)], grant, arn, asked)
+function decideByGrant(grant: KeyGrant, guard: KeyGuard, asked: KeyUseAsked): Decision {
+  return decideFor([granteeOf(grant)], grant, guard.arn, { ...asked, values: keyValues(guard, asked) })
 }
 
 /**

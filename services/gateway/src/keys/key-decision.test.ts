@@ -126,6 +126,12 @@ describe('with a policy of its own', () => {
     expect(effectOf(guardWith(user(condition)), asked)).toBe('deny')
   })
 
+  it('tags of a bucket, which S3 knows by the same name, say nothing of a key', () => {
+    const values = (name: string) => (name === 'aws:resourcetag/class' ? ['open'] : undefined)
+    const condition = { StringEquals: { 'aws:ResourceTag/class': 'open' } }
+    expect(effectOf(guardWith(user(condition)), { values })).toBe('deny')
+  })
+
   it('a client does not say where its object is by a name of the encryption context that differs by case', () => {
     const condition = { StringLike: { 'kms:EncryptionContext:aws:s3:arn': 'arn:aws:s3:::papers/*' } }
     const encryptionContext = { 'AWS:S3:ARN': 'arn:aws:s3:::papers/a', 'aws:s3:arn': 'arn:aws:s3:::secrets/a' }

@@ -53,7 +53,7 @@ export function decideOnKey(guard: KeyGuard, asked: KeyUseAsked): Decision {
     policies,
     action,
     resource: guard.arn,
-    values: (key) => valuesOf(key, guard, asked) ?? asked.values(key),
+    values: keyValues(guard, asked),
     resourceAccountId: guard.ownerAccountId,
     resourcePolicy: guard.policy,
     needsResourcePolicy: true,
@@ -69,10 +69,22 @@ export function asksForAliases({ policy }: KeyGuard, { policies }: Pick<KeyUseAs
   return all.some((named) => namesResourceAliases(named.policy))
 }
 
+/** What conditions are told. Tags are those of the key alone: S3 knows of a bucket's by the same name, which say nothing of a key. */
+export function keyValues(guard: KeyGuard, asked: KeyUseAsked): ContextValues {
+  return (key) => {
+    if (key.startsWith(TAG_KEY)) return tagOf(guard, key.slice(TAG_KEY.length))
+    return valuesOf(key, asked) ?? asked.values(key)
+  }
+}
+
+function tagOf({ tags }: KeyGuard, wanted: string): readonly string[] | undefined {
+  const tag = tags.find((one) => one.key.toLowerCase() === wanted)
+  return tag && [tag.value]
+}
+
 /** Service Authorization Reference, AWS KMS, "Condition keys". */
 function valuesOf(
   key: string,
-  { tags }: KeyGuard,
   { principal, action, encryptionContext, viaService, requestAlias, aliases, newGrant }: KeyUseAsked,
 ): readonly string[] | undefined {
   if (key.startsWith(CONTEXT_KEY)) {
@@ -82,11 +94,6 @@ function valuesOf(
       ? encryptionContext[wanted]
       : Object.entries(encryptionContext).find(([name]) => name.toLowerCase() === wanted)?.[1]
     return value === undefined ? undefined : [value]
-  }
-  if (key.startsWith(TAG_KEY)) {
-    const wanted = key.slice(TAG_KEY.length)
-    const tag = tags.find((one) => one.key.toLowerCase() === wanted)
-    return tag && [tag.value]
   }
   switch (key) {
     case 'kms:encryptioncontextkeys':
