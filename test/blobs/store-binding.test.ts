@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { afterAll, expect, it } from 'vitest'
@@ -38,6 +38,10 @@ it('a store that holds objects has to be configured', async () => {
 it('another, an empty or a strange place under its name is refused, and nothing is written there', async () => {
   const empty = temporaryDirectory('empty-store')
   refused(await scrubWith({ stores: { slow: { ...slow, path: empty } } }), 'mounted')
+  expect(readdirSync(empty)).toEqual([])
+  const mistyped = join(empty, 'mistyped')
+  refused(await scrubWith({ stores: { slow: { ...slow, path: mistyped } } }), 'mounted')
+  expect(existsSync(mistyped)).toBe(false)
   const strangers = temporaryDirectory('strangers-store')
   writeFileSync(join(strangers, 'coffer-store'), '00000000-0000-4000-8000-000000000000\n')
   refused(await scrubWith({ stores: { slow: { ...slow, path: strangers } } }), "another store's")
@@ -46,7 +50,27 @@ it('another, an empty or a strange place under its name is refused, and nothing 
   // The same place under two names would be one store with two numbers.
   refused(await scrubWith({ stores: { slow, second: slow } }), 'second')
   expect(await scrubWith({ stores: { slow } })).toMatchObject({ code: 0 })
-})
+}, 180_000)
+
+it('the disk of blobs in the data directory that is not mounted stops a start, and nothing is written below it', async () => {
+  await s3.send(new PutObjectCommand({ Bucket, Key: 'first', Body: body }))
+  await server.stop()
+  const blobs = join(server.dataDir, 'blobs')
+  renameSync(blobs, `${blobs}.away`)
+  for (const isThere of [true, false]) {
+    if (isThere) mkdirSync(blobs)
+    const { code, stderr } = await coffer(['server'], server.env)
+    expect([code, stderr]).toEqual([1, expect.stringContaining('is its disk mounted')])
+    if (isThere) expect(readdirSync(blobs)).toEqual([])
+    rmSync(blobs, { recursive: true, force: true })
+  }
+  renameSync(`${blobs}.away`, blobs)
+  await server.restart()
+  s3.destroy()
+  s3 = s3Client(server)
+  const read = await bytesOf(await s3.send(new GetObjectCommand({ Bucket, Key: 'first' })))
+  expect(read.equals(body)).toBe(true)
+}, 180_000)
 
 it('a disk that is not mounted stops a start, not the day after', async () => {
   await server.stop()

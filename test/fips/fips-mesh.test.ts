@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { CreateKeyCommand, DecryptCommand, EncryptCommand } from '@aws-sdk/client-kms'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
@@ -7,11 +6,10 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeUnavailable, describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, type ClientTarget, newBucket, s3Client } from '../harness/s3.ts'
-import { cleanEnvironment, temporaryDirectory } from '../harness/start-server.ts'
+import { cleanEnvironment } from '../harness/start-server.ts'
 import { iam, newKey, policy } from '../iam/query-api.ts'
 import { kmsClient } from '../kms-api/kms-client.ts'
-import { type MeshProcesses, startMesh } from '../mesh/mesh-processes.ts'
-import { type NatsServer, startNats } from '../mesh/nats-server.ts'
+import { MESH_PROGRAMS, startWholeMesh, type WholeMesh } from '../mesh/whole-mesh.ts'
 import { findFipsProvider, fipsEnvironment, PROVIDER_COMMAND } from './fips-provider.ts'
 
 /** One that keeps keys, one that uses them, and one that has them passed: all begin in the same way. */
@@ -21,28 +19,23 @@ const provider = findFipsProvider()
 if (provider === undefined) {
   describeUnavailable('a mesh in FIPS mode', `there is no FIPS provider: ${PROVIDER_COMMAND}`)
 } else {
-  describeWithPrograms('a mesh in FIPS mode', ['nats-server', 'openssl'], (programs) => {
-    const directory = temporaryDirectory('fips-mesh')
-    let nats: NatsServer
-    let mesh: MeshProcesses
+  describeWithPrograms('a mesh in FIPS mode', MESH_PROGRAMS, (programs) => {
+    let whole: WholeMesh
     let gateways: [ClientTarget, ClientTarget]
     beforeAll(async () => {
-      const environment = await fipsEnvironment({ openssl: programs.openssl, module: provider }, directory)
-      nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
-      mesh = await startMesh(nats, directory, { ...environment, COFFER_FIPS: 'on', COFFER_AUDIT: 'all' })
-      gateways = mesh.gateways as [ClientTarget, ClientTarget]
+      whole = await startWholeMesh('fips-mesh', programs, async (directory) => {
+        const environment = await fipsEnvironment({ openssl: programs.openssl, module: provider }, directory)
+        return { ...environment, COFFER_FIPS: 'on', COFFER_AUDIT: 'all' }
+      })
+      gateways = whole.mesh.gateways as [ClientTarget, ClientTarget]
     }, 180_000)
-    afterAll(async () => {
-      await mesh?.stop()
-      await nats?.group.stop()
-      rmSync(directory, { recursive: true, force: true })
-    }, 60_000)
+    afterAll(() => whole?.stop(), 60_000)
 
     it('keeps what one gateway was given for the other, under its own and under clients’ keys, and signs who did it', async () => {
-      const [one, two] = gateways.map((gateway) => s3Client(gateway)) as [
-        ReturnType<typeof s3Client>,
-        ReturnType<typeof s3Client>,
-      ]
+      const {
+        mesh,
+        clients: [one, two],
+      } = whole
       const bucket = await newBucket(one)
       const customer = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: randomBytes(32).toString('base64') }
       const { KeyMetadata: { KeyId } = {} } = await kmsClient(gateways[0]).send(new CreateKeyCommand({}))
@@ -84,6 +77,7 @@ if (provider === undefined) {
     }, 120_000)
 
     it('has no process that only says that it is in this mode', async () => {
+      const { mesh, directory } = whole
       // The settings of the mesh without the provider's: whichever service it is, it does not start.
       const { OPENSSL_CONF: _, OPENSSL_MODULES: __, NODE_OPTIONS: ___, ...pretending } = mesh.env
       const refusals = await Promise.all(

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { readdirSync, rmSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import {
   CompleteMultipartUploadCommand,
@@ -280,6 +282,31 @@ describe('a job that is followed while no server runs', () => {
     expect(follower.logs().match(/no server runs/g)).toHaveLength(1)
   })
 })
+
+describe('a scrub that is followed', () => {
+  it('ends with 1 where data is missing, and names it', async () => {
+    const Bucket = await newBucket(s3)
+    const before = new Set(blobFiles())
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'lost', Body: Buffer.alloc(300_000, 1) }))
+    const [lost = ''] = blobFiles().filter((path) => !before.has(path))
+    rmSync(lost)
+    const { code, stdout } = await coffer(['job', 'start', 'scrub', '--follow', '--json'], server.env)
+    const job = JSON.parse(stdout)
+    expect([code, job.state, job.result.damaged]).toEqual([
+      1,
+      'completed',
+      [{ blobId: basename(lost), problem: 'missing' }],
+    ])
+    await s3.send(new DeleteObjectCommand({ Bucket, Key: 'lost' }))
+  })
+})
+
+function blobFiles(): string[] {
+  const blobs = join(server.dataDir, 'blobs')
+  return readdirSync(blobs, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name !== 'coffer-store')
+    .map(({ parentPath, name }) => join(parentPath, name))
+}
 
 const bodyOf = (index: number): string => `body ${index} `.repeat(1 + (index % 50) * 400)
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
   GetObjectCommand,
@@ -14,36 +14,29 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { untilPassIsOver } from '../harness/lifecycle.ts'
-import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
-import { temporaryDirectory } from '../harness/start-server.ts'
-import { type MeshProcesses, startMesh } from './mesh-processes.ts'
-import { type NatsServer, startNats } from './nats-server.ts'
+import { bytesOf, newBucket } from '../harness/s3.ts'
+import { MESH_PROGRAMS, startWholeMesh, type WholeMesh } from './whole-mesh.ts'
 
 const WAIT_MS = 60_000
 const PAST = new Date(Date.UTC(2020, 0, 1))
 
-describeWithPrograms('storage classes in a mesh', ['nats-server', 'openssl'], (programs) => {
-  const directory = temporaryDirectory('mesh-classes')
-  const blobsFile = join(directory, 'blobs.json')
-  let nats: NatsServer
-  let mesh: MeshProcesses
+describeWithPrograms('storage classes in a mesh', MESH_PROGRAMS, (programs) => {
+  let whole: WholeMesh
 
   beforeAll(async () => {
-    const stores = { slow: { type: 'directory', path: 'slow' } }
-    writeFileSync(blobsFile, JSON.stringify({ stores, classes: { STANDARD_IA: 'slow', GLACIER_IR: 'slow' } }))
-    nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
-    mesh = await startMesh(nats, directory, { COFFER_BLOBS_FILE: blobsFile })
+    whole = await startWholeMesh('mesh-classes', programs, (directory) => {
+      writeBlobsFile(directory, { STANDARD_IA: 'slow', GLACIER_IR: 'slow' })
+      return { COFFER_BLOBS_FILE: blobsFileIn(directory) }
+    })
   }, 180_000)
 
-  afterAll(async () => {
-    await mesh?.stop()
-    await nats?.group.stop()
-    rmSync(directory, { recursive: true, force: true })
-  }, 60_000)
+  afterAll(() => whole?.stop(), 60_000)
 
   it('are written by one gateway, read by another, and moved by the rotation service', async () => {
-    const [one, other] = mesh.gateways.map((gateway) => s3Client(gateway))
-    if (one === undefined || other === undefined) throw new Error('two gateways are needed')
+    const {
+      mesh,
+      clients: [one, other],
+    } = whole
     const Bucket = await newBucket(one)
     const bodies = new Map<string, Buffer>()
     for (const [Key, StorageClass] of [
@@ -77,7 +70,51 @@ describeWithPrograms('storage classes in a mesh', ['nats-server', 'openssl'], (p
     await assertReadable()
     // What only one of the processes can't find would be told here.
     expect(await cofferJson(mesh, ['scrub'])).toMatchObject({ damaged: [], orphansRemoved: 0 })
-    one.destroy()
-    other.destroy()
   }, 120_000)
+
+  it('come to another store, though the rotation service is killed in the midst of it', async () => {
+    const {
+      mesh,
+      directory,
+      clients: [one, other],
+    } = whole
+    const Bucket = await newBucket(one)
+    const bodies = new Map(Array.from({ length: 8 }, (_, index) => [`k${index}`, randomBytes(500_000)]))
+    for (const [Key, Body] of bodies) {
+      await one.send(new PutObjectCommand({ Bucket, Key, Body, StorageClass: 'STANDARD_IA' }))
+    }
+    const inStore = (store: string) => {
+      const entries = readdirSync(join(directory, store), { recursive: true, withFileTypes: true })
+      return entries.filter((entry) => entry.isFile() && entry.name !== 'coffer-store').length
+    }
+    const count = inStore('slow')
+    // From now on no class means that store; nobody writes meanwhile.
+    writeBlobsFile(directory, {})
+    await mesh.groups.get('rotation')?.stop()
+    await mesh.replace('rotation')
+    const pace = ['--bytes-per-second', '500KiB', '--no-follow']
+    const { id } = await cofferJson<Job>(mesh, ['migrate', 'blobs', '--from', 'slow', '--to', 'fast', ...pace])
+    await expect.poll(() => inStore('fast'), { timeout: WAIT_MS }).toBeGreaterThan(0)
+    await mesh.groups.get('rotation')?.kill('SIGKILL')
+    await mesh.replace('rotation')
+    const state = async () => (await cofferJson<Job>(mesh, ['job', 'show', id])).state
+    await expect.poll(state, { timeout: 2 * WAIT_MS }).toBe('completed')
+    expect(inStore('slow')).toBe(0)
+    for (const [Key, body] of bodies) {
+      const read = await bytesOf(await other.send(new GetObjectCommand({ Bucket, Key })))
+      expect(read.equals(body)).toBe(true)
+    }
+    expect(await cofferJson(mesh, ['scrub'])).toMatchObject({ damaged: [], incomplete: [] })
+    expect(inStore('fast')).toBeGreaterThanOrEqual(count)
+  }, 240_000)
 })
+
+function blobsFileIn(directory: string): string {
+  return join(directory, 'blobs.json')
+}
+
+/** Two stores beside the first, and which classes are where. */
+function writeBlobsFile(directory: string, classes: Readonly<Record<string, string>>): void {
+  const stores = { slow: { type: 'directory', path: 'slow' }, fast: { type: 'directory', path: 'fast' } }
+  writeFileSync(blobsFileIn(directory), JSON.stringify({ stores, classes }))
+}

@@ -92,7 +92,11 @@ async function bindFirst(
 ): Promise<string | undefined> {
   const found = await FIRST.find(metadata)
   if (first.kind === 'data-directory') {
-    if (found === undefined) return undefined
+    if (found === undefined) {
+      const isGone = !first.isMade() && (await refersTo(metadata, 0))
+      if (isGone) throw blobsElsewhere(`the directory blobs of the data directory ${NOBODYS}`)
+      return undefined
+    }
     if (await refersTo(metadata, 0)) {
       throw blobsElsewhere('it is where a blobs file says: give --blobs-file <path> or COFFER_BLOBS_FILE')
     }

@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { FIRST_STORE, type OwnedBlobStore } from '@coffer/blob-store'
 import { readConfigFile } from '@coffer/config'
 import type { Tracer } from '@coffer/tracing'
+import { BlobDirectory } from './blob-directory.ts'
 import {
   type BlobsConfiguration,
   blobsFileError,
@@ -20,8 +21,10 @@ export interface BlobLocation {
 
 /** The blob stores of the configuration, before they are known to belong to the metadata. */
 export interface ConfiguredBlobs {
-  /** The first store. In the data directory it needs no mark, as that has one of its own. */
-  readonly first: { readonly store: OwnedBlobStore; readonly kind: 'data-directory' | StoreConfiguration['type'] }
+  /** The first store. In the data directory it needs no mark, as that has one of its own; `isMade`: whether it has been used there. */
+  readonly first:
+    | { readonly store: OwnedBlobStore; readonly kind: StoreConfiguration['type'] }
+    | { readonly store: OwnedBlobStore; readonly kind: 'data-directory'; readonly isMade: () => boolean }
   /** The others, by name. */
   readonly named: ReadonlyMap<string, OwnedBlobStore>
   /** What each of them is, the first too; `directory`: whose file system it fills. */
@@ -47,6 +50,7 @@ export async function openBlobStores(
     blobsFile === undefined
       ? { stores: new Map(), classes: new Map() }
       : parseBlobsConfiguration(blobsFile, readConfigFile(blobsFile))
+  const inDataDirectory = new BlobDirectory(blobsDirectory)
   const opened = new Map<string, OwnedBlobStore>()
   const close = async () => {
     for (const store of opened.values()) await store.close()
@@ -55,18 +59,22 @@ export async function openBlobStores(
     for (const [name, store] of configuration.stores) {
       opened.set(name, traceBlobs(await openStore(blobsFile ?? '', name, store), tracer))
     }
-    if (!opened.has(FIRST_STORE)) opened.set(FIRST_STORE, traceBlobs(await openDirectory(blobsDirectory), tracer))
+    if (!opened.has(FIRST_STORE)) opened.set(FIRST_STORE, traceBlobs(inDataDirectory, tracer))
   } catch (error) {
     await close()
     throw error
   }
   const named = new Map(opened)
   named.delete(FIRST_STORE)
-  const first = opened.get(FIRST_STORE) as OwnedBlobStore
-  const kind = configuration.stores.get(FIRST_STORE)?.type ?? 'data-directory'
+  const store = opened.get(FIRST_STORE) as OwnedBlobStore
+  const type = configuration.stores.get(FIRST_STORE)?.type
+  const first: ConfiguredBlobs['first'] =
+    type === undefined
+      ? { store, kind: 'data-directory', isMade: () => inDataDirectory.isMade() }
+      : { store, kind: type }
   const places = new Map<string, BlobPlace>([[FIRST_STORE, { kind: 'data-directory', directory: blobsDirectory }]])
   for (const [name, store] of configuration.stores) places.set(name, placeOf(blobsFile ?? '', store))
-  return { first: { store: first, kind }, named, places, classes: configuration.classes, close }
+  return { first, named, places, classes: configuration.classes, close }
 }
 
 function placeOf(blobsFile: string, store: StoreConfiguration): BlobPlace {
@@ -77,7 +85,7 @@ function placeOf(blobsFile: string, store: StoreConfiguration): BlobPlace {
 /** Paths in the file are relative to it. */
 async function openStore(blobsFile: string, name: string, configuration: StoreConfiguration): Promise<OwnedBlobStore> {
   const pathOf = (path: string) => resolve(dirname(blobsFile), path)
-  if (configuration.type === 'directory') return await openDirectory(pathOf(configuration.path))
+  if (configuration.type === 'directory') return new BlobDirectory(pathOf(configuration.path))
   const { type: _, accessKeyId, secretAccessKeyFile, caFile, deleteDelayMinutes, ...location } = configuration
   if ((accessKeyId === undefined) !== (secretAccessKeyFile === undefined)) {
     throw blobsFileError(blobsFile, `${name}: accessKeyId and secretAccessKeyFile: both, or neither`)
@@ -92,11 +100,6 @@ async function openStore(blobsFile: string, name: string, configuration: StoreCo
     ...(caFile !== undefined && { ca: await readFile(await readable(blobsFile, pathOf(caFile)), 'utf8') }),
     deleteDelayMs: deleteDelayMinutes * MINUTE_MS,
   })
-}
-
-async function openDirectory(directory: string): Promise<OwnedBlobStore> {
-  const { openFsBlobStore } = await import('@coffer/blob-store/drivers/fs')
-  return await openFsBlobStore({ directory })
 }
 
 async function readable(blobsFile: string, path: string): Promise<string> {

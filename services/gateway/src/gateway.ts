@@ -14,6 +14,7 @@ import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { KeyGuards } from './keys/key-guards.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { RateLimits } from './limits/rate-limits.ts'
+import { MinioHealth } from './minio-health.ts'
 import { ObjectKeys } from './object/object-keys.ts'
 import { observeRequest } from './observe-request.ts'
 import { handle } from './pipeline.ts'
@@ -43,10 +44,12 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
     auditing: { audit: options.audit, kmsKeys: new KmsKeys(mesh.use('crypto'), keyGuards) },
     stopping: stopping.signal,
   }
+  const health = new MinioHealth(context.metadata, { stopping: stopping.signal, domains: options.domains })
   const inFlight = new Set<Promise<void>>()
   return {
     handler(request, response) {
-      const served = serve(request, response, context).finally(() => inFlight.delete(served))
+      const serving = health.isFor(request) ? health.serve(request, response) : serve(request, response, context)
+      const served = serving.finally(() => inFlight.delete(served))
       inFlight.add(served)
     },
     endStreams() {

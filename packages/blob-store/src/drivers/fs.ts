@@ -47,6 +47,13 @@ export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<Owne
   return new FsBlobStore(folders, isDirect ? buffers : undefined)
 }
 
+/** Whose a directory is, by looking only; undefined: nobody's, or it is not there. BLOB_... */
+export async function readDirectoryOwner(directory: string): Promise<string | undefined> {
+  return await readOwner(directory).catch((error: unknown) => {
+    throw asBlobError(error)
+  })
+}
+
 class FsBlobStore implements OwnedBlobStore {
   readonly #folders: Folders
   readonly #buffers: AlignedBuffers | undefined
@@ -122,9 +129,7 @@ class FsBlobStore implements OwnedBlobStore {
   }
 
   async readOwner(): Promise<string | undefined> {
-    return await readOwner(this.#folders.directory).catch((error: unknown) => {
-      throw asBlobError(error)
-    })
+    return await readDirectoryOwner(this.#folders.directory)
   }
 
   async claim(owner: string): Promise<string> {

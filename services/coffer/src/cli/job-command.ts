@@ -156,7 +156,7 @@ async function follow(mesh: Mesh, id: string, command: Command): Promise<Job | u
     if (line !== told) process.stderr.write(`${line}\n`)
     told = line
     if (job.endedAt !== undefined || job.state === 'paused') {
-      if (job.state === 'failed' || Number(job.result?.failedCount ?? 0) > 0) process.exitCode = 1
+      if (!wentWell(job)) process.exitCode = 1
       return job
     }
     if (Date.now() >= lookAt) {
@@ -165,6 +165,17 @@ async function follow(mesh: Mesh, id: string, command: Command): Promise<Job | u
     }
     await sleep(FOLLOW_POLL_MS)
   }
+}
+
+/** Of all kinds: what its result names as failed, damaged, or not done. */
+const TROUBLES = ['failures', 'damaged', 'incomplete'] as const
+
+function wentWell({ state, result }: Job): boolean {
+  const hasTrouble = TROUBLES.some((name) => {
+    const found = result?.[name]
+    return Array.isArray(found) && found.length > 0
+  })
+  return state === 'completed' && !hasTrouble && Number(result?.failedCount ?? 0) === 0
 }
 
 /** On a mesh the rotation service has answered; on a data directory the store itself has. */

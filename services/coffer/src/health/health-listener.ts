@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { HostPort } from '@coffer/config'
 import { bind } from '../listener.ts'
 import type { MetricsPage, MetricsPages } from '../metrics/metrics-page.ts'
@@ -6,6 +6,9 @@ import type { Health } from './health.ts'
 
 const REQUEST_TIMEOUT_MS = 5_000
 const CONNECTIONS_MAX = 64
+/** What load balancers ask that were set up for MinIO. */
+const LIVE: ReadonlySet<string> = new Set(['/live', '/minio/health/live'])
+const READY: ReadonlySet<string> = new Set(['/ready', '/minio/health/ready', '/minio/health/cluster'])
 
 /**
  * `GET /live`: the process runs. `GET /ready`: it can do its work (200), or what it waits for (503). Plain HTTP, for probes of
@@ -22,10 +25,10 @@ export async function startHealthListener(
   server.on('request', (request, response) => {
     request.resume()
     if (request.method !== 'GET' && request.method !== 'HEAD') answer(response, 405, { error: 'GET only' })
-    else if (request.url === '/live') answer(response, 200, { live: true })
-    else if (request.url === '/ready') {
+    else if (LIVE.has(pathOf(request))) answer(response, 200, { live: true })
+    else if (READY.has(pathOf(request))) {
       void health.report().then((report) => answer(response, report.ready ? 200 : 503, report))
-    } else if (request.url === '/metrics' && metricsPage !== undefined) {
+    } else if (pathOf(request) === '/metrics' && metricsPage !== undefined) {
       metricsPage(request.headers.accept).then(
         (page) => send(response, 200, page),
         () => answer(response, 500, { error: 'the numbers could not be gathered' }),
@@ -41,6 +44,10 @@ export async function startHealthListener(
       server.closeAllConnections()
     },
   }
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0] ?? ''
 }
 
 function answer(response: ServerResponse, status: number, body: object): void {
