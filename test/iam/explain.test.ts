@@ -1,3 +1,5 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import {
   CreateGrantCommand,
   CreateKeyCommand,
@@ -6,8 +8,10 @@ import {
   PutKeyPolicyCommand,
 } from '@aws-sdk/client-kms'
 import {
+  DeleteBucketEncryptionCommand,
   DeletePublicAccessBlockCommand,
   GetObjectCommand,
+  PutBucketEncryptionCommand,
   PutBucketPolicyCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
@@ -15,9 +19,9 @@ import {
 import { beforeAll, describe, expect, it } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
-import { serverForSuite } from '../harness/start-server.ts'
+import { serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
 import { kmsClient } from '../kms-api/kms-client.ts'
-import { callSts, iam, newUser, policy } from './query-api.ts'
+import { callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
 
 interface Explained {
   readonly effect: string
@@ -61,7 +65,7 @@ const explain = (user: string, action: string, resource: string, account = 'root
 
 let owner = ''
 let [key, keyArn, otherKey, otherArn] = ['', '', '', '']
-const keys: Record<string, { accessKeyId: string; secretAccessKey: string }> = {}
+const keys: Record<string, SessionKeys> = {}
 const clientsOf = (name: string) => ({
   s3: s3Client({ ...server, ...keys[name] }),
   kms: kmsClient({ ...server, ...keys[name] }),
@@ -208,6 +212,84 @@ describe('coffer iam explain says what requests are told', () => {
     expect(met).toMatchObject({ effect: 'allow', reason: 'resource-policy' })
     expect(met.statement?.policyId).toMatch(/ grant [0-9a-f]{64}$/)
     expect((await explain('half', 'kms:Encrypt', otherArn, 'guest', context('team=a'))).effect).toBe('deny')
+  })
+})
+
+describe('coffer iam explain says what else a request is told', () => {
+  const write = (name: string, Key: string, more: object = {}) =>
+    outcomeOf(clientsOf(name).s3.send(new PutObjectCommand({ Bucket: bucket, Key, Body: 'x', ...more })))
+
+  it('of the master key that a new object will be under, by its request or by its bucket', async () => {
+    await iam(server, 'PutUserPolicy', {
+      UserName: 'reader',
+      PolicyName: 'writes',
+      PolicyDocument: policy(allow(['s3:PutObject'], '*')),
+    })
+    const sse = 's3:x-amz-server-side-encryption'
+    const said = ['--context', `${sse}=aws:kms`, '--context', `${sse}-aws-kms-key-id=${keyArn}`]
+    const put = (more: readonly string[]) => explain('reader', 's3:PutObject', objects('new/k'), 'root', more)
+    expect(await write('reader', 'new/k')).toBe('done')
+    expect(await put([])).toMatchObject({ effect: 'allow', action: 's3:PutObject' })
+    expect(await write('reader', 'new/k', { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyArn })).toBe(
+      'AccessDenied',
+    )
+    const refused = { effect: 'deny', action: 'kms:GenerateDataKey', statement: { sid: 'NotReader' } }
+    expect(await put(said)).toMatchObject(refused)
+    const byDefault = { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: keyArn } as const
+    const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault }]
+    const ServerSideEncryptionConfiguration = { Rules }
+    await s3.send(new PutBucketEncryptionCommand({ Bucket: bucket, ServerSideEncryptionConfiguration }))
+    expect(await write('reader', 'new/k')).toBe('AccessDenied')
+    expect(await put([])).toMatchObject(refused)
+    await s3.send(new DeleteBucketEncryptionCommand({ Bucket: bucket }))
+  })
+
+  it('of a role: whether it may be taken, by its trust policy too', async () => {
+    const RoleArn = `arn:aws:iam::${owner}:role/team/taken`
+    const Condition = { StringEquals: { 'sts:ExternalId': 'x-1' } }
+    const Principal = { AWS: `arn:aws:iam::${owner}:user/reader` }
+    const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRole', Condition })
+    await iam(server, 'CreateRole', { RoleName: 'taken', Path: '/team/', AssumeRolePolicyDocument })
+    const assume = async (name: string, more: Record<string, string> = {}) =>
+      (await callSts(server, 'AssumeRole', { RoleArn, RoleSessionName: 'job', ...more }, keys[name])).status
+    const asked = (name: string, ...more: string[]) => explain(name, 'sts:AssumeRole', RoleArn, 'root', more)
+    expect(await assume('reader', { ExternalId: 'x-1' })).toBe(200)
+    const met = await asked('reader', '--context', 'sts:ExternalId=x-1')
+    expect(met).toMatchObject({ effect: 'allow', statement: { policyId: 'role/taken/trust' } })
+    expect(await assume('reader')).toBe(403)
+    expect(await asked('reader')).toMatchObject({ effect: 'deny', valuesMissing: ['sts:externalid'] })
+    expect(await assume('bounded', { ExternalId: 'x-1' })).toBe(403)
+    expect(await asked('bounded', '--context', 'sts:ExternalId=x-1')).toMatchObject({ effect: 'deny' })
+    const nowhere = ['iam', 'explain', '--user', 'reader', '--action', 'sts:AssumeRole', '--resource']
+    const absent = await coffer([...nowhere, RoleArn.replace('team', 'other')], server.env)
+    expect(absent.stderr).toContain('[COFFER_NOT_EXPLAINED]')
+  })
+
+  it('of a policy that is passed with a session', async () => {
+    const Principal = { AWS: `arn:aws:iam::${owner}:user/reader` }
+    const AssumeRolePolicyDocument = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRole' })
+    const named = { RoleName: 'held', AssumeRolePolicyDocument }
+    const RoleArn = (await iam(server, 'CreateRole', named)).text('Arn')
+    const PolicyDocument = policy(allow(GET, '*'))
+    await iam(server, 'PutRolePolicy', { RoleName: 'held', PolicyName: 'own', PolicyDocument })
+    const Policy = policy(allow(GET, objects('named/*')))
+    const parameters = { RoleArn, RoleSessionName: 'job', Policy }
+    keys.held = sessionIn(await callSts(server, 'AssumeRole', parameters, keys.reader))
+    const path = join(temporaryDirectory('explain'), 'session.json')
+    writeFileSync(path, Policy)
+    const asked = (objectKey: string, file = path) => [
+      ...['iam', 'explain', '--role', 'held', '--action', 's3:GetObject', '--resource', objects(objectKey)],
+      ...['--session-policy', file],
+    ]
+    expect(await read('held', 'named/k')).toBe('done')
+    expect(await cofferJson(server, asked('named/k'))).toMatchObject({
+      effect: 'allow',
+      policies: ['role/held/own', path, `bucket/${bucket}`],
+    })
+    expect(await read('held', 'own/k')).toBe('AccessDenied')
+    expect(await cofferJson(server, asked('own/k'))).toMatchObject({ effect: 'deny', reason: 'not-in-session-policy' })
+    writeFileSync(`${path}.bad`, '{"Statement": [')
+    expect((await coffer(asked('own/k', `${path}.bad`), server.env)).stderr).toContain('[COFFER_NOT_EXPLAINED]')
   })
 })
 

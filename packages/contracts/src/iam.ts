@@ -128,6 +128,22 @@ export interface DescribeHolderRequest {
   readonly role?: string
 }
 
+/** Who it is, and what policies it has. */
+export interface DescribedHolder {
+  readonly principal: Principal
+  readonly policies: AttachedPolicies
+  /** Of a role. */
+  readonly trust?: RoleTrust
+}
+
+/** Who may take a role, and what conditions can ask of it. */
+export interface RoleTrust {
+  readonly policy: string
+  /** Unique ids by the names in it; absent: it was kept before there were any. */
+  readonly principals?: Readonly<Record<string, string>>
+  readonly tags: Readonly<Record<string, string>>
+}
+
 export interface IamService {
   /**
    * The SigV4 signing key of an access key for one day, region and service, and whose it is. The long-term secret stays
@@ -159,7 +175,7 @@ export interface IamService {
   /** For secrets of a request: the process that opens them, in which `perform` or `performSts` must then be called. */
   actionRecipient(): Promise<KeyRecipient>
   /** As whom a user or a session of a role makes its requests, and what is attached. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY. */
-  describeHolder(request: DescribeHolderRequest): Promise<{ principal: Principal; policies: AttachedPolicies }>
+  describeHolder(request: DescribeHolderRequest): Promise<DescribedHolder>
   /** For "last used": a request with a right signature. */
   noteKeyUse(use: {
     accessKeyId: string

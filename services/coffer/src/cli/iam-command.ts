@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import type { Mesh } from '@coffer/mesh'
 import type { Explanation } from '@coffer/service-gateway/explain'
 import { Command, InvalidArgumentError } from 'commander'
@@ -14,6 +15,7 @@ interface ExplainFlags {
   readonly action: string
   readonly resource: string
   readonly context: Readonly<Record<string, readonly string[]>>
+  readonly sessionPolicy: readonly string[]
   readonly json?: boolean
 }
 
@@ -34,9 +36,17 @@ function explainCommand(): Command {
     .requiredOption('--action <action>', 'such as s3:GetObject')
     .requiredOption('--resource <arn>', 'such as arn:aws:s3:::bucket/key')
     .option('--context <key=value>', 'a condition key of the request; again for more', contextEntry, {})
+    .option(
+      '--session-policy <path>',
+      'a policy that is passed with the session of the role; again for more',
+      listed,
+      [],
+    )
     .option('--json', 'print JSON')
   return addOptionFlags(command, [...STORE_OPTIONS, 'region', ...MESH_OPTIONS]).action(async (flags: ExplainFlags) => {
     if ((flags.user === undefined) === (flags.role === undefined)) command.error('error: give --user or --role')
+    if (flags.user !== undefined && flags.sessionPolicy.length > 0)
+      command.error('error: --session-policy is of a --role')
     await withStore(command, async (mesh) => {
       const explanation = await explained(mesh, configurationValues(command).region, flags)
       if (flags.json) printJson(explanation)
@@ -48,13 +58,22 @@ function explainCommand(): Command {
 async function explained(mesh: Mesh, region: string, flags: ExplainFlags): Promise<Explanation> {
   const { account, user, role, action, resource, context: values } = flags
   const { explain, NotExplained } = await import('@coffer/service-gateway/explain')
-  const request = { account, action, resource, values, ...(user && { user }), ...(role && { role }) }
+  const sessionPolicies = await Promise.all(flags.sessionPolicy.map(readPolicy))
+  const request = { account, action, resource, values, sessionPolicies, ...(user && { user }), ...(role && { role }) }
   try {
     return await explain(mesh, region, request)
   } catch (error) {
     if (error instanceof NotExplained) throw cofferError('COFFER_NOT_EXPLAINED', error.message)
     throw error
   }
+}
+
+async function readPolicy(path: string): Promise<{ readonly id: string; readonly document: string }> {
+  return { id: path, document: await readFile(path, 'utf8') }
+}
+
+function listed(text: string, known: readonly string[]): readonly string[] {
+  return [...known, text]
 }
 
 function contextEntry(text: string, known: Record<string, string[]>): Record<string, string[]> {

@@ -2,16 +2,22 @@ import type { MetadataService } from '@coffer/contracts'
 import type { BucketCache, OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
 import type { KeyGuards } from '../keys/key-guards.ts'
-import { decideOnObjectKey } from '../keys/object-key-decision.ts'
+import { decideOnObjectKey, type ObjectUnderKey } from '../keys/object-key-decision.ts'
 import { findObjectIfThere } from '../object/find-object.ts'
+import { kmsOf, sealingFor } from '../object/sealing.ts'
 import { decideOnBucket } from '../steps/bucket-decision.ts'
 import { resourceValue } from '../steps/condition-values.ts'
 import { existingObjectOf, factsOf } from '../steps/permission.ts'
 import { isAccountAction, parseResource, resourceOf } from '../steps/s3-actions.ts'
 import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
 
-/** What reads an object, and so needs its key. */
+/** What reads an object, and so needs its key; and what makes one, and so needs one of the key that it will be under. */
 const READS: readonly string[] = ['s3:GetObject', 's3:GetObjectVersion']
+const WRITE = 's3:PutObject'
+/** Headers of a write that say the key, which are condition keys too. */
+const ENCRYPTION_HEADERS = ['', '-aws-kms-key-id', '-context', '-bucket-key-enabled'].map(
+  (name) => `x-amz-server-side-encryption${name}`,
+)
 
 interface Where {
   readonly metadata: MetadataService
@@ -55,24 +61,37 @@ export async function explainOnBucket(asked: Explaining, where: Where): Promise<
     resourcePolicies: policy ? [`bucket/${name}`] : [],
     resourcePolicy: isOnAccount ? 'not-asked' : bucket === undefined ? 'no-bucket' : policy ? 'asked' : 'none',
   }
-  if (decision.effect === 'deny' || bucket === undefined || !READS.includes(action)) return use
-  return (await explainOnObjectKey(asked, bucket, key, use, where)) ?? use
+  if (decision.effect === 'deny' || bucket === undefined) return use
+  if (action === WRITE) {
+    const kms = await newKey(asked, bucket, where.guards)
+    return (await explainOnObjectKey(asked, { bucket, key, kms }, use, where)) ?? use
+  }
+  if (!READS.includes(action)) return use
+  const object = await findObjectIfThere(where, bucket, key, versionId)
+  return (await explainOnObjectKey(asked, { bucket, key, kms: object?.attributes.kms }, use, where)) ?? use
 }
 
-/** Undefined: the object is under no key that has to be asked about, or is not there. */
+/** By what the request says, or else its bucket. */
+async function newKey(
+  { principal, values }: Explaining,
+  bucket: OpenBucket,
+  guards: KeyGuards,
+): Promise<ObjectUnderKey['kms']> {
+  const headers = Object.fromEntries(ENCRYPTION_HEADERS.map((name) => [name, values.find(`s3:${name}`)] as const))
+  return kmsOf(await sealingFor({ principal, parsed: { headers, secure: true } }, bucket, guards))
+}
+
+/** Undefined: the object is under no key that has to be asked about. */
 async function explainOnObjectKey(
   { principal, policies, values }: Explaining,
-  bucket: OpenBucket,
-  key: string,
+  object: ObjectUnderKey,
   use: ExplainedUse,
   where: Where,
 ): Promise<ExplainedUse | undefined> {
-  const object = await findObjectIfThere(where, bucket, key, values.find('s3:versionid'))
-  if (object === undefined) return undefined
-  const action = 'kms:Decrypt'
+  const action = use.action === WRITE ? 'kms:GenerateDataKey' : 'kms:Decrypt'
   const valuesOf = (ownerAccountId: string) => values.of((name) => resourceValue(name, { accountId: ownerAccountId }))
   const asker = { principal, policies, action, values: valuesOf } as const
-  const decided = await decideOnObjectKey(asker, { bucket, key, kms: object.attributes.kms }, where)
+  const decided = await decideOnObjectKey(asker, object, where)
   if (decided === undefined) return undefined
   const { decision, keyArn } = decided
   const resourcePolicies = [...use.resourcePolicies, keyArn]

@@ -1,12 +1,20 @@
 import type { DescribeHolderRequest } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
-import { type Decision, decide, PolicyReader } from '@coffer/policy'
+import {
+  type Decision,
+  decide,
+  PolicyMalformed,
+  PolicyReader,
+  type PrincipalPolicies,
+  parseIdentityPolicy,
+} from '@coffer/policy'
 import { S3Error } from '@coffer/s3-protocol'
 import { BucketCache } from '../bucket/bucket-cache.ts'
 import { KeyGuards } from '../keys/key-guards.ts'
 import { KmsApiError } from '../kms-api/errors.ts'
 import { explainOnBucket } from './explain-bucket.ts'
 import { explainOnKey } from './explain-key.ts'
+import { explainOnRole, isOnRole } from './explain-role.ts'
 import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
 import { GivenValues } from './given-values.ts'
 
@@ -18,6 +26,8 @@ export interface ExplainRequest extends DescribeHolderRequest {
   /** `s3:GetObject`. */
   readonly action: string
   readonly resource: string
+  /** Passed with the session of the role, one and all. */
+  readonly sessionPolicies?: readonly { readonly id: string; readonly document: string }[]
   /** Values of condition keys of the request, by their names; of an encryption context as it is written. */
   readonly values: Readonly<Record<string, readonly string[]>>
 }
@@ -39,18 +49,19 @@ export interface Explanation extends Pick<Decision, 'effect' | 'reason' | 'state
  * decided by the same functions as requests are. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY, NotExplained.
  */
 export async function explain(mesh: Mesh, region: string, request: ExplainRequest): Promise<Explanation> {
-  const { action, resource, values: given, ...who } = request
+  const { action, resource, values: given, sessionPolicies, ...who } = request
   await mesh.waitFor(['metadata', 'kms', 'crypto', 'iam'], SERVICES_TIMEOUT_MS)
   const { principal, policies: attached } = await mesh.use('iam').describeHolder(who)
   const values = new GivenValues(given, principal, region)
-  const policies = new PolicyReader().read(attached)
+  const policies = withSession(new PolicyReader().read(attached), sessionPolicies)
   const asked: Explaining = { principal, policies, action, resource, values }
   const use = await explainUse(asked, mesh, region).catch((error: unknown) => {
     if (error instanceof S3Error || error instanceof KmsApiError) throw new NotExplained(error.message)
     throw error
   })
   const { effect, reason, statement } = use.decision
-  const own = [...policies.identity, ...(policies.boundary ? [policies.boundary] : [])].map(({ id }) => id)
+  const { identity, boundary, session = [] } = policies
+  const own = [...identity, ...(boundary ? [boundary] : []), ...session].map(({ id }) => id)
   return {
     principalArn: principal.arn,
     effect,
@@ -64,6 +75,20 @@ export async function explain(mesh: Mesh, region: string, request: ExplainReques
   }
 }
 
+/** NotExplained for what is no policy. */
+function withSession(policies: PrincipalPolicies, passed: ExplainRequest['sessionPolicies'] = []): PrincipalPolicies {
+  if (passed.length === 0) return policies
+  const session = passed.map(({ id, document }) => {
+    try {
+      return { id, policy: parseIdentityPolicy(document) }
+    } catch (error) {
+      if (error instanceof PolicyMalformed) throw new NotExplained(`${id}: ${error.message}`)
+      throw error
+    }
+  })
+  return { ...policies, session }
+}
+
 async function explainUse(asked: Explaining, mesh: Mesh, region: string): Promise<ExplainedUse> {
   const { principal, policies, action, resource, values } = asked
   const guards = new KeyGuards(mesh, region)
@@ -72,6 +97,7 @@ async function explainUse(asked: Explaining, mesh: Mesh, region: string): Promis
     return await explainOnBucket(asked, { metadata, buckets: new BucketCache(mesh, 0), guards, region })
   }
   if (action.startsWith('kms:')) return await explainOnKey(asked, guards, region)
+  if (isOnRole(asked)) return await explainOnRole(asked, mesh.use('iam'))
   const resourceAccountId = principal.accountId
   const decision = decide({ principal, policies, action, resource, resourceAccountId, values: values.of() })
   return { decision, action, resource, resourcePolicies: [], resourcePolicy: 'not-asked' }

@@ -3,7 +3,7 @@ import { type ContextValues, type KnownPrincipal, principalValue } from '@coffer
 const ENCRYPTION_CONTEXT = 'kms:encryptioncontext:'
 /** What only a request knows. Every other key without a value has none in a request either. */
 const OF_REQUESTS =
-  /^(?:aws:(?:sourceip|securetransport|useragent|referer|requesttag\/|tagkeys)|s3:(?!existingobjecttag\/|buckettag\/)|kms:)/
+  /^(?:aws:(?:sourceip|securetransport|useragent|referer|requesttag\/|tagkeys)|s3:(?!existingobjecttag\/|buckettag\/)|sts:|kms:)/
 
 /** Values of condition keys where there is no request: those given, those of the principal, the time and the region. */
 export class GivenValues {

@@ -62,11 +62,15 @@ function kmsSealing(kind: 'SSE-KMS' | 'DSSE-KMS', kms: KmsAttributes): Sealing {
   return { kind, kms: { ...kms, bucketKeyEnabled: kms.bucketKeyEnabled && kind === 'SSE-KMS' } }
 }
 
+interface SealingRequest extends Pick<AuthorizedRequest, 'principal'> {
+  readonly parsed: Pick<ParsedRequest, 'headers' | 'secure'>
+}
+
 /**
  * As `sealingOf`, its master key found by the name that the request, in its account, or the bucket, in that of its owner, gives it: an alias of a
  * bucket's default is never that of who happens to write. KMS.NotFoundException, AccessDenied.
  */
-export async function sealingFor(request: AuthorizedRequest, bucket: OpenBucket, guards: KeyGuards): Promise<Sealing> {
+export async function sealingFor(request: SealingRequest, bucket: OpenBucket, guards: KeyGuards): Promise<Sealing> {
   const sealing = sealingOf(request.parsed, bucket)
   if (!('kms' in sealing)) return sealing
   if (request.parsed.headers[KEY_ID_HEADER] === undefined) return withDefaultKeyFound(sealing, bucket, guards)
