@@ -1,8 +1,9 @@
 import type { Agent } from 'node:https'
+import { vi } from 'vitest'
 import { LOGOUT_PATH, OIDC_CLIENT_ID, type OidcProvider } from '../harness/oidc-provider.ts'
 import { type RawRequest, type RawResponse, send, sendSigned } from '../harness/raw-request.ts'
 import type { ClientTarget } from '../harness/s3.ts'
-import { callIam, callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
+import { callIam, callSts, iam, newUser, policy, type QueryAnswer, type SessionKeys, sessionIn } from './query-api.ts'
 
 /** Where a request is sent: one worker of a server, by a connection to it, or one gateway of a mesh. */
 export interface Place {
@@ -59,6 +60,11 @@ const areSomebodys = (place: Place, keys: SessionKeys) =>
 
 async function newPolicy(at: ClientTarget, PolicyName: string): Promise<string> {
   return (await iam(at, 'CreatePolicy', { PolicyName, PolicyDocument: LIST })).text('Arn')
+}
+
+/** In a mesh another process may hear of a new role or provider a moment later. */
+function given(ask: () => Promise<QueryAnswer>): Promise<Required<SessionKeys>> {
+  return vi.waitFor(async () => sessionIn(await ask()), { timeout: 60_000, interval: 50 })
 }
 
 /** A role that may list, and a session of it that its own user has taken. */
@@ -162,7 +168,7 @@ export const REVOCATIONS: readonly Revocation[] = [
       const statement = { Effect: 'Allow', Principal: { AWS: roleArn }, Action: 'sts:AssumeRole' }
       const named = { RoleName: `ended-too-${suffix}`, AssumeRolePolicyDocument: policy(statement) }
       const RoleArn = (await iam(at, 'CreateRole', named)).text('Arn')
-      const further = sessionIn(await callSts(at, 'AssumeRole', { RoleArn, RoleSessionName: 'job' }, session))
+      const further = await given(() => callSts(at, 'AssumeRole', { RoleArn, RoleSessionName: 'job' }, session))
       return {
         counts: async (place) => (await areSomebodys(place, session)) || (await areSomebodys(place, further)),
         async revoke(by) {
@@ -203,7 +209,7 @@ export function loggedOut(provider: OidcProvider): Revocation {
       const role = await iam(at, 'CreateRole', { RoleName: `logout-${suffix}`, AssumeRolePolicyDocument })
       const WebIdentityToken = await provider.tokenFor(suffix, {})
       const parameters = { RoleArn: role.text('Arn'), RoleSessionName: 'job', WebIdentityToken }
-      const session = sessionIn(await callSts(at, 'AssumeRoleWithWebIdentity', parameters, 'none'))
+      const session = await given(() => callSts(at, 'AssumeRoleWithWebIdentity', parameters, 'none'))
       return {
         counts: (place) => areSomebodys(place, session),
         revoke: async (by) => sendLogout(by, await provider.logoutTokenFor({ sub: suffix })),
