@@ -20,7 +20,7 @@ import { callKms } from '../kms-api/kms-client.ts'
 
 type AuditedRequest = Readonly<Record<string, unknown>> & { readonly kind: string; readonly operation?: string }
 
-const PATIENCE = { timeout: 15_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
 
 function trailText(directory: string): string {
   return readdirSync(directory)

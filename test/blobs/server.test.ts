@@ -178,7 +178,7 @@ it('leaves no orphan of uploads under which it was killed', async () => {
   })
   const { stdout } = await coffer(['scrub', '--json'], server.env)
   expect(JSON.parse(stdout)).toMatchObject({ damaged: [] })
-}, 120_000)
+})
 
 it("refuses to start with another blob store than the metadata's", async () => {
   const { COFFER_BLOBS_FILE: _, ...withoutFile } = server.env
@@ -197,7 +197,7 @@ it("refuses to start with another blob store than the metadata's", async () => {
   const moved = await coffer(['scrub'], { ...local.env, COFFER_BLOBS_FILE: other })
   expect(moved).toMatchObject({ code: 1, stderr: expect.stringContaining('COFFER_BLOBS_ELSEWHERE') })
   await local.dispose()
-}, 120_000)
+})
 
 it.each([
   [{ endpoint: 'http://s3.example.com' }, 'endpoint'],

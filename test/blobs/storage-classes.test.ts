@@ -233,5 +233,5 @@ describe('several stores', () => {
     stores.proxy.isAway = false
     expect((await get('away')).equals(large)).toBe(true)
     expect(await cofferJson<ScrubReport>(server, ['scrub'])).toMatchObject({ damaged: [], incomplete: [] })
-  }, 180_000)
+  })
 })

@@ -115,7 +115,7 @@ it('moves what is due to the store of its class, and changes nothing else of it'
   expect([stores.inFirst().length, (await stores.inCloud()).length]).toEqual([first - 2, cloud + 2])
   expect((await transitionJob())?.result).toMatchObject({ changed: { objectCount: 2, sizeBytes: 2 * MIB } })
   expect(await apply()).toMatchObject({ transitionsDue: 0 })
-}, 90_000)
+})
 
 it('goes by tags, sizes and the waterfall; a small object becomes of the class where it is', async () => {
   const bucket = await bucketWith([
@@ -150,7 +150,7 @@ it('goes by tags, sizes and the waterfall; a small object becomes of the class w
   expect((await get(bucket, 'i/same')).equals(still)).toBe(true)
   expect((await get(bucket, 's/small')).toString()).toBe('small')
   expect((await get(bucket, 't/yes')).equals(moved)).toBe(true)
-}, 90_000)
+})
 
 it('goes on after a kill -9, with nothing lost and nothing left behind', async () => {
   const bucket = await bucketWith([{ Filter: { Prefix: 'never' }, Expiration: { Days: 100_000 } }], {
@@ -175,7 +175,7 @@ it('goes on after a kill -9, with nothing lost and nothing left behind', async (
   // What the dead process had copied without a commit goes with it.
   await cofferJson(server, ['scrub'])
   expect((await stores.inCloud()).length).toBe(before + bodies.size)
-}, 180_000)
+})
 
 it('refuses rules for a class that has no store, and tells the minimum size', async () => {
   const bucket = await bucketWith([{ Transitions: [{ Days: 30, StorageClass: 'STANDARD_IA' }] }])

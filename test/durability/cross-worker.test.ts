@@ -63,6 +63,6 @@ if (!existsSync('/proc/net/tcp')) {
         expect([late.status, late.code]).toEqual([404, 'NoSuchBucket'])
       }
       for (const agent of [one, two]) agent.destroy()
-    }, 60_000)
+    })
   })
 }

@@ -162,7 +162,7 @@ describe('a running server', () => {
     const group = startGroup(process.execPath, [COFFER, 'server'], { env, cwd: REPOSITORY })
     const caFile = join(directory, 'certs', 'public.crt')
     await waitUntilReady(group, `https://127.0.0.1:${port}`, caFile)
-    await expect.poll(() => group.logs(), { timeout: 10_000 }).toContain(caFile)
+    await expect.poll(() => group.logs(), { timeout: 60_000 }).toContain(caFile)
     const { code } = await group.stop()
     expect(code).toBe(0)
     for (const name of ['root.key', 'root-credentials']) {

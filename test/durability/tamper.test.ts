@@ -59,7 +59,7 @@ beforeAll(async () => {
   accountSecret = /secret access key:?\s+(\S+)/i.exec(stdout)?.[1] ?? ''
   await server.stop()
   cpSync(server.dataDir, pristine, { recursive: true, preserveTimestamps: true })
-}, 120_000)
+})
 
 afterAll(async () => {
   await server.dispose()
@@ -190,7 +190,7 @@ describe('a changed blob', () => {
     }
     await expectAllTrue()
     expect(server.logs()).toMatch(/integrity/)
-  }, 120_000)
+  })
 
   it('cut, extended, emptied or missing is noticed', async () => {
     for (const { path, sizeBytes } of blobFiles()) {
@@ -212,7 +212,7 @@ describe('a changed blob', () => {
       }
     }
     await expectAllTrue()
-  }, 60_000)
+  })
 
   it('swapped with another, or with a segment of its own, is noticed', async () => {
     const pair = blobFiles().filter(({ sizeBytes }) => Math.abs(sizeBytes - 300_000) < 2_000)

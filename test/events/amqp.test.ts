@@ -18,7 +18,7 @@ describeWithPrograms('RabbitMQ as an event target', ['rabbitmq-server', 'epmd', 
     authority = new CertificateAuthority(programs.openssl)
     rabbit = await startRabbit(programs, authority.issue('localhost', 'serverAuth'))
     passwordFile = authority.fileWith(rabbit.password)
-  }, 180_000)
+  })
   afterAll(async () => {
     await rabbit?.stop()
     authority?.dispose()
@@ -92,7 +92,7 @@ describeWithPrograms('RabbitMQ as an event target', ['rabbitmq-server', 'epmd', 
       },
     ])
     await target.close()
-  }, 120_000)
+  })
 
   test('what no queue takes, or no exchange, is unavailable, not acknowledged; then it goes on', async () => {
     const [unroutable, nowhere] = [await open({ routingKey: 'nowhere' }), await open({ exchange: 'not-there' })]

@@ -117,5 +117,5 @@ describeWithPrograms('killed servers and targets', ['nats-server'], (programs) =
     }
     await server.dispose()
     await nats.dispose()
-  }, 120_000)
+  })
 })

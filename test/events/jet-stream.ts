@@ -6,7 +6,7 @@ import { freePort } from '../harness/free-port.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { cleanEnvironment } from '../harness/start-server.ts'
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 /** A nats-server with JetStream on loopback, that can be killed and comes back with what it had stored. */
 export class JetStreamServer {

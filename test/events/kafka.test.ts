@@ -43,7 +43,7 @@ else
       authority = new CertificateAuthority(programs.openssl)
       kafka = await startKafka(programs.java, authority.issue('localhost', 'serverAuth'))
       passwordFile = authority.fileWith(kafka.password)
-    }, 180_000)
+    })
     afterAll(async () => {
       await kafka?.stop()
       authority?.dispose()

@@ -79,9 +79,9 @@ it('a live tail ends with the access key that it was begun with', async () => {
   )
   await iam(server, 'DeleteAccessKey', { UserName: 'listener', AccessKeyId: keys.accessKeyId })
   // It is cut off, and refused when it comes again.
-  await expect.poll(() => refused, { timeout: 20_000 }).toBeGreaterThan(0)
+  await expect.poll(() => refused, { timeout: 60_000 }).toBeGreaterThan(0)
   poller.stop()
-}, 60_000)
+})
 
 it('an event that there is not is refused', async () => {
   const bucket = await newBucket(s3)

@@ -329,7 +329,7 @@ describe('events', () => {
     )
     // What was settled too late, with a refusal, has cost no message.
     expect(after).toMatchObject({ waitingCount: 0, deadLetterCount: 0, droppedCount: 0 })
-  }, 180_000)
+  })
 
   it('wait for a target that is away, and its lag is told', async () => {
     const bucket = await newBucket(s3)

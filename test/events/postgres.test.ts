@@ -34,7 +34,7 @@ describeWithPostgres('PostgreSQL as an event target', () => {
         ssl_cert_file: String(ssl_cert_file),
         ssl_key_file: String(ssl_key_file),
       })
-    }, 120_000)
+    })
     afterAll(async () => {
       await postgres?.stop()
       authority?.dispose()

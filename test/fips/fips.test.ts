@@ -156,9 +156,9 @@ function withProvider(module: string, program: string): void {
       const { code, stderr } = await coffer(['server'], env)
       expect(code).toBe(1)
       expect(stderr).toContain('CRYPTO_NOT_APPROVED')
-    }, 90_000)
+    })
 
-    it('passes the tests of the crypto core and of bodies and signatures', { timeout: 120_000 }, async () => {
+    it('passes the tests of the crypto core and of bodies and signatures', async () => {
       const vitest = join(REPOSITORY, 'node_modules/vitest/vitest.mjs')
       const suites = [
         'packages/crypto-core/src',

@@ -7,7 +7,7 @@ export interface CommandResult {
   readonly stderr: string
 }
 
-const COMMAND_TIMEOUT_MS = 60_000
+const COMMAND_TIMEOUT_MS = 120_000
 
 /** Runs a program to its end. */
 export async function run(

@@ -14,7 +14,7 @@ export interface RedisServer {
   stop(): Promise<void>
 }
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 /**
  * A Redis of its own on loopback, behind a password, with nothing in it. By default it keeps nothing; with `keeps` it writes

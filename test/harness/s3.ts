@@ -57,7 +57,7 @@ export function s3Client(target: ClientTarget, options: ClientOptions = {}): S3C
     responseChecksumValidation: checksums,
     checksumAlgorithms: { SHA512: Sha512, XXHASH64: Xxh64, XXHASH3: Xxh3_64, XXHASH128: Xxh3_128 },
     requestHandler: {
-      connectionTimeout: 10_000,
+      connectionTimeout: 60_000,
       ...(secure && {
         httpsAgent: new Agent({
           ca: readFileSync(target.caFile),

@@ -13,7 +13,7 @@ export const GROUPS = `ou=groups,${SUFFIX}`
 /** Who may look people up. */
 export const READER = { dn: `cn=reader,${SUFFIX}`, password: 'reads names and groups' }
 const SCHEMAS = ['core', 'cosine', 'inetorgperson']
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 
 export interface DirectoryPerson {
   readonly uid: string

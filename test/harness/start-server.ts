@@ -11,7 +11,7 @@ import { type ProcessGroup, startGroup } from './process-group.ts'
 export const REPOSITORY = resolve(import.meta.dirname, '../..')
 export const COFFER = join(REPOSITORY, 'services/coffer/bin/coffer.js')
 
-const START_TIMEOUT_MS = 60_000
+const START_TIMEOUT_MS = 120_000
 const PROBE_PAUSE_MS = 25
 
 export interface StartOptions {

@@ -20,7 +20,7 @@ import { callIam, callSts, iam, newUser, policy, type SessionKeys } from './quer
 
 const FEDERATED = { Federated: 'certificate.coffer' }
 const ACTION = 'sts:AssumeRoleWithCertificate'
-const PATIENCE = { timeout: 20_000, interval: 100 }
+const PATIENCE = { timeout: 60_000, interval: 100 }
 const PRIVATE = 'for those who are let in'
 
 interface Answer {

@@ -67,7 +67,7 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
     account = (await callSts(server, 'GetCallerIdentity')).text('Account')
     await callIam(server, 'CreateUser', { UserName: 'erin' })
     await register(provider.issuer)
-  }, 120_000)
+  })
   afterAll(async () => {
     await server?.dispose()
     await provider?.close()
@@ -100,7 +100,7 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
       expect([invalid?.level, invalid?.code]).toEqual(['problem', 'identities-invalid'])
       expect(invalid?.text).toContain(why)
     }
-  }, 120_000)
+  })
 
   it('knows rules for whom there is not, and rules that nobody can meet', async () => {
     const certificates = [
@@ -132,14 +132,14 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
     } finally {
       await other.dispose()
     }
-  }, 120_000)
+  })
 
   it('tells authorities of clients that end', async () => {
     const certificates = [{ when: { commonName: 'erin' }, assume: arnOf('user/erin') }]
     const { certFile } = authority.issue('authority', 'serverAuth', { days: 5 })
     const env = { COFFER_CLIENT_CERTIFICATES: 'optional', COFFER_CLIENT_CA_FILE: certFile }
     expect(shortly(await examine({ certificates }, env))).toContain('warning client-authority-expires-soon')
-  }, 60_000)
+  })
 
   it('tells issuers that are away, that are no issuers, and that may not be asked', async () => {
     const nothing = createServer((_, response) => void response.end('{}')).listen(0, '127.0.0.1')
@@ -155,5 +155,5 @@ describeWithPrograms('coffer doctor on identities', ['slapd', 'openssl'], ({ sla
       'problem issuer-unreachable',
     ])
     expect(findings.find(({ code }) => code === 'issuer-refused')?.about).toBe('http://localhost:1')
-  }, 60_000)
+  })
 })

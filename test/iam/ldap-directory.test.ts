@@ -107,7 +107,7 @@ describeWithPrograms('an LDAP directory', ['slapd', 'openssl'], ({ slapd, openss
       const slow = await ldapDirectory.open(ldapDirectory.options.parse({ ...rest, url, bindPasswordCommand }))
       const connectionsBefore = proxy.connectionCount()
       const login = slow.authenticate('alice', ALICE.password).catch((error: unknown) => error)
-      await vi.waitFor(() => expect(proxy.connectionCount()).toBe(connectionsBefore + 1))
+      await vi.waitFor(() => expect(proxy.connectionCount()).toBe(connectionsBefore + 1), { timeout: 60_000 })
       setTimeout(() => proxy.cut(), 700)
       expect(await login).toMatchObject({ code: 'DIRECTORY_UNAVAILABLE' })
       expect(proxy.connectionCount()).toBe(connectionsBefore + 1)

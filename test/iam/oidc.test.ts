@@ -99,7 +99,7 @@ describe('coffer login', () => {
       secretAccessKey: value('AWS_SECRET_ACCESS_KEY'),
       sessionToken: value('AWS_SESSION_TOKEN'),
     })
-  }, 60_000)
+  })
 
   it('says why the server refuses, and keeps nothing', async () => {
     provider.login('mallory')
@@ -244,7 +244,7 @@ describe('AssumeRoleWithWebIdentity', () => {
     const directory = join(server.dataDir, 'audit')
     const written = () => readdirSync(directory).map((name) => readFileSync(join(directory, name), 'utf8'))
     // The trail is written in batches.
-    await vi.waitFor(() => expect(written().join()).toContain('AssumeRoleWithWebIdentity'), { timeout: 20_000 })
+    await vi.waitFor(() => expect(written().join()).toContain('AssumeRoleWithWebIdentity'), { timeout: 60_000 })
     const all = [server.logs(), ...written()].join('\n')
     for (const secret of [token, secretAccessKey, sessionToken]) expect(all).not.toContain(secret)
   })

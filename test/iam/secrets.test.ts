@@ -60,7 +60,7 @@ describe('secrets', () => {
     const change = (OldPassword: string, NewPassword: string) =>
       callIam(server, 'ChangePassword', { OldPassword, NewPassword }, { keys })
     await expect
-      .poll(async () => (await change('Wrong-numbers-12', 'Other-numbers-12')).text('Message'), { timeout: 5_000 })
+      .poll(async () => (await change('Wrong-numbers-12', 'Other-numbers-12')).text('Message'), { timeout: 60_000 })
       .toBe('The old password was incorrect.')
     expect((await change('With-numbers-12', 'With-numbers-12')).code).toBe('PasswordPolicyViolation')
     expect((await change('With-numbers-12', 'Other-numbers-12')).status).toBe(200)
@@ -76,6 +76,6 @@ describe('an access key', () => {
     await s3Client({ ...server, ...keys })
       .send(new ListBucketsCommand({}))
       .catch(() => undefined)
-    await expect.poll(async () => (await lastUsed()).text('ServiceName'), { timeout: 5_000 }).toBe('s3')
+    await expect.poll(async () => (await lastUsed()).text('ServiceName'), { timeout: 60_000 }).toBe('s3')
   })
 })

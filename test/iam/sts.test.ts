@@ -71,7 +71,7 @@ describe('AssumeRole', () => {
     const keys = sessionIn(await assume('unused', alice))
     expect((await lastUsed()).body).toContain('<RoleLastUsed></RoleLastUsed>')
     await code(get(keys))
-    await expect.poll(async () => (await lastUsed()).text('LastUsedDate'), { timeout: 5_000 }).toMatch(/^20\d\d-/)
+    await expect.poll(async () => (await lastUsed()).text('LastUsedDate'), { timeout: 60_000 }).toMatch(/^20\d\d-/)
     expect((await lastUsed()).text('Region')).toBe('us-east-1')
     const details = await iam(server, 'GetAccountAuthorizationDetails', { 'Filter.member.1': 'Role' })
     expect(details.texts('LastUsedDate').length).toBeGreaterThan(0)

@@ -114,7 +114,7 @@ describeWithPrograms('jobs, when Redis', ['redis-server'], (programs) => {
     await queue.resume(paused)
     expect(await ended(queue, paused)).toMatchObject({ state: 'completed' })
     for (const one of [queue, other]) await one.close()
-  }, 120_000)
+  })
 
   it('was emptied while nobody worked, are rebuilt at the next start, and a time that was missed is made up for once', async () => {
     const records = new MemoryJobRecords()
@@ -140,7 +140,7 @@ describeWithPrograms('jobs, when Redis', ['redis-server'], (programs) => {
     )
     expect(made).toMatchObject([{ state: 'completed' }])
     for (const one of queues) await one.close()
-  }, 60_000)
+  })
 
   it('holds what an older version put there, are taken over', async () => {
     const connection = { host: '127.0.0.1', port: redis.port, password: PASSWORD }
@@ -178,7 +178,7 @@ describeWithPrograms('jobs, when Redis', ['redis-server'], (programs) => {
     expect(await old.getJobSchedulers()).toEqual([])
     await queue.close()
     await old.close()
-  }, 60_000)
+  })
 })
 
 describe('the BullMQ driver without Redis', () => {

@@ -33,7 +33,7 @@ const { account, accessKey } = await cofferJson<{
   accessKey: { accessKeyId: string; secretAccessKey: string }
 }>(server, ['account', 'create', 'neighbour'])
 const neighbour = kmsClient({ ...server, ...accessKey })
-const POLL = { timeout: 15_000, interval: 100 }
+const POLL = { timeout: 60_000, interval: 100 }
 
 let KeyId = ''
 let keyArn = ''

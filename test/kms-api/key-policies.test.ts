@@ -37,7 +37,7 @@ const guest = { ...server, accessKeyId: accessKey.accessKeyId, secretAccessKey: 
 const guestS3 = s3Client(guest)
 const guestKms = kmsClient(guest)
 const GUEST = `arn:aws:iam::${account.accountId}:root`
-const POLL = { timeout: 15_000, interval: 200 }
+const POLL = { timeout: 60_000, interval: 200 }
 
 let KeyId = ''
 let keyArn = ''

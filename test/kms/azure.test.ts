@@ -21,7 +21,7 @@ describeWithPrograms('the azure connector, against a double of the Key Vault API
     authority = new CertificateAuthority(programs.openssl)
     azure = new AzureDouble(authority.issue('azure', 'serverAuth'))
     await azure.server.listen()
-  }, 60_000)
+  })
   afterEach(async () => {
     azure.server.misbehave = undefined
     for (const connector of opened.splice(0)) await connector.close()

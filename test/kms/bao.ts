@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../harness/free-port.ts'
 
-const START_TIMEOUT_MS = 20_000
+const START_TIMEOUT_MS = 60_000
 const PAUSE_MS = 50
 
 /** An OpenBao server in development mode, on loopback, with the Transit engine mounted. */

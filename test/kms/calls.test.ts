@@ -45,7 +45,7 @@ beforeAll(async () => {
   await key('create', 'counted')
 })
 
-describe('the KMS is asked', { timeout: 120_000 }, () => {
+describe('the KMS is asked', () => {
   it('once for every object without a bucket key, and for none of a page of 1,000 of them', async () => {
     const Bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket, Key: 'warm', Body: 'x' }))

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { freePort } from '../harness/free-port.ts'
 
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 const PAUSE_MS = 50
 
 /** A moto server on loopback: AWS's KMS, IAM and STS as a program for tests has them. */

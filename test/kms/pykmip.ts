@@ -7,7 +7,7 @@ import { freePort } from '../harness/free-port.ts'
 import { startGroup } from '../harness/process-group.ts'
 import type { CertificateAuthority } from './certificate-authority.ts'
 
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 const PAUSE_MS = 50
 
 /** A PyKMIP server on loopback, which takes clients of the authority. */

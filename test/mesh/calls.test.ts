@@ -213,6 +213,6 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
         .use('metadata')
         .findRecord(TABLE, 'x')
         .catch(() => undefined)
-    await expect.poll(again, { timeout: 20_000 }).toMatchObject({ revision: 5 })
+    await expect.poll(again, { timeout: 60_000 }).toMatchObject({ revision: 5 })
   })
 })

@@ -130,7 +130,7 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
       process.kill(pid, 'SIGCONT')
     }
     expect((await eventually(status, ({ isHealthy }) => isHealthy)).isHealthy).toBe(true)
-  }, 180_000)
+  })
 
   it('lets nobody in without a password, and holds each service to what it does', async () => {
     const port = Number(
@@ -147,7 +147,7 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     connection.subscribe('MOL-coffer.REQ.kms.*')
     connection.publish('MOL-coffer.RES.iam.anyone', 'forged')
     await connection.flush()
-    await vi.waitFor(() => expect(refusals).toHaveLength(3), { timeout: 10_000 })
+    await vi.waitFor(() => expect(refusals).toHaveLength(3), { timeout: 60_000 })
     await connection.close()
   })
 
@@ -156,15 +156,15 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     for (const pid of pidsOf('service crypto')) process.kill(pid, 'SIGKILL')
     await vi.waitFor(
       async () => await gateway(1).send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'after' })),
-      { timeout: 30_000, interval: 200 },
+      { timeout: 60_000, interval: 200 },
     )
-  }, 45_000)
+  })
 
   it('leaves nothing running when it is killed itself', async () => {
     expect(pidsOf('nats-server').length).toBeGreaterThan(0)
     process.kill(mesh.pid, 'SIGKILL')
-    await vi.waitFor(() => expect(pidsOf('')).toEqual([]), { timeout: 40_000, interval: 200 })
-  }, 60_000)
+    await vi.waitFor(() => expect(pidsOf('')).toEqual([]), { timeout: 60_000, interval: 200 })
+  })
 })
 
 /** The first of two neighbours that are free. */

@@ -41,7 +41,7 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
     const of = { 'gateway 2': { COFFER_AUDIT_FILE: auditFile } }
     mesh = await startMesh(nats, directory, settings, { more: ['iam 2'], of })
     gateways = mesh.gateways as [ClientTarget, ClientTarget]
-  }, 180_000)
+  })
 
   afterAll(async () => {
     await mesh?.stop()
@@ -49,7 +49,7 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
     await provider?.close()
     receiver?.close()
     rmSync(directory, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   describe('what is revoked at one gateway', () => {
     /** How long it counted at the other gateway, after the answer that it is done. */
@@ -57,10 +57,10 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
       const [first, second] = gateways
       const given = await give(first, `try-${attempt}`)
       const counts = () => given.counts({ target: second })
-      await expect.poll(counts, { timeout: 30_000, interval: 20 }).toBe(true)
+      await expect.poll(counts, { timeout: 60_000, interval: 20 }).toBe(true)
       await given.revoke(first)
       const revokedAt = performance.now()
-      await expect.poll(counts, { timeout: 30_000, interval: 20 }).toBe(false)
+      await expect.poll(counts, { timeout: 60_000, interval: 20 }).toBe(false)
       return performance.now() - revokedAt
     }
     const leastMs = async (revocation: Revocation): Promise<number> => {
@@ -81,11 +81,11 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
 
     it('an OpenID Connect provider that is removed: so too', async () => {
       expect(await leastMs(providerRemoved(provider))).toBeLessThan(REVOKED_WITHIN_MS)
-    }, 120_000)
+    })
 
     it('a log-out at an OpenID Connect provider: so too', async () => {
       expect(await leastMs(loggedOut(provider))).toBeLessThan(REVOKED_WITHIN_MS)
-    }, 120_000)
+    })
   })
 
   describe('the audit trail', () => {
@@ -118,7 +118,7 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
         return { code, chains: chains.length }
       }
       await expect.poll(whole, { timeout: 60_000, interval: 1_000 }).toEqual({ code: 0, chains: 2 })
-    }, 90_000)
+    })
 
     it('that can be sent nowhere holds up only its own gateway, and loses nothing that was served', async () => {
       const [first, second] = gateways

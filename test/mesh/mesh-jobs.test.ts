@@ -43,7 +43,7 @@ describeWithPrograms('jobs in a mesh, in Redis', PROGRAMS, (programs) => {
     const [gateway] = mesh.gateways
     if (gateway === undefined) throw new Error('a gateway is needed')
     s3 = s3Client(gateway)
-  }, 180_000)
+  })
 
   afterAll(async () => {
     await second?.stop()
@@ -51,7 +51,7 @@ describeWithPrograms('jobs in a mesh, in Redis', PROGRAMS, (programs) => {
     await nats?.group.stop()
     await redis?.stop()
     rmSync(directory, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   const job = async (...args: string[]): Promise<Job> => {
     const { code, stdout, stderr } = await coffer(['job', ...args, '--json'], mesh.env)
@@ -142,5 +142,5 @@ describeWithPrograms('jobs in a mesh, in Redis', PROGRAMS, (programs) => {
     expect(stderr).not.toContain(password)
     const far = await coffer(['service', 'rotation'], { ...mesh.env, COFFER_REDIS_URL: 'redis://redis.example:6379' })
     expect([far.code, far.stderr]).toEqual([1, expect.stringContaining('rediss://')])
-  }, 120_000)
+  })
 })

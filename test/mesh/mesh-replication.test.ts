@@ -10,7 +10,7 @@ import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
 
 const START_TIMEOUT_MS = 120_000
-const PATIENCE = { timeout: 30_000, interval: 100 }
+const PATIENCE = { timeout: 60_000, interval: 100 }
 const NAME = 'b-copy'
 
 describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
@@ -36,7 +36,7 @@ describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
   })
   const gateway = (index: number) => gateways[index % 2] as ReturnType<typeof s3Client>
 
-  it('the rotation service replicates what any gateway has written', { timeout: 60_000 }, async () => {
+  it('the rotation service replicates what any gateway has written', async () => {
     const Bucket = await newBucket(gateway(0), { versioning: 'Enabled' })
     await replicate(gateway(0), Bucket, ruleTo(NAME))
     // A gateway may go by a bucket's record of a second ago for reads; its commits are refused until it knows better.
@@ -51,7 +51,7 @@ describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
     }
   })
 
-  it('a quota holds for all gateways together, to the byte', { timeout: 60_000 }, async () => {
+  it('a quota holds for all gateways together, to the byte', async () => {
     const Bucket = await newBucket(gateway(0))
     await cofferJson(mesh, ['bucket', 'quota', 'set', Bucket, '--size', '20KiB'])
     const puts = Array.from({ length: 40 }, (_, index) =>

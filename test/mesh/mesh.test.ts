@@ -78,7 +78,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     if (first === undefined || second === undefined) throw new Error('two gateways are needed')
     one = first
     two = second
-  }, 180_000)
+  })
 
   afterAll(async () => {
     await people?.dispose()
@@ -87,7 +87,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     await mesh?.stop()
     await nats?.group.stop()
     rmSync(directory, { recursive: true, force: true })
-  }, 60_000)
+  })
 
   it.each([100, 40_000, 131_073, 3_000_000])(
     'what one gateway stored (%i bytes) the other gives back',
@@ -262,9 +262,9 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
         () => 'done',
         (error: Error) => error.name,
       )
-    await expect.poll(ask, { timeout: 15_000, interval: 50 }).toBe('done')
+    await expect.poll(ask, { timeout: 60_000, interval: 50 }).toBe('done')
     await owner.send(new RevokeGrantCommand({ KeyId, GrantId }))
-    await expect.poll(ask, { timeout: 15_000, interval: 50 }).toBe('AccessDeniedException')
+    await expect.poll(ask, { timeout: 60_000, interval: 50 }).toBe('AccessDeniedException')
   })
 
   // How soon: mesh-identities.test.ts.
@@ -277,7 +277,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     const keys = await newKey(first, 'meshed')
     userSecretMadeOverNats = keys.secretAccessKey
     const ask = async () => (await sendSigned(second, { method: 'GET', path: '/' }, { keys })).status
-    const within = { timeout: 30_000, interval: 20 }
+    const within = { timeout: 60_000, interval: 20 }
     await expect.poll(ask, within).toBe(200)
     await iam(first, 'DeleteAccessKey', { UserName: 'meshed', AccessKeyId: keys.accessKeyId })
     await expect.poll(ask, within).toBe(403)
@@ -339,7 +339,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     expect((await coffer(['key', 'create', 'made-after'], mesh.env)).code).toBe(0)
     const kms = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: 'made-after' } as const
     await two.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: plaintext, ...kms }))
-  }, 60_000)
+  })
 
   it('shows NATS no key, no plaintext and no secret', async () => {
     const traffic = capture.bytes()
@@ -382,7 +382,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     for (const wrong of [{ COFFER_NATS_PASSWORD_FILE: nats.caFile }, { COFFER_NATS_USER: 'stranger' }]) {
       const env = { ...mesh.env, ...wrong }
       const refused = startGroup(process.execPath, [COFFER, 'service', 'crypto'], { env, cwd: REPOSITORY })
-      await expect.poll(() => refused.logs(), { timeout: 30_000 }).toMatch(/authori[sz]ation|authenticat/i)
+      await expect.poll(() => refused.logs(), { timeout: 60_000 }).toMatch(/authori[sz]ation|authenticat/i)
       expect(refused.logs()).not.toMatch(/is ready/)
       await refused.kill('SIGKILL')
     }

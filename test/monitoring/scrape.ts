@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const START_TIMEOUT_MS = 30_000
+const START_TIMEOUT_MS = 60_000
 const RETRY_MS = 50
 
 /** What a scrape says, by metric: the help line's names, and the value of each series. */

@@ -131,7 +131,7 @@ describe('the metrics of a server', () => {
     } finally {
       await one.dispose()
     }
-  }, 120_000)
+  })
 
   it('count what jobs change, also once their process has ended', async () => {
     const bucket = await newBucket(admin)
@@ -149,7 +149,7 @@ describe('the metrics of a server', () => {
     expect(value('coffer_job_units_total', { kind, outcome: 'changed' })).toBe(5)
     expect(value('coffer_job_runs_total', { kind, outcome: 'ok' })).toBe(1)
     expect(value('coffer_jobs_running')).toBe(0)
-  }, 90_000)
+  })
 })
 
 /** The children of the supervisor that serve requests have the workers' program; any of them will do. */

@@ -53,7 +53,7 @@ const codesOf = ({ findings }: StatusReport) => findings.map(({ code }) => code)
 /** Of what the tests do, not of the machine that they run on. */
 const problemsOf = ({ findings }: StatusReport) => findings.filter(({ level }) => level === 'problem')
 
-describe('coffer status', { timeout: 180_000 }, () => {
+describe('coffer status', () => {
   it('knows processes, stores, queues, keys, events and the audit trail of a server that is well', async () => {
     const report = await until(
       ({ isHealthy, processes, metadata, blobStores }) =>

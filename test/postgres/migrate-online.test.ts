@@ -106,7 +106,7 @@ describeWithPostgres('coffer migrate metadata --online', () => {
     s3 = s3Client(server)
     await s3.send(new CreateBucketCommand({ Bucket: bucket, ObjectLockEnabledForBucket: true }))
     env = { ...server.env, ...there('coffer') }
-  }, 120_000)
+  })
   afterAll(async () => {
     for (const each of clients) await each.stop()
     await server.dispose()

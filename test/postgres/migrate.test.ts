@@ -14,9 +14,7 @@ describeWithPostgres('coffer migrate metadata', () => {
   })
   afterAll(() => postgres.stop())
 
-  test('moves a store to PostgreSQL and back, with every object, and neither side opens by mistake', {
-    timeout: 180_000,
-  }, async () => {
+  test('moves a store to PostgreSQL and back, with every object, and neither side opens by mistake', async () => {
     const dataDir = temporaryDirectory('migrate')
     const there = { COFFER_METADATA_URL: postgres.url, COFFER_METADATA_PASSWORD_FILE: postgres.passwordFile }
     const first = await startServer({ dataDir, workers: 1 })

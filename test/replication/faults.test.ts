@@ -30,15 +30,13 @@ describe('replication', () => {
     health = `127.0.0.1:${await freePort()}`
     here = await startStore(files.here, { COFFER_HEALTH_ADDRESS: health })
     await newBucket(s3Client(there), { name: NAME, ...VERSIONED })
-  }, 120_000)
+  })
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()
   })
 
-  it('loses nothing when the source is killed in the middle, and the destination is away and comes back', {
-    timeout: 180_000,
-  }, async () => {
+  it('loses nothing when the source is killed in the middle, and the destination is away and comes back', async () => {
     const source = s3Client(here, { maxSockets: 16 })
     const Bucket = await newBucket(source, VERSIONED)
     await replicate(source, Bucket, ruleTo(NAME))
@@ -92,9 +90,7 @@ describe('replication', () => {
     }
   })
 
-  it('fails where the credentials are wrong, with the reason in the log and the secret nowhere', {
-    timeout: 180_000,
-  }, async () => {
+  it('fails where the credentials are wrong, with the reason in the log and the secret nowhere', async () => {
     const secretAccessKey = `wrong-secret-${randomBytes(12).toString('hex')}`
     files.here.write(there, [arnOf(NAME)], { secretAccessKey })
     await here.stop()

@@ -54,7 +54,7 @@ function tagAs(s3: S3Client, Bucket: string, Key: string, Value: string) {
   return s3.send(new PutObjectTaggingCommand({ Bucket, Key, Tagging: { TagSet: [{ Key: 'k', Value }] } }))
 }
 
-describe('changes of a version that is replicated', { timeout: 180_000 }, () => {
+describe('changes of a version that is replicated', () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
   const names = { lists: 'b-lists', owned: 'b-owned', both: 'b-both', held: 'b-held' }
   let here: CofferServer
@@ -75,7 +75,7 @@ describe('changes of a version that is replicated', { timeout: 180_000 }, () => 
     for (const name of Object.values(names)) await bucketWithLists(source, name)
     const accounts = await cofferJson<readonly Listed[]>(there, ['account', 'list'])
     accountThere = accounts.find(({ name }) => name === 'root')?.accountId ?? ''
-  }, 180_000)
+  })
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()

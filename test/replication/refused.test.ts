@@ -22,13 +22,13 @@ describe('what a destination refuses', () => {
     files.here.write(there, [arnOf(NAME)], { attemptsMax: ATTEMPTS_MAX })
     here = await startStore(files.here)
     await newBucket(s3Client(there), { name: NAME, ...VERSIONED })
-  }, 120_000)
+  })
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()
   })
 
-  it('holds up nothing else, however much of it a writer makes', { timeout: 180_000 }, async () => {
+  it('holds up nothing else, however much of it a writer makes', async () => {
     const source = s3Client(here, { maxSockets: LANES })
     const Bucket = await newBucket(source, VERSIONED)
     // Nobody's account: the destination refuses each of these.

@@ -22,10 +22,10 @@ import type { CofferServer } from '../harness/start-server.ts'
 import { arnOf, ReplicationFile, replicate, ruleTo, startStore } from './two-stores.ts'
 
 const MIB = 1024 ** 2
-const PATIENCE = { timeout: 30_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
 const VERSIONED = { versioning: 'Enabled' } as const
 
-describe('two stores', { timeout: 120_000 }, () => {
+describe('two stores', () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
   let here: CofferServer
   let there: CofferServer
@@ -42,7 +42,7 @@ describe('two stores', { timeout: 120_000 }, () => {
     source = s3Client(here)
     target = s3Client(there)
     for (const name of Object.values(names)) await newBucket(target, { name, ...VERSIONED })
-  }, 120_000)
+  })
   afterAll(async () => {
     await here?.dispose()
     await there?.dispose()

@@ -20,7 +20,7 @@ const PART_BYTES = 5 * 2 ** 20
 const server = await serverForSuite()
 const s3 = s3Client(server)
 
-describe('a key that a locked version and an upload in progress need', { timeout: 90_000 }, () => {
+describe('a key that a locked version and an upload in progress need', () => {
   it('cannot be deleted, and leaves both whole when it is rotated, rewrapped, and given up for another', async () => {
     const Bucket = 'held-keys'
     await s3.send(new CreateBucketCommand({ Bucket, ObjectLockEnabledForBucket: true }))

@@ -20,7 +20,7 @@ const key = <Answer = unknown>(...words: string[]) => cofferJson<Answer>(server,
 const under = (SSEKMSKeyId: string, BucketKeyEnabled = false) =>
   ({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId, BucketKeyEnabled }) as const
 
-describe('a key that is taken away in the middle of a download', { timeout: 120_000 }, () => {
+describe('a key that is taken away in the middle of a download', () => {
   it('lets it end whole, and the next one is refused, with a bucket key and without', async () => {
     const [Bucket, body] = [await newBucket(s3), randomBytes(LARGE_BYTES)]
     await key('create', 'leaving')
@@ -50,7 +50,7 @@ describe('a key that is taken away in the middle of a download', { timeout: 120_
   })
 })
 
-describe('a deletion of a key while a rewrap runs', { timeout: 120_000 }, () => {
+describe('a deletion of a key while a rewrap runs', () => {
   async function filled(name: string): Promise<{ Bucket: string; keys: string[] }> {
     const Bucket = await newBucket(s3)
     const keys = Array.from({ length: OBJECTS }, (_, index) => `k${index}`)

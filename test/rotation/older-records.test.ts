@@ -95,7 +95,7 @@ describe("an object's own older record, put back", () => {
     // Nothing needs it by the index: the record that was put back is in no count.
     await key('delete', 'first')
     const refused = async () => await Promise.all(all.map(({ name }) => read(name)))
-    await expect.poll(refused, { timeout: 20_000 }).toEqual(all.map(() => 'KMS.KMSInvalidStateException'))
+    await expect.poll(refused, { timeout: 60_000 }).toEqual(all.map(() => 'KMS.KMSInvalidStateException'))
   })
 
   it("of SSE-C is opened by the customer's older key again, and not by the newer", async () => {

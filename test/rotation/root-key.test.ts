@@ -87,7 +87,7 @@ describe('the root key of a running server', () => {
     expect((await coffer(['server'], withOldKey)).stderr).toContain('KMS_ROOT_KEY_WRONG')
     await server.restart()
     for (const keyId of ['before', 'after', ...made]) await kms(server, `restarted/${keyId}`, keyId)
-  }, 120_000)
+  })
 
   it('is replaced by one of two rotations at once', async () => {
     const before = readFileSync(rootKeyPath, 'utf8')
@@ -96,7 +96,7 @@ describe('the root key of a running server', () => {
     expect(both.map(({ stderr }) => stderr).join('')).toContain('COFFER_ROOT_KEY_ROTATION_RUNNING')
     expect(readFileSync(rootKeyPath, 'utf8')).not.toBe(before)
     await kms(server, 'two', 'before')
-  }, 60_000)
+  })
 
   it('survives that rotations are killed, and that the server is, at any moment', async () => {
     let cutShort = 0
@@ -148,7 +148,7 @@ describe('a rotation that was cut short', () => {
       expect(readFileSync(rootKeyPath, 'utf8')).toBe(after)
       await kms(server, `cut/${finish}`, 'before')
     }
-  }, 60_000)
+  })
 })
 
 describe('a root key that its administrator keeps elsewhere', () => {
@@ -182,7 +182,7 @@ describe('a root key that its administrator keeps elsewhere', () => {
               () => true,
               () => false,
             ),
-          { timeout: 10_000 },
+          { timeout: 60_000 },
         )
         .toBe(true)
       // Once more, as after a kill: the old one is still configured.
@@ -197,7 +197,7 @@ describe('a root key that its administrator keeps elsewhere', () => {
       await configured.dispose()
       rmSync(directory, { recursive: true })
     }
-  }, 120_000)
+  })
 })
 
 async function killAt(child: ChildProcess, afterMs: number): Promise<void> {

@@ -47,7 +47,7 @@ async function linesOf(Bucket: string, Prefix: string, count: number): Promise<s
       expect(lines.length).toBeGreaterThanOrEqual(count)
       return lines
     },
-    { timeout: 30_000, interval: 300 },
+    { timeout: 60_000, interval: 300 },
   )
 }
 

@@ -92,7 +92,7 @@ describe('two accounts on one server', async () => {
     expect(removed.code, removed.stderr).toBe(0)
     await expect
       .poll(async () => await failureOf(alice.send(new ListBucketsCommand({}))).catch(() => undefined), {
-        timeout: 5_000,
+        timeout: 60_000,
       })
       .toEqual({ code: 'InvalidAccessKeyId', status: 403 })
   })

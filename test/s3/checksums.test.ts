@@ -142,7 +142,7 @@ describe.each(CHECKSUM_NAMES)('%s', (name) => {
         expect((await bytesOf(got)).equals(part)).toBe(true)
       }
     }
-  }, 60_000)
+  })
 
   it('of an upload that the client got wrong is refused at completion', async () => {
     const Key = `upload-wrong-${name}`

@@ -66,6 +66,6 @@ describe('an answer that comes before the body', () => {
     const { socket, seen } = await connection()
     socket.write(refusedUpload(1000))
     await expect.poll(() => seen.text).toContain('</Error>')
-    await expect.poll(() => seen.closed, { timeout: 10_000 }).toBe(true)
+    await expect.poll(() => seen.closed, { timeout: 60_000 }).toBe(true)
   })
 })

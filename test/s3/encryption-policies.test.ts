@@ -90,7 +90,7 @@ async function expectOfAll(Bucket: string, sse: object, outcome: 'in' | 'refused
 }
 
 /** The policies are those that AWS documents: S3 User Guide, "Protecting data with server-side encryption". */
-describe('a bucket policy that denies', { timeout: 60_000 }, () => {
+describe('a bucket policy that denies', () => {
   it('uploads that do not ask for encryption refuses them however they come, and lets in the others', async () => {
     const Bucket = await bucketDenying({ Null: { 's3:x-amz-server-side-encryption': 'true' } })
     await expectOfAll(Bucket, {}, 'refused')

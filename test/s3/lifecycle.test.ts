@@ -136,5 +136,5 @@ describeWithPrograms('the AWS CLI', ['aws'], ({ aws }) => {
     await s3api('delete-bucket-lifecycle', '--bucket', bucket)
     const get = s3api('get-bucket-lifecycle-configuration', '--bucket', bucket)
     await expect(get).rejects.toThrow('NoSuchLifecycleConfiguration')
-  }, 120_000)
+  })
 })

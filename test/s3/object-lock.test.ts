@@ -258,5 +258,5 @@ describeWithPrograms('the AWS CLI', ['aws'], ({ aws }) => {
     await s3api('put-object-legal-hold', ...version, '--legal-hold', 'Status=OFF')
     await s3api('delete-object', ...version, '--bypass-governance-retention')
     expect(JSON.parse((await s3api('list-object-versions', '--bucket', bucket)) || '{}').Versions).toBeUndefined()
-  }, 120_000)
+  })
 })

@@ -27,7 +27,7 @@ interface Usage {
   readonly partSizeBytes: number
 }
 
-describe('a server with quotas', { timeout: 120_000 }, () => {
+describe('a server with quotas', () => {
   let server: CofferServer
   let s3: ReturnType<typeof s3Client>
   beforeAll(async () => {

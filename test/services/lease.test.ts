@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 
 const LEASE_MS = 1_000
-const PATIENCE = { timeout: 20_000, interval: 20 }
+const PATIENCE = { timeout: 60_000, interval: 20 }
 
 let directory: string
 let children: ChildProcess[]
@@ -33,9 +33,7 @@ function contend(name: string): ChildProcess {
   return child
 }
 
-it('a lease of a process that is killed goes to another, and one that was frozen finds that it has lost it', {
-  timeout: 60_000,
-}, async () => {
+it('a lease of a process that is killed goes to another, and one that was frozen finds that it has lost it', async () => {
   const first = contend('a')
   await vi.waitFor(() => expect(log).toEqual(['a held']), PATIENCE)
   const second = contend('b')

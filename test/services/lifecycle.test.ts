@@ -171,7 +171,7 @@ describe('noncurrent versions', () => {
     expect(await gateway.applyAfter(3)).toEqual({ noncurrentRemoved: 1296 })
     expect(await versionsOf(bucket)).toHaveLength(6)
     await done(bucket)
-  }, 60_000)
+  })
 
   it('leave a delete marker that hides nothing, which goes next', async () => {
     const bucket = await bucketWith(
@@ -240,7 +240,7 @@ describe('a walk', () => {
     // What is kept of it is text: a process that goes on with it has nothing else.
     while (position !== undefined) position = await gateway.stepAfter(3, JSON.parse(JSON.stringify(position)))
     for (const bucket of buckets) expect(await keysOf(bucket)).toEqual([])
-  }, 60_000)
+  })
 
   it('passes over a bucket that was deleted or made anew meanwhile', async () => {
     const gone = {

@@ -8,7 +8,7 @@ import { sendSigned } from '../harness/raw-request.ts'
 import { type CofferServer, startServer } from '../harness/start-server.ts'
 import { CertificateAuthority, type IssuedFiles } from '../kms/certificate-authority.ts'
 
-const PATIENCE = { timeout: 15_000, interval: 100 }
+const PATIENCE = { timeout: 60_000, interval: 100 }
 
 /** What a handshake came to: the protocol and the group, or why there is none. */
 function handshake(server: CofferServer, options: ConnectionOptions = {}): Promise<string> {

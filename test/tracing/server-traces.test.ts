@@ -251,7 +251,7 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
       expect(unit).toMatchObject({ parentId: '', attributes: { 'coffer.job.kind': 'reencrypt' } })
       expect(collector.descends(await collector.inTrace(unit, 'commit replaceBody'), unit)).toBe(true)
     }
-  }, 90_000)
+  })
 
   it('tell who is told of an event which delivery it belongs to', async () => {
     const told = await newBucket(s3)

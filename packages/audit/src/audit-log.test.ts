@@ -16,6 +16,8 @@ class ManualTarget implements AuditTarget {
   async close(): Promise<void> {}
 }
 
+const PATIENCE = { timeout: 60_000 }
+
 describe('the audit log with a target that has stalled', () => {
   const open = (whenStalled: WhenStalled, trouble: string[] = []) => {
     const target = new ManualTarget()
@@ -42,12 +44,12 @@ describe('the audit log with a target that has stalled', () => {
     const admitted = log.admit()?.then(() => {
       isAdmitted = true
     })
-    await vi.waitFor(() => expect(trouble).toEqual(['stalled']))
+    await vi.waitFor(() => expect(trouble).toEqual(['stalled']), PATIENCE)
     expect(isAdmitted).toBe(false)
     target.isOpen = true
     await admitted
     expect(log.admit()).toBeUndefined()
-    await log.close(1000)
+    await log.close(60_000)
     expect(kinds(target).filter(({ kind }) => kind === 'request')).toHaveLength(10)
     expect(trouble).toEqual(['stalled', 'recovered'])
   })
@@ -56,8 +58,8 @@ describe('the audit log with a target that has stalled', () => {
     const { target, log } = open('refuse')
     await expect(log.admit()).rejects.toMatchObject({ code: 'AUDIT_UNAVAILABLE' })
     target.isOpen = true
-    await vi.waitFor(async () => await log.admit())
-    await log.close(1000)
+    await vi.waitFor(async () => await log.admit(), PATIENCE)
+    await log.close(60_000)
     expect(kinds(target).filter(({ kind }) => kind === 'request')).toHaveLength(10)
   })
 
@@ -65,8 +67,8 @@ describe('the audit log with a target that has stalled', () => {
     const { target, log } = open('drop')
     expect(log.admit()).toBeUndefined()
     target.isOpen = true
-    await vi.waitFor(() => expect(kinds(target).some(({ kind }) => kind === 'gap')).toBe(true))
-    await log.close(1000)
+    await vi.waitFor(() => expect(kinds(target).some(({ kind }) => kind === 'gap')).toBe(true), PATIENCE)
+    await log.close(60_000)
     const records = kinds(target)
     const dropped = records.reduce((sum, record) => sum + (record.dropped ?? 0), 0)
     expect(records.filter(({ kind }) => kind === 'request').length + dropped).toBe(10)

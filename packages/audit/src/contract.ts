@@ -14,11 +14,11 @@ export interface TargetFixture {
   dispose(): Promise<void>
 }
 
-const PATIENCE = { timeout: 20_000, interval: 25 }
+const PATIENCE = { timeout: 60_000, interval: 25 }
 
 /** What every audit target must keep, run against the real thing. */
 export function auditTargetContract(name: string, start: () => Promise<TargetFixture>): void {
-  describe(`${name} keeps the promises of an audit target`, { timeout: 60_000 }, () => {
+  describe(`${name} keeps the promises of an audit target`, { timeout: 180_000 }, () => {
     const withLog = async (work: (log: AuditLog, fixture: TargetFixture) => Promise<void>): Promise<void> => {
       const fixture = await start()
       const chain = newChainId()

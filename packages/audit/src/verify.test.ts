@@ -35,9 +35,9 @@ describe('the verification of a trail', () => {
       log.record(recordOf({ key: `k${index}` }))
       // A file is as long as its last batch makes it.
       if (index % 10 === 9)
-        await vi.waitFor(async () => expect(await text()).toContain(`"k${index}"`), { interval: 10 })
+        await vi.waitFor(async () => expect(await text()).toContain(`"k${index}"`), { timeout: 60_000, interval: 10 })
     }
-    await log.close(1000)
+    await log.close(60_000)
     options = { publicKey: signer.publicKey, heads: [...signer.heads.values()], partial: false }
     return chain
   }

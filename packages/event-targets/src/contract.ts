@@ -14,7 +14,7 @@ export interface TargetUnderTest {
   dispose(): Promise<void>
 }
 
-const PATIENCE_MS = 30_000
+const PATIENCE_MS = 60_000
 
 export function messageOf(body: string, changes: Partial<EventMessage> = {}): EventMessage {
   return {

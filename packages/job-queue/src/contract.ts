@@ -12,12 +12,12 @@ export interface JobQueueFixture {
   dispose(): Promise<void>
 }
 
-const PATIENCE = { timeout: 15_000, interval: 50 }
+const PATIENCE = { timeout: 60_000, interval: 50 }
 const SUBMISSION = { kind: 'rewrap', request: { keyName: 'k1' }, submittedBy: 'tester' }
 
 /** What every driver of the job queue must keep, run against the real thing. */
 export function jobQueueContract(name: string, start: () => Promise<JobQueueFixture>): void {
-  describe(`${name} keeps the promises of a job queue`, { timeout: 60_000 }, () => {
+  describe(`${name} keeps the promises of a job queue`, { timeout: 180_000 }, () => {
     let fixture: JobQueueFixture
     let queue: JobQueue
     beforeEach(async () => {

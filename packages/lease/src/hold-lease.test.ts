@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest'
 import { holdLease, type LeaseHold, type LeaseStore } from './hold-lease.ts'
 
 const LEASE_MS = 400
-const PATIENCE = { timeout: 10_000, interval: 10 }
+const PATIENCE = { timeout: 60_000, interval: 10 }
 
 class MemoryStore implements LeaseStore {
   readonly rows = new Map<string, { value: Uint8Array; revision: number }>()

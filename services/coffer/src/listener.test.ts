@@ -241,7 +241,7 @@ describe('certificates', () => {
       return names
     }
     await vi.waitFor(async () => expect(await subjectNamesFor('s3.example.org')).toBe('DNS:s3.example.org'), {
-      timeout: 10_000,
+      timeout: 60_000,
     })
     expect(await subjectNamesFor()).toContain('DNS:localhost')
 
@@ -250,7 +250,7 @@ describe('certificates', () => {
     const renewedKey = await newCertificateKey()
     await writeFile(join(certsDirectory, 'private.key'), renewedKey)
     await writeFile(join(certsDirectory, 'public.crt'), await selfSign(renewedKey, ['renewed.example']))
-    await vi.waitFor(async () => expect(await subjectNamesFor()).toBe('DNS:renewed.example'), { timeout: 10_000 })
+    await vi.waitFor(async () => expect(await subjectNamesFor()).toBe('DNS:renewed.example'), { timeout: 60_000 })
     expect(await ask('https', port, { agent })).toBe('GET / 0')
     agent.destroy()
   })

@@ -179,7 +179,7 @@ describe.runIf(IS_LINUX)('workers', () => {
     const [victim = 0, survivor = 0] = workersOf(server)
     process.kill(victim, 'SIGKILL')
     await vi.waitFor(() => expect(server.output()).toContain('the new worker is ready'), {
-      timeout: 20_000,
+      timeout: 60_000,
       interval: 20,
     })
     const workers = workersOf(server)

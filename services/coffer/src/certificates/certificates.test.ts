@@ -123,7 +123,7 @@ describe('a change of the files', () => {
     const reloaded = vi.fn()
     store.onChange(reloaded)
     const renewed = await writePair('', 'new.example')
-    await vi.waitFor(() => expect(reloaded).toHaveBeenCalled(), { timeout: 10_000 })
+    await vi.waitFor(() => expect(reloaded).toHaveBeenCalled(), { timeout: 60_000 })
     expect(store.fallback.x509.fingerprint256).toBe(renewed.fingerprint256)
   })
 
@@ -132,7 +132,7 @@ describe('a change of the files', () => {
     const logger = recordingLogger()
     const store = await openStore(logger)
     await writeFile(join(directory, 'private.key'), await newCertificateKey())
-    await vi.waitFor(() => expect(logger.errors).toHaveLength(1), { timeout: 10_000 })
+    await vi.waitFor(() => expect(logger.errors).toHaveLength(1), { timeout: 60_000 })
     expect(store.fallback.x509.fingerprint256).toBe(before.fingerprint256)
   })
 
@@ -142,10 +142,10 @@ describe('a change of the files', () => {
     expect(store.contextFor('added.example')).toBe(store.fallback.context)
     await writePair('added.example', 'added.example')
     await vi.waitFor(() => expect(store.contextFor('added.example')).not.toBe(store.fallback.context), {
-      timeout: 10_000,
+      timeout: 60_000,
     })
     await rm(join(directory, 'added.example'), { recursive: true })
-    await vi.waitFor(() => expect(store.contextFor('added.example')).toBe(store.fallback.context), { timeout: 10_000 })
+    await vi.waitFor(() => expect(store.contextFor('added.example')).toBe(store.fallback.context), { timeout: 60_000 })
   })
 })
 

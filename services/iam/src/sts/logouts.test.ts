@@ -92,7 +92,7 @@ describe('log-outs at a provider', () => {
     expect(stillIn).toEqual([])
     expect(isLoggedOut(directory, login('who-came-first', NOW), end)).toBe(true)
     expect(isLoggedOut(directory, login('who-came-last', end), end)).toBe(false)
-  }, 60_000)
+  })
 })
 
 describe('the end of a session by its holder', () => {
