@@ -21,6 +21,8 @@ const running = new Set<number>()
 process.on('exit', () => {
   for (const pid of running) signalGroup(pid, 'SIGKILL')
 })
+// The end of a test process that is told to end is no exit of its own.
+process.once('SIGTERM', () => process.exit(143))
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {
@@ -69,7 +71,7 @@ export function startGroup(
     },
     async stop(graceMs = 15_000) {
       if (!exited) child.kill('SIGTERM')
-      const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), graceMs)
+      const timer = setTimeout(() => pid > 0 && signalGroup(pid, 'SIGKILL'), graceMs)
       const result = await ended
       clearTimeout(timer)
       if (pid > 0) signalGroup(pid, 'SIGKILL')

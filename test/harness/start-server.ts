@@ -147,10 +147,11 @@ export function shareWithSuites(server: CofferServer): void {
   suiteServer = server
 }
 
-/** One server for all tests of a file, gone when the file is done. */
-export async function serverForSuite(options: StartOptions = {}): Promise<CofferServer> {
-  if (suiteServer) return suiteServer
-  const server = await startServer(options)
-  afterAll(async () => await server.dispose())
-  return server
+/** One server for all tests of a file or of the suite that it is called in, gone when they are done. */
+export function serverForSuite(options: StartOptions = {}): Promise<CofferServer> {
+  if (suiteServer) return Promise.resolve(suiteServer)
+  const starting = startServer(options)
+  // At once: what is registered after a wait belongs to no suite where the caller has not waited too.
+  afterAll(async () => await (await starting).dispose())
+  return starting
 }
