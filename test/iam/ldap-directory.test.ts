@@ -1,11 +1,13 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { connect as connectPlain, createServer, type Server, type Socket } from 'node:net'
+import { join } from 'node:path'
 import { identityDirectoryContract } from '@coffer/identity-directory/contract'
 import { ldapDirectory } from '@coffer/identity-directory/directories/ldap'
 import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { dnOf, GROUPS, PEOPLE, READER, type Slapd, startSlapd } from '../harness/slapd.ts'
+import { temporaryDirectory } from '../harness/start-server.ts'
 import { CertificateAuthority } from '../kms/certificate-authority.ts'
 
 const ALICE = { uid: 'alice', password: 'correct horse battery staple', groups: ['ops', 'staff'] }
@@ -24,12 +26,14 @@ describeWithPrograms('an LDAP directory', ['slapd', 'openssl'], ({ slapd, openss
   }
   const open = async (more: object) => await ldapDirectory.open(ldapDirectory.options.parse({ ...settings, ...more }))
   const certificate = (names: string[]) => authority.issue('directory', 'serverAuth', { alternativeNames: names })
+  const scratch = temporaryDirectory('ldap')
   let server: Slapd
   beforeAll(async () => {
     server = await startSlapd(slapd, PEOPLE_THERE, certificate(['DNS.1=localhost']))
   })
   afterAll(async () => {
     await server?.dispose()
+    rmSync(scratch, { recursive: true })
     authority.dispose()
   })
 
@@ -102,13 +106,16 @@ describeWithPrograms('an LDAP directory', ['slapd', 'openssl'], ({ slapd, openss
       expect(await directory.authenticate('alice', ALICE.password)).toBeDefined()
       // TLS is there, and cut while the password of the account that looks people up is fetched.
       const { bindPasswordFile: _, ...rest } = settings
-      const slowly = `setTimeout(() => process.stdout.write(${JSON.stringify(READER.password)}), 1500)`
-      const bindPasswordCommand = [process.execPath, '-e', slowly]
+      const [asked, cut] = [join(scratch, 'asked'), join(scratch, 'cut')]
+      const slowly = `touch ${asked}; while [ ! -e ${cut} ]; do sleep 0.1; done; printf %s '${READER.password}'`
+      const bindPasswordCommand = ['/bin/sh', '-c', slowly]
       const slow = await ldapDirectory.open(ldapDirectory.options.parse({ ...rest, url, bindPasswordCommand }))
       const connectionsBefore = proxy.connectionCount()
       const login = slow.authenticate('alice', ALICE.password).catch((error: unknown) => error)
       await vi.waitFor(() => expect(proxy.connectionCount()).toBe(connectionsBefore + 1), { timeout: 60_000 })
-      setTimeout(() => proxy.cut(), 700)
+      await vi.waitFor(() => expect(existsSync(asked)).toBe(true), { timeout: 60_000 })
+      proxy.cut()
+      writeFileSync(cut, '')
       expect(await login).toMatchObject({ code: 'DIRECTORY_UNAVAILABLE' })
       expect(proxy.connectionCount()).toBe(connectionsBefore + 1)
       expect(proxy.seen()).not.toContain(READER.password)

@@ -56,7 +56,7 @@ describeWithPrograms('jobs, when Redis', ['redis-server'], (programs) => {
 
   function openQueue(name: string, records = new MemoryJobRecords()): BullJobQueue {
     const settings = { url: redis.url, password: PASSWORD }
-    return new BullJobQueue({ redis: settings, name, records, ...TIMES })
+    return new BullJobQueue({ redis: settings, name, records, ...TIMES, takeoverMs: 5_000 })
   }
 
   const ended = (queue: BullJobQueue, id: string) =>
@@ -97,7 +97,7 @@ describeWithPrograms('jobs, when Redis', ['redis-server'], (programs) => {
     const late = await submit()
     await redis.start()
     // Longer than it takes to be rebuilt, and than a lease that nobody renews.
-    await sleep(2_500)
+    await sleep(6_000)
     isLet = true
     for (const id of [...ids, late]) expect(await ended(queue, id)).toMatchObject({ id, state: 'completed' })
     for (const id of [...ids, late]) expect([id, runs.get(id)]).toEqual([id, 1])

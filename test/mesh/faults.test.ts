@@ -19,7 +19,7 @@ import { foundIn } from './found-in.ts'
 import { openIssuedKeys } from './issued-keys.ts'
 
 /** From when whatever failed is there again. */
-const RECOVERY_MS_MAX = 10_000
+const RECOVERY_MS_MAX = 30_000
 /** Long enough for the connection to be given up, and for the next one to be stuck in its making. */
 const PARTITION_MS = 10_000
 /** Ten seconds of work. */

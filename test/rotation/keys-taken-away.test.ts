@@ -125,6 +125,7 @@ describe('a deletion of a key while a rewrap runs', () => {
         acknowledged.push(Key)
       }
     })
+    await expect.poll(() => acknowledged.length).toBeGreaterThan(20)
     for (let round = 0; round < 3; round++) {
       const rewrap = coffer(['key', 'rewrap', 'contested', '--to', 'refuge'], server.env)
       const { code } = await coffer(['key', 'delete', 'contested'], server.env)
@@ -136,7 +137,6 @@ describe('a deletion of a key while a rewrap runs', () => {
     await coffer(['key', 'cancel-deletion', 'contested'], server.env)
     await coffer(['key', 'enable', 'contested'], server.env)
     await sleep(LEASE_MS)
-    expect(acknowledged.length).toBeGreaterThan(20)
     await expectWhole(Bucket, acknowledged)
   })
 })

@@ -135,7 +135,12 @@ describe('clients during rotations and rewraps', () => {
       await s3.send(new PutObjectCommand({ Bucket: await newBucket(s3), Key: 'k', Body: 'x' }))
     }
     const stop = new AbortController()
-    const traffic = Array.from({ length: 8 }, (_, client) => readAndWrite(s3, bucket, `c${client}`, stop.signal))
+    const counts = Array.from({ length: 8 }, () => 0)
+    const traffic = counts.map((_, client) =>
+      readAndWrite(s3, bucket, `c${client}`, stop.signal, (count) => {
+        counts[client] = count
+      }),
+    )
     for (let round = 0; round < 4; round++) {
       await rotate('coffer')
       const killed = run(process.execPath, [COFFER, 'key', 'rewrap', 'coffer'], {
@@ -146,9 +151,9 @@ describe('clients during rotations and rewraps', () => {
       const reports = await Promise.all([rewrap('coffer'), rewrap('coffer')])
       for (const { failures } of reports) expect(failures).toEqual([])
     }
+    await Promise.race([Promise.all(traffic), expect.poll(() => Math.min(...counts)).toBeGreaterThan(10)])
     stop.abort()
-    const counts = await Promise.all(traffic)
-    expect(Math.min(...counts)).toBeGreaterThan(10)
+    await Promise.all(traffic)
     await sleep(LEASE_MS)
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'last', Body: 'x' }))
     await rewrap('coffer')
@@ -157,8 +162,14 @@ describe('clients during rotations and rewraps', () => {
   })
 })
 
-/** Writes and reads back until it is told to stop; returns how often. Any error or wrong byte ends it with that. */
-async function readAndWrite(client: S3Client, bucket: string, prefix: string, signal: AbortSignal): Promise<number> {
+/** Writes and reads back until it is told to stop; tells how often. Any error or wrong byte ends it with that. */
+async function readAndWrite(
+  client: S3Client,
+  bucket: string,
+  prefix: string,
+  signal: AbortSignal,
+  tell: (count: number) => void,
+): Promise<void> {
   const written: { Key: string; body: Buffer }[] = []
   let count = 0
   while (!signal.aborted) {
@@ -171,8 +182,8 @@ async function readAndWrite(client: S3Client, bucket: string, prefix: string, si
     const got = await client.send(new GetObjectCommand({ Bucket: bucket, Key: chosen.Key }))
     if (!(await bytesOf(got)).equals(chosen.body)) throw new Error(`${chosen.Key} has wrong bytes`)
     count += 1
+    tell(count)
   }
-  return count
 }
 
 async function snapshotOf(client: S3Client, bucket: string) {

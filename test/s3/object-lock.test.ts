@@ -160,7 +160,7 @@ describe('retention', () => {
 
   it('ends at its date', async () => {
     const Bucket = await lockBucket()
-    const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + 1000)
+    const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + 5000)
     const version = await put(Bucket, 'k', { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: soon })
     const remove = () => sendSigned(server, { method: 'DELETE', path: `/${Bucket}/k`, query: { versionId: version } })
     expect((await remove()).status).toBe(403)
