@@ -18,11 +18,15 @@ const LOG_CHARACTERS_MAX = 2_000_000
 
 /** The groups still running, killed when the test process ends: a failed suite leaves no server behind. */
 const running = new Set<number>()
-process.on('exit', () => {
+const killAll = (): void => {
   for (const pid of running) signalGroup(pid, 'SIGKILL')
+}
+process.on('exit', killAll)
+// One that is told to end does not exit by itself.
+process.once('SIGTERM', () => {
+  killAll()
+  process.kill(process.pid, 'SIGTERM')
 })
-// The end of a test process that is told to end is no exit of its own.
-process.once('SIGTERM', () => process.exit(143))
 
 function signalGroup(pid: number, signal: NodeJS.Signals): void {
   try {

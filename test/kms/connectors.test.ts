@@ -21,7 +21,7 @@ installExampleKms(directory)
 const kmsFile = join(directory, 'kms.yaml')
 writeFileSync(
   kmsFile,
-  `connectors:\n  example:\n    type: example-kms\n    directory: ${directory}\n    timeoutMs: 500\n`,
+  `connectors:\n  example:\n    type: example-kms\n    directory: ${directory}\n    timeoutMs: 1500\n`,
 )
 writeFileSync(join(directory, 'seed'), randomBytes(32))
 const feel = (mood: Mood) => writeFileSync(join(directory, 'mood'), mood)
