@@ -308,7 +308,7 @@ describe('events', () => {
     const told = () => readFileSync(hungLines, 'utf8').split('\n').slice(0, -1)
     const status = await eventually(
       async () => (await events<EventTargetStatus[]>('status')).find(({ target }) => target === 'hanging'),
-      (one) => (one?.relay?.failure?.attempts ?? 0) > 1,
+      (one) => (one?.relay?.failure?.attempts ?? 0) > 1 && one?.relay?.state === 'waiting',
     )
     expect(status).toMatchObject({ waitingCount: 4, deadLetterCount: 0, relay: { state: 'waiting' } })
     expect(status?.relay?.failure?.reason).toBe('EVENT_TARGET_UNAVAILABLE (no answer in 200 ms)')

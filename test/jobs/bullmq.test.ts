@@ -10,7 +10,7 @@ import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { type RedisServer, startRedis } from '../harness/redis-server.ts'
 
-const TIMES = { takeoverMs: 1_500, restoreMs: 200 }
+const TIMES = { takeoverMs: 3_000, restoreMs: 200 }
 const PASSWORD = 'only-for-this-test'
 
 describeWithPrograms('the BullMQ driver against Redis', ['redis-server'], (programs) => {

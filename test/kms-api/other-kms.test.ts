@@ -22,7 +22,7 @@ symlinkSync(join(import.meta.dirname, '../kms/example-kms'), join(directory, 'no
 const kmsFile = join(directory, 'kms.yaml')
 writeFileSync(
   kmsFile,
-  `connectors:\n  example:\n    type: example-kms\n    directory: ${directory}\n    timeoutMs: 500\n`,
+  `connectors:\n  example:\n    type: example-kms\n    directory: ${directory}\n    timeoutMs: 1500\n`,
 )
 writeFileSync(join(directory, 'seed'), randomBytes(32))
 const feel = (mood: 'well' | 'away' | 'rubbish') => writeFileSync(join(directory, 'mood'), mood)
