@@ -258,7 +258,7 @@ describe('an audit target that has stalled', () => {
       const list = async () => (await failureOf(s3.send(new ListBucketsCommand({})))).code
       for (let count = 0; count < 110; count++) await s3.send(new ListBucketsCommand({})).catch(() => undefined)
       expect(await list()).toBe('ServiceUnavailable')
-      expect(server.logs()).toContain('an audit target takes no records')
+      await expect.poll(() => server.logs()).toContain('an audit target takes no records')
     } finally {
       await server.dispose()
       rmSync(directory, { recursive: true })

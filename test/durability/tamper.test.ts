@@ -189,7 +189,7 @@ describe('a changed blob', () => {
       }
     }
     await expectAllTrue()
-    expect(server.logs()).toMatch(/integrity/)
+    await expect.poll(() => server.logs()).toMatch(/integrity/)
   })
 
   it('cut, extended, emptied or missing is noticed', async () => {

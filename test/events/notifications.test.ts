@@ -338,7 +338,7 @@ describe('events', () => {
     await s3.send(new PutObjectCommand({ Bucket: bucket, Key: 'k', Body: 'x' }))
     const status = await eventually(
       async () => (await events<EventTargetStatus[]>('status')).find(({ target }) => target === 'away'),
-      (away) => away?.relay?.failure !== undefined,
+      (away) => away?.relay?.failure !== undefined && away.relay.state === 'waiting',
     )
     expect(status).toMatchObject({ waitingCount: 2, deadLetterCount: 0, relay: { state: 'waiting' } })
     expect(status?.lagMs).toBeGreaterThan(0)

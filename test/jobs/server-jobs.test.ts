@@ -278,7 +278,7 @@ describe('a job that is followed while no server runs', () => {
     await expect.poll(() => follower.logs(), { timeout: 60_000 }).toContain('no server runs on this data directory')
     await server.restart()
     expect(await follower.ended).toEqual({ code: 0, signal: null })
-    expect(follower.logs()).toContain('completed')
+    await expect.poll(() => follower.logs()).toContain('completed')
     expect(follower.logs().match(/no server runs/g)).toHaveLength(1)
   })
 })

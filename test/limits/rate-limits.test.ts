@@ -21,15 +21,15 @@ describe('a server with rate limits', () => {
         () => 'ok',
         (error: Error) => error.name,
       )
-    const outcomes = await Promise.all(Array.from({ length: 40 }, list))
+    const outcomes = await Promise.all(Array.from({ length: 200 }, list))
     expect(new Set(outcomes)).toEqual(new Set(['ok', 'SlowDown']))
     expect(outcomes.filter((outcome) => outcome === 'ok').length).toBeGreaterThanOrEqual(10)
     const refused = await Promise.all(
-      Array.from({ length: 20 }, () => sendSigned(server, { method: 'GET', path: '/' })),
+      Array.from({ length: 100 }, () => sendSigned(server, { method: 'GET', path: '/' })),
     )
     const slowed = refused.find(({ code }) => code === 'SlowDown')
     expect(slowed).toMatchObject({ status: 503, headers: { 'retry-after': '1' } })
-    const throttled = await Promise.all(Array.from({ length: 20 }, () => callKms(server, 'ListKeys', {})))
+    const throttled = await Promise.all(Array.from({ length: 100 }, () => callKms(server, 'ListKeys', {})))
     expect(throttled.some(({ type }) => type === 'ThrottlingException')).toBe(true)
     await expect.poll(list, { timeout: 60_000, interval: 300 }).toBe('ok')
   })
@@ -56,7 +56,7 @@ describe('a server with a limit for each address', () => {
     const server = await startServer({ workers: 1, env })
     try {
       const guess = () => callSts(server, 'AssumeRoleWithWebIdentity', { WebIdentityToken: 'x.y.z' }, 'none')
-      const answers = await Promise.all(Array.from({ length: 20 }, guess))
+      const answers = await Promise.all(Array.from({ length: 60 }, guess))
       expect(answers.filter(({ code }) => code === 'Throttling').length).toBeGreaterThan(10)
     } finally {
       await server.dispose()

@@ -242,7 +242,7 @@ describeWithPostgres('coffer migrate metadata --online', () => {
     await server.stop()
     const { accessKeyId, secretAccessKey } = server
     const again = await startServer({ dataDir, workers: 1, accessKeyId, secretAccessKey, env: there('coffer') })
-    expect(again.logs()).toContain('remove COFFER_METADATA_URL')
+    await expect.poll(() => again.logs()).toContain('remove COFFER_METADATA_URL')
     await expectAll(s3Client(again), bucket, clients)
     await again.stop()
   })

@@ -101,7 +101,7 @@ describe('replication', () => {
     await source.send(new PutObjectCommand({ Bucket, Key: 'refused', Body: 'x' }))
     const status = async () => (await source.send(new HeadObjectCommand({ Bucket, Key: 'refused' }))).ReplicationStatus
     await expect.poll(status, PATIENCE).toBe('FAILED')
-    expect(here.logs()).toContain('ROTATION_DESTINATION_REFUSED SignatureDoesNotMatch 403')
+    await expect.poll(() => here.logs()).toContain('ROTATION_DESTINATION_REFUSED SignatureDoesNotMatch 403')
     expect(here.logs()).not.toContain(secretAccessKey)
     expect(JSON.stringify(await source.send(new HeadObjectCommand({ Bucket, Key: 'refused' })))).not.toContain('wrong-')
     const waits = await coffer(['replication', 'status'], here.env)

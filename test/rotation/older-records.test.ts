@@ -142,7 +142,7 @@ describe("an object's own older record, put back", () => {
         expect(isEarlier ? 'InternalError' : got, name).toBe('InternalError')
       }
     })
-    expect(server.logs()).toMatch(/integrity/)
+    await expect.poll(() => server.logs()).toMatch(/integrity/)
   })
 
   it('after it was overwritten gives no bytes without its own body, and never a mixture', async () => {

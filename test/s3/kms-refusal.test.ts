@@ -34,7 +34,7 @@ describeWithPrograms('a KMS that refuses Coffer', ['softhsm2-util'], (programs) 
         expect(await failureOf(use())).toMatchObject({ status: 403, code: 'AccessDenied' })
       }
       expect((await bytesOf(await s3.send(new GetObjectCommand({ Bucket, Key: 'other' })))).toString()).toBe('y')
-      expect(server.logs()).toContain('refuses')
+      await expect.poll(() => server.logs()).toContain('refuses')
       expect(server.logs()).not.toMatch(/(wrong|right)-pin/)
       writeFileSync(pinFile, 'right-pin')
       expect((await bytesOf(await read())).toString()).toBe('x')
