@@ -49,5 +49,7 @@ chmod 0644 ./*.* root-credentials gateway/*.* gateway/CAs/*
 chmod 0600 ca.key
 chmod 0755 gateway gateway/CAs
 # The most precious ones are for Coffer's user alone, where this one may give files away.
-if [ "$(id -u)" = 0 ]; then chown 65532 root.key root-credentials && chmod 0400 root.key root-credentials; fi
+ours='root.key root-credentials gateway/private.key'
+# shellcheck disable=SC2086
+if [ "$(id -u)" = 0 ]; then chown 65532 $ours && chmod 0400 $ours; fi
 echo "made in $PWD; keep root.key elsewhere too: without it nothing can be read"
