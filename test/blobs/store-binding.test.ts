@@ -50,7 +50,7 @@ it('another, an empty or a strange place under its name is refused, and nothing 
   // The same place under two names would be one store with two numbers.
   refused(await scrubWith({ stores: { slow, second: slow } }), 'second')
   expect(await scrubWith({ stores: { slow } })).toMatchObject({ code: 0 })
-}, 180_000)
+})
 
 it('the disk of blobs in the data directory that is not mounted stops a start, and nothing is written below it', async () => {
   await s3.send(new PutObjectCommand({ Bucket, Key: 'first', Body: body }))
@@ -70,7 +70,7 @@ it('the disk of blobs in the data directory that is not mounted stops a start, a
   s3 = s3Client(server)
   const read = await bytesOf(await s3.send(new GetObjectCommand({ Bucket, Key: 'first' })))
   expect(read.equals(body)).toBe(true)
-}, 180_000)
+})
 
 it('a disk that is not mounted stops a start, not the day after', async () => {
   await server.stop()

@@ -28,7 +28,7 @@ if (provider === undefined) {
         return { ...environment, COFFER_FIPS: 'on', COFFER_AUDIT: 'all' }
       })
       gateways = whole.mesh.gateways as [ClientTarget, ClientTarget]
-    }, 180_000)
+    })
     afterAll(() => whole?.stop(), 60_000)
 
     it('keeps what one gateway was given for the other, under its own and under clients’ keys, and signs who did it', async () => {
@@ -70,11 +70,11 @@ if (provider === undefined) {
             (bytes) => bytes.length,
             (error: Error) => error.name,
           )
-      await expect.poll(read, { timeout: 30_000, interval: 100 }).toBe(200_000)
+      await expect.poll(read, { timeout: 60_000, interval: 100 }).toBe(200_000)
       const { code, stdout, stderr } = await coffer(['audit', 'verify', '--json'], mesh.env)
       expect(code, stdout + stderr).toBe(0)
       expect(JSON.parse(stdout).chains).toHaveLength(2)
-    }, 120_000)
+    })
 
     it('has no process that only says that it is in this mode', async () => {
       const { mesh, directory } = whole
@@ -92,6 +92,6 @@ if (provider === undefined) {
         }),
       )
       expect(refusals).toEqual(SERVICES.map((service) => [service, 1, true]))
-    }, 120_000)
+    })
   })
 }

@@ -70,7 +70,7 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
     cpSync(join(COMPOSE, 'make-secrets.sh'), join(compose, 'make-secrets.sh'))
     cpSync(join(REPOSITORY, 'infra/kubernetes'), join(directory, 'infra/kubernetes'), { recursive: true })
     await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh'), 'DNS:s3.example.org'], { env })
-  }, 60_000)
+  })
   afterAll(() => rmSync(directory, { recursive: true, force: true }))
 
   it('makes every file that the compose files name', () => {
@@ -108,7 +108,7 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
       JSON.stringify(read(`nats-${role.toLowerCase()}.password`).trim()),
     )
     expect(read('nats-users.conf')).toBe(users)
-  }, 60_000)
+  })
 
   it('makes a NATS configuration that nats-server takes, in containers and in pods', async () => {
     const config = join(directory, 'nats.conf')
@@ -131,5 +131,5 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
     expect(await check(inPods, passwords)).toBe(0)
     const { NATS_PASSWORD_KMS: _, ...withoutOne } = passwords
     expect(await check(inPods, withoutOne)).not.toBe(0)
-  }, 60_000)
+  })
 })

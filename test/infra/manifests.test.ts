@@ -86,5 +86,5 @@ describeWithPrograms('infra, to its own linters', ['hadolint', 'kubernetes-valid
     const paths = manifests.map((name) => join(KUBERNETES, name))
     const { code, stdout, stderr } = await run(programs['kubernetes-validate'], ['--strict', ...paths], { env })
     expect(code, stdout + stderr).toBe(0)
-  }, 60_000)
+  })
 })

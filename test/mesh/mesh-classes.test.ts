@@ -28,7 +28,7 @@ describeWithPrograms('storage classes in a mesh', MESH_PROGRAMS, (programs) => {
       writeBlobsFile(directory, { STANDARD_IA: 'slow', GLACIER_IR: 'slow' })
       return { COFFER_BLOBS_FILE: blobsFileIn(directory) }
     })
-  }, 180_000)
+  })
 
   afterAll(() => whole?.stop(), 60_000)
 
@@ -70,7 +70,7 @@ describeWithPrograms('storage classes in a mesh', MESH_PROGRAMS, (programs) => {
     await assertReadable()
     // What only one of the processes can't find would be told here.
     expect(await cofferJson(mesh, ['scrub'])).toMatchObject({ damaged: [], orphansRemoved: 0 })
-  }, 120_000)
+  })
 
   it('come to another store, though the rotation service is killed in the midst of it', async () => {
     const {

@@ -36,5 +36,5 @@ describeWithPrograms('where everything is stopped at once', ['nats-server', 'ope
       await link.stop()
       await nats.group.stop()
     }
-  }, 150_000)
+  })
 })

@@ -34,7 +34,7 @@ function timed(prefix: string): ReplicationRule {
   })
 }
 
-describe('versions of a rule with Replication Time Control', { timeout: 180_000 }, () => {
+describe('versions of a rule with Replication Time Control', () => {
   const files = { here: new ReplicationFile(), there: new ReplicationFile() }
   const directory = temporaryDirectory('late')
   const secret = randomBytes(24).toString('hex')
@@ -53,7 +53,7 @@ describe('versions of a rule with Replication Time Control', { timeout: 180_000 
     files.here.write(there, [arnOf(COPY)], NEVER)
     here = await startStore(files.here, { COFFER_EVENTS_FILE: join(directory, 'events.json') })
     source = s3Client(here)
-  }, 180_000)
+  })
   afterAll(async () => {
     await receiver.stop()
     await here?.dispose()
