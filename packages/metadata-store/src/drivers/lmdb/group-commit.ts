@@ -123,8 +123,12 @@ export class GroupCommit {
     try {
       outcomes = this.#environment.root.transactionSync(() => this.#apply(pending))
     } catch (error) {
-      if (error instanceof WritesHeld) this.#hold(pending, error.leftMs)
-      else this.#recover(pending, error)
+      if (error instanceof WritesHeld) {
+        this.#hold(pending, error.leftMs)
+        return
+      }
+      this.#held = undefined
+      this.#recover(pending, error)
       return
     }
     this.#held = undefined
