@@ -216,6 +216,35 @@ describe('another account', () => {
     expect(await everythingOf()).toEqual(before)
   })
 
+  it('learns from no answer what is there: neither whose a key is, nor what an alias names', async () => {
+    const its = `arn:aws:kms:us-east-1:${blue.accountId}`
+    await cofferJson(server, ['key', 'create', 'guessed-by-name', '--account', 'blue'])
+    const answers = async (operation: string, body: object, named: string) => {
+      const { type, message } = await callKms({ ...server, ...red.keys }, operation, body)
+      return { operation, type, message: message.replaceAll(named, 'NAME') }
+    }
+    for (const [operation, body] of Object.entries(ON_A_KEY)) {
+      for (const [there, absent] of [
+        [`${its}:key/guessed-by-name`, `${its}:key/guessed-by-nobody`],
+        [`${its}:alias/blues`, `${its}:alias/greys`],
+      ] as const) {
+        const told = await answers(operation, body(there), there)
+        expect(told).toEqual(await answers(operation, body(absent), absent))
+      }
+    }
+    // A ciphertext that was made up names any key, and does not say whose it is.
+    const blobOf = (keyId: string) => {
+      const names = ['local', keyId].map((text) => Buffer.concat([Buffer.from([text.length]), Buffer.from(text)]))
+      return Buffer.concat([Buffer.from([1]), ...names, Buffer.from([0, 0, 0, 1, 0, 1, 0, 0])]).toString('base64')
+    }
+    for (const more of [{}, { KeyId: redKey.KeyId }]) {
+      const tell = (keyId: string) => answers('Decrypt', { CiphertextBlob: blobOf(keyId), ...more }, keyId)
+      const told = await tell('guessed-by-name')
+      expect(told).toEqual(await tell('guessed-by-nobody'))
+      expect(told.message).not.toContain(blue.accountId)
+    }
+  })
+
   it('opens no ciphertext of the key, and makes none of it', async () => {
     for (const client of [red.kms, first]) {
       const decrypt = (more: object = {}) => outcomeOf(client.send(new DecryptCommand({ CiphertextBlob, ...more })))

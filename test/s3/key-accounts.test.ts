@@ -117,6 +117,18 @@ describe('a key of another account', () => {
     expect(await get(red.s3, reds, 'k')).toBe('NoSuchKey')
   })
 
+  it('that is there is refused in the very words of one that is not', async () => {
+    const told = async (SSEKMSKeyId: string) => {
+      const put = new PutObjectCommand({ Bucket: reds, Key: 'k', Body: 'x', ...KMS, SSEKMSKeyId })
+      return await red.s3.send(put).catch(({ name, message }: Error) => [name, message])
+    }
+    const refusal = await told(arnOf(blue.accountId, 'key/no-such-key'))
+    expect(refusal).toEqual([REFUSED, expect.stringContaining('or it does not exist')])
+    for (const name of [key.Arn, arnOf(blue.accountId, 'alias/app'), arnOf(blue.accountId, 'alias/no-such-alias')]) {
+      expect([name, await told(name)]).toEqual([name, refusal])
+    }
+  })
+
   it('opens no object to who may read the object, by no way', async () => {
     for (const Key of ['direct', 'bucket-key']) {
       const CopySource = `${blues}/${Key}`

@@ -29,7 +29,13 @@ export async function requestedKeyId(keyId: string, ofAccountId: string, guards:
 
 function refused({ arn, ownerAccountId }: KeyGuard, ofAccountId: string) {
   if (ownerAccountId === ofAccountId) return s3Error('KMS.NotFoundException', { message: `'${arn}' does not exist` })
+  return foreignKeyRefused()
+}
+
+/** Of a key of another account: the same where it is there and where not, or else names could be guessed, and aliases be followed. */
+export function foreignKeyRefused(cause?: Error): Error {
   return s3Error('AccessDenied', {
-    message: `Not authorized to use ${arn}, or it does not exist.`,
+    message: 'Not authorized to use this master key of another account, or it does not exist.',
+    ...(cause && { cause }),
   })
 }

@@ -17,6 +17,13 @@ export interface ObjectUnderKey {
   readonly kms: KmsAttributes | undefined
 }
 
+export interface DecidedOnKey {
+  readonly decision: Decision
+  readonly keyArn: string
+  /** Whose the key is. */
+  readonly keyAccountId: string
+}
+
 interface Asked extends Pick<KeyUseAsked, 'principal' | 'policies'> {
   readonly action: ObjectKeyAction
   /** Of a key that is this account's. */
@@ -32,11 +39,11 @@ export async function decideOnObjectKey(
   { values, ...asked }: Asked,
   { bucket, key, kms }: ObjectUnderKey,
   { guards, region }: { readonly guards: KeyGuards; readonly region: string },
-): Promise<{ readonly decision: Decision; readonly keyArn: string } | undefined> {
+): Promise<DecidedOnKey | undefined> {
   if (kms === undefined) return undefined
   const guard = await guards.find(masterKeyNameOf(kms.keyId)).catch((error: unknown) => {
-    // An alias or a connector that is gone: what needs the key says so, in its own words.
-    if (isCofferError(error)) return undefined
+    // A connector that is gone: what needs the key says so, in its own words. Whatever else went wrong, nobody has leave by it.
+    if (isCofferError(error, 'KMS_CONNECTOR_NOT_FOUND')) return undefined
     throw error
   })
   if (guard === undefined || guard.isServerKey) return undefined
@@ -47,5 +54,6 @@ export async function decideOnObjectKey(
     viaService: `s3.${region}.amazonaws.com`,
     values: values(guard.ownerAccountId),
   }
-  return { decision: await decideWithGrants(guard, use, guards), keyArn: guard.arn }
+  const decision = await decideWithGrants(guard, use, guards)
+  return { decision, keyArn: guard.arn, keyAccountId: guard.ownerAccountId }
 }

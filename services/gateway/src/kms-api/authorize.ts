@@ -10,11 +10,14 @@ import { isAcrossAccounts } from './across-accounts.ts'
 import { decodeBlob } from './ciphertext-blob.ts'
 import { kmsApiError } from './errors.ts'
 import { grantAskedIn, grantOf, grantsByTokens } from './grants-named.ts'
-import { aliasArnOf, type KeyNamed, parseKeyOrAlias } from './key-names.ts'
+import { aliasArnOf, type KeyNamed, namedArnOf, parseKeyOrAlias } from './key-names.ts'
 import type { KmsApiCall } from './operation.ts'
 import { tagValues } from './tag-values.ts'
 
 const TAG_RESOURCE = 'kms:TagResource'
+/** AWS's words for such a ciphertext. */
+const UNTOLD =
+  'on the resource associated with this ciphertext because the resource does not exist in this Region or no policy allows access'
 
 interface Need {
   readonly action: string
@@ -53,8 +56,9 @@ export async function authorize(operation: string, body: unknown, call: KmsApiCa
     const { decision, resource } = await decided(need, byToken, { operation, call, exchange, ofRequest })
     exchange.trail.decided(need.action, decision)
     if (decision.effect === 'allow') continue
+    const on = resource === undefined ? UNTOLD : `on resource: ${resource}`
     throw kmsApiError('AccessDeniedException', {
-      message: `User: ${principal.arn} is not authorized to perform: ${need.action} on resource: ${resource}`,
+      message: `User: ${principal.arn} is not authorized to perform: ${need.action} ${on}`,
     })
   }
 }
@@ -63,7 +67,7 @@ async function decided(
   { action, key, resource = '*', encryptionContext = {}, newGrant, retired }: Need,
   byToken: readonly KeyGrant[],
   { operation, call, exchange, ofRequest }: Asking,
-): Promise<{ decision: Decision; resource: string }> {
+): Promise<{ decision: Decision; resource: string | undefined }> {
   const {
     accountId,
     caller: { principal, policies },
@@ -88,11 +92,20 @@ async function decided(
   const { guard, isThere } = found
   const { arn } = guard
   exchange.trail.names({ resource: arn })
+  const told = guard.ownerAccountId === accountId ? arn : nameToldOf(key, call)
   if (guard.ownerAccountId !== accountId && !isAcrossAccounts(operation)) {
-    return { decision: decide({ principal, policies, action, resource: arn, values }), resource: arn }
+    return { decision: decide({ principal, policies, action, resource: arn, values }), resource: told }
   }
   const decision = isThere ? await decideWithGrants(guard, asked, guards, byToken) : decideOnKey(guard, asked)
-  return { decision, resource: arn }
+  return { decision, resource: told }
+}
+
+/**
+ * What a client is told of a key of another account: no more than it said itself, whether there is such a key or not. So nobody learns which key an
+ * alias names, nor by a ciphertext that they made up whose a key is.
+ */
+function nameToldOf(key: KeyNamed | string | undefined, call: KmsApiCall): string | undefined {
+  return typeof key === 'object' ? namedArnOf(key, call) : undefined
 }
 
 /** Undefined: a ciphertext of a connector that is not here. */

@@ -1,6 +1,10 @@
 import type { KeyGrant } from '@coffer/contracts'
+import { isCofferError } from '@coffer/errors'
+import { isAliasName } from '@coffer/kms'
 import type { GrantAsked } from '../keys/key-decision.ts'
+import { kmsApiError } from './errors.ts'
 import { grantConstraints, grantConstraintsOf } from './grant-input.ts'
+import { invalidKeyId, namedArnOf, parseKeyOrAlias } from './key-names.ts'
 import { keyNamed } from './named-keys.ts'
 import type { KmsApiCall } from './operation.ts'
 
@@ -14,7 +18,18 @@ export async function grantOf(
 ): Promise<KeyGrant | undefined> {
   if (typeof token === 'string') return await call.kms.findGrantByToken(token)
   if (typeof keyId !== 'string' || typeof grantId !== 'string') return undefined
-  return await call.kms.findGrant((await keyNamed(call, keyId)).name, grantId)
+  const named = parseKeyOrAlias(keyId, call)
+  if (named.accountId === call.accountId) return await call.kms.findGrant((await keyNamed(call, keyId)).name, grantId)
+  // Of another account's key: one that has no such grant is as one that is not there.
+  if (isAliasName(named.name)) throw invalidKeyId(keyId)
+  const { guard, isThere } = await call.named.find(named)
+  const found = isThere ? await call.kms.findGrant(guard.name, grantId).catch(unlessNoGrant) : undefined
+  if (found !== undefined) return found
+  throw kmsApiError('NotFoundException', { message: `Grant of ${namedArnOf(named, call)} is not found.` })
+}
+
+function unlessNoGrant(error: unknown): undefined {
+  if (!isCofferError(error, 'KMS_GRANT_NOT_FOUND')) throw error
 }
 
 /** The grants whose tokens a request gives, which count at once. InvalidGrantTokenException. What is no list of texts the operation refuses. */
