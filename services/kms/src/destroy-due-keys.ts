@@ -3,11 +3,19 @@ import type { Mesh } from '@coffer/mesh'
 
 const PAGE = 500
 
+/** Of a key. */
+export interface Forgetting {
+  /** Aliases and grants. */
+  names(connector: string, keyId: string): Promise<void>
+  /** Whose it is, and all else. */
+  settings(connector: string, keyId: string): Promise<void>
+}
+
 /** A key that something needs is never erased, whoever scheduled it: what needs it is counted again when it is due. */
 export async function destroyDueKeys(
   mesh: Mesh,
   connectors: readonly KmsConnector[],
-  forgetKey: (connector: string, keyId: string) => Promise<void>,
+  forget: Forgetting,
 ): Promise<{ destroyed: readonly string[]; stillNeeded: readonly string[] }> {
   const destroyed: string[] = []
   const stillNeeded: string[] = []
@@ -20,9 +28,11 @@ export async function destroyDueKeys(
         stillNeeded.push(name)
         continue
       }
-      // First its aliases and settings: cut short here, the key is still due in the next minute.
-      await forgetKey(connector.name, keyId)
+      // First what names it: cut short here, the key is still due in the next minute.
+      await forget.names(connector.name, keyId)
       await connector.destroyKey(keyId)
+      // Without its settings it would be the first account's: while it is there, its deletion can be cancelled.
+      await forget.settings(connector.name, keyId)
       destroyed.push(name)
     }
   }

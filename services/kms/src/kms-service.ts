@@ -12,7 +12,7 @@ import {
 import type { Mesh } from '@coffer/mesh'
 import { createKeyAliases } from './aliases.ts'
 import { createAuditSigning } from './audit-signing.ts'
-import { destroyDueKeys } from './destroy-due-keys.ts'
+import { destroyDueKeys, type Forgetting } from './destroy-due-keys.ts'
 import { createKeyGrants } from './grants.ts'
 import { createKeySettings } from './key-settings.ts'
 import { OwnedKeys } from './owned-keys.ts'
@@ -68,11 +68,13 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     return keyNameOf({ connector: connector.name, keyId: key })
   }
   const { forgetGrants, ...grants } = createKeyGrants(records, describeKey, nameOf)
-  const forgetKey = async (connector: string, keyId: string) => {
-    const name = keyNameOf({ connector, keyId })
-    await aliases.forgetKey({ connector, keyId }, await owned.ownerOf(name))
-    await forgetGrants(name)
-    await new SettingsRecords(records).remove(name)
+  const forget: Forgetting = {
+    async names(connector, keyId) {
+      const name = keyNameOf({ connector, keyId })
+      await aliases.forgetKey({ connector, keyId }, await owned.ownerOf(name))
+      await forgetGrants(name)
+    },
+    settings: (connector, keyId) => new SettingsRecords(records).remove(keyNameOf({ connector, keyId })),
   }
   return {
     ...aliases,
@@ -149,7 +151,7 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
       return await owned.located(connector.name, await connector.scheduleKeyDeletion(key, pendingDays))
     },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
-    destroyDueKeys: () => destroyDueKeys(mesh, connectors, forgetKey),
+    destroyDueKeys: () => destroyDueKeys(mesh, connectors, forget),
     async listConnectors() {
       const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)
       return [defaultConnector, ...others]
