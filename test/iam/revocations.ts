@@ -80,6 +80,15 @@ async function sessionOfRole(at: ClientTarget, name: string) {
   return { session: sessionIn(await assume()), roleArn: role.text('Arn') }
 }
 
+/** A session of a new role that another's session takes. */
+async function takenWith(session: SessionKeys, takerArn: string, at: ClientTarget, RoleName: string) {
+  const statement = { Effect: 'Allow', Principal: { AWS: takerArn }, Action: 'sts:AssumeRole' }
+  const made = await iam(at, 'CreateRole', { RoleName, AssumeRolePolicyDocument: policy(statement) })
+  const RoleArn = made.text('Arn')
+  const taken = await given(() => callSts(at, 'AssumeRole', { RoleArn, RoleSessionName: 'job' }, session))
+  return [taken, RoleArn] as const
+}
+
 export const REVOCATIONS: readonly Revocation[] = [
   {
     name: 'an access key that is made inactive',
@@ -164,11 +173,10 @@ export const REVOCATIONS: readonly Revocation[] = [
   {
     name: 'a session that its holder ends, with what was taken with it,',
     async give(at, suffix) {
-      const { session, roleArn } = await sessionOfRole(at, `ended-${suffix}`)
-      const statement = { Effect: 'Allow', Principal: { AWS: roleArn }, Action: 'sts:AssumeRole' }
-      const named = { RoleName: `ended-too-${suffix}`, AssumeRolePolicyDocument: policy(statement) }
-      const RoleArn = (await iam(at, 'CreateRole', named)).text('Arn')
-      const further = await given(() => callSts(at, 'AssumeRole', { RoleArn, RoleSessionName: 'job' }, session))
+      const first = await sessionOfRole(at, `before-ended-${suffix}`)
+      // In the middle of a chain.
+      const [session, roleArn] = await takenWith(first.session, first.roleArn, at, `ended-${suffix}`)
+      const [further] = await takenWith(session, roleArn, at, `ended-too-${suffix}`)
       return {
         counts: async (place) => (await areSomebodys(place, session)) || (await areSomebodys(place, further)),
         async revoke(by) {

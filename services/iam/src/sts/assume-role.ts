@@ -90,15 +90,20 @@ export const ASSUME_ROLE: StsAction = stsAction(
       isChained,
       ...session,
       ...(sourceIdentity !== undefined && { sourceIdentity }),
-      ...(own && handedOn(own)),
+      ...(own && handedOn(own, Date.now())),
     })
     return { ...answer, ...(decision && { decision }) }
   },
 )
 
-/** Whatever ends a session ends those that were taken with it. */
-function handedOn({ accountId, accessKeyId, origin = { accountId, accessKeyId }, login }: Session) {
-  return { origin, ...(login && { login }) }
+/** Whatever ends a session ends those that were taken with it: each of a chain ends what comes after it. */
+export function handedOn(own: Session, nowMs: number): Pick<Session, 'origin' | 'between' | 'login'> {
+  const { accountId, accessKeyId, expiresAt, origin, between = [], login } = own
+  const self = { accountId, accessKeyId, expiresAt }
+  if (origin === undefined) return { origin: { accountId, accessKeyId }, ...(login && { login }) }
+  // What is over nobody can end any more.
+  const live = between.filter((each) => each.expiresAt > nowMs)
+  return { origin, between: [...live, self], ...(login && { login }) }
 }
 
 interface RoleSession {
@@ -116,6 +121,7 @@ interface RoleSession {
   readonly proven?: Readonly<Record<string, string>>
   readonly login?: ProviderLogin
   readonly origin?: SessionOrigin
+  readonly between?: NonNullable<Session['between']>
   readonly expiresAtMax?: number | undefined
 }
 

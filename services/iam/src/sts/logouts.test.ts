@@ -4,7 +4,16 @@ import { Directory } from '../directory.ts'
 import type { OidcProvider } from '../entities.ts'
 import { recordIdOf } from '../entities.ts'
 import type { Plan } from '../iam-store.ts'
-import { ENDS_MAX, isEnded, isLoggedOut, loginOf, planEndOfSession, planLogout } from './logouts.ts'
+import { handedOn } from './assume-role.ts'
+import {
+  ENDS_MAX,
+  ENDS_OF_ACCOUNT_MAX,
+  isEnded,
+  isLoggedOut,
+  loginOf,
+  planEndOfSession,
+  planLogout,
+} from './logouts.ts'
 import { newSessionKey, type Session } from './session.ts'
 
 const accountId = '111122223333'
@@ -95,7 +104,67 @@ describe('log-outs at a provider', () => {
   })
 })
 
+describe('log-outs at many providers of one account', () => {
+  it('take bounded room together, and none is lost', () => {
+    const directory = new Directory()
+    const perProvider = ENDS_MAX - 100
+    const others = Array.from({ length: ENDS_OF_ACCOUNT_MAX / perProvider + 1 }, (_, index) => provider(`idp-${index}`))
+    for (const [number, other] of others.entries()) {
+      // Up to there is room for them.
+      const room = Math.min(perProvider, ENDS_OF_ACCOUNT_MAX - number * perProvider)
+      for (let index = 0; index < room; index++) {
+        const at = NOW + number * ENDS_MAX + index
+        const said = logout(`person-${index}`, { issuedAtMs: at })
+        const [, end] = planLogout(new Directory(), [other], said, at).put ?? []
+        if (end !== undefined) directory.put(end)
+      }
+    }
+    expect(count(directory)).toBe(ENDS_OF_ACCOUNT_MAX)
+    const later = NOW + HOUR_MS
+    for (let index = 0; index < 5; index++) {
+      const said = logout(`late-${index}`, { issuedAtMs: later })
+      apply(directory, planLogout(directory, [provider('one-more')], said, later))
+      expect(count(directory)).toBeLessThanOrEqual(ENDS_OF_ACCOUNT_MAX)
+    }
+    const [first = provider()] = others
+    const latest = perProvider - 1
+    for (const index of [0, latest]) {
+      expect(isLoggedOut(directory, login(`person-${index}`, NOW + index, first), later)).toBe(true)
+    }
+    expect(isLoggedOut(directory, login('late-0', later, provider('one-more')), later)).toBe(true)
+  }, 60_000)
+
+  it('of one that is there no longer are forgotten with what comes next at another', () => {
+    const directory = new Directory()
+    apply(directory, planLogout(directory, [provider('gone')], logout('alice'), NOW))
+    const later = NOW + 25 * HOUR_MS
+    tell(directory, logout('bob', { issuedAtMs: later }), later)
+    expect(count(directory)).toBe(2)
+  })
+})
+
 describe('the end of a session by its holder', () => {
+  it('within a chain is of what comes after it, not of what was before', () => {
+    const directory = new Directory()
+    const first = session()
+    const second = session(handedOn(first, NOW))
+    const third = session(handedOn(second, NOW))
+    const fourth = session({ accountId: '444455556666', ...handedOn(third, NOW) })
+    apply(directory, planEndOfSession(directory, third, NOW))
+    const ended = [first, second, third, fourth].map((each) => isEnded(directory, each, NOW))
+    expect(ended).toEqual([false, false, true, true])
+    apply(directory, planEndOfSession(directory, first, NOW))
+    expect([second, session(handedOn(second, NOW))].every((each) => isEnded(directory, each, NOW))).toBe(true)
+  })
+
+  it('of a user ends a role’s that was taken with it for as long as that may live', () => {
+    const directory = new Directory()
+    const own = session({ holder: { kind: 'user', userId: 'AIDAEXAMPLE' }, expiresAt: NOW + HOUR_MS / 4 })
+    const taken = session(handedOn(own, NOW))
+    apply(directory, planEndOfSession(directory, own, NOW))
+    expect(isEnded(directory, taken, taken.expiresAt - 1)).toBe(true)
+  })
+
   it('is of that session, and of those that were taken with it, in whatever account', () => {
     const directory = new Directory()
     const own = session()

@@ -31,10 +31,16 @@ export interface SessionOrigin {
 
 /** Twice as long as a role's longest session (12 hours), for identity tokens that live long themselves. */
 const KEPT_MS = 24 * 3_600_000
-/** A role that is taken with a session lives at most so long (role chaining). */
+/** A role that is taken with a session of a role lives at most so long (role chaining). */
 const CHAINED_MS_MAX = 3_600_000
+/** One that is taken with a user's session: as long as any role's. */
+const TAKEN_MS_MAX = 12 * 3_600_000
+/** What is taken in the moment before every process has heard of the end. */
+const HEARD_WITHIN_MS = 60_000
 /** Of each provider of an account, and of sessions that an account's own holders have ended. */
 export const ENDS_MAX = 10_000
+/** Of an account, whatever number of providers it registers, or has registered one after the other. */
+export const ENDS_OF_ACCOUNT_MAX = 5 * ENDS_MAX
 /** How many the oldest become one, or ended ones are forgotten, with one change. */
 const CLEARED_AT_ONCE = 200
 /** The verifier takes tokens that ended so long ago. */
@@ -67,24 +73,26 @@ export function isLoggedOut(directory: Directory, login: ProviderLogin, nowMs: n
 
 /** Whether it was ended before its time. */
 export function isEnded(directory: Directory, session: Session, nowMs: number): boolean {
-  const { login, origin } = session
+  const { login, origin, between = [] } = session
   const isOver = ({ accountId, accessKeyId }: SessionOrigin) =>
     (directory.find('session-end', accountId, ownEnd(accessKeyId))?.until ?? 0) > nowMs
   return (
     isOver(session) ||
     (origin !== undefined && isOver(origin)) ||
+    between.some(isOver) ||
     (login !== undefined && isLoggedOut(directory, login, nowMs))
   )
 }
 
 /** Ends a session for its holder, and what was taken with it. IAM_LIMIT_EXCEEDED. */
 export function planEndOfSession(directory: Directory, session: Session, nowMs: number): Plan<undefined> {
-  const { accountId, accessKeyId, expiresAt } = session
-  const { live, over } = endsOf(directory, accountId, OWN, nowMs)
-  if (live.length >= ENDS_MAX) {
+  const { accountId, accessKeyId, expiresAt, holder } = session
+  const { live, over } = endsOf(directory, accountId, nowMs)
+  if (live.filter(isOf(OWN)).length >= ENDS_MAX) {
     throw refusal('IAM_LIMIT_EXCEEDED', `Cannot exceed quota for EndedSessions: ${ENDS_MAX}`)
   }
-  const until = Math.max(expiresAt, nowMs + CHAINED_MS_MAX)
+  const takenMsMax = holder.kind === 'role' ? CHAINED_MS_MAX : TAKEN_MS_MAX
+  const until = Math.max(expiresAt, nowMs + takenMsMax + HEARD_WITHIN_MS)
   return { put: [{ ...endNamed(accountId, ownEnd(accessKeyId)), at: nowMs, until }], remove: over, result: undefined }
 }
 
@@ -127,22 +135,37 @@ function planFor(directory: Directory, { accountId, id }: OidcProvider, logout: 
     return { ...end, at: Math.max(at, directory.find('session-end', accountId, end.id)?.at ?? 0), until }
   })
   const put = [{ ...statement, at, until: expiresAtMs + CLOCK_TOLERANCE_MS }, ...ends]
-  const { live, over } = endsOf(directory, accountId, provider, nowMs)
-  if (live.length + put.length <= ENDS_MAX) return { put, remove: over }
-  const isKept = new Set([named('all').id, ...put.map((end) => end.id)])
-  const oldest = live
-    .filter((end) => !isKept.has(end.id))
+  const { live, over } = endsOf(directory, accountId, nowMs)
+  const ofProvider = live.filter(isOf(provider))
+  const tooMany =
+    ofProvider.length + put.length > ENDS_MAX
+      ? ofProvider
+      : live.length + put.length > ENDS_OF_ACCOUNT_MAX
+        ? live.filter((end) => !isOf(OWN)(end))
+        : []
+  const isKept = new Set(put.map((end) => end.id))
+  const oldest = tooMany
+    .filter((end) => !isKept.has(end.id) && !end.id.endsWith(EVERYBODY))
     .sort((one, other) => one.until - other.until)
     .slice(0, CLEARED_AT_ONCE)
-  // That a statement was made is no log-out: to hear it twice changes nothing.
-  const joined = oldest.filter((end) => !end.id.startsWith(`${provider}/statement/`))
-  const all = directory.find('session-end', accountId, named('all').id)
-  const latest = Math.max(all?.at ?? 0, ...joined.map((end) => end.at))
-  const everybody = joined.length === 0 ? [] : [{ ...named('all'), at: latest, until }]
-  return { put: [...put, ...everybody], remove: [...over, ...oldest] }
+  return { put: [...put, ...joinedOf(directory, accountId, oldest, until)], remove: [...over, ...oldest] }
+}
+
+/** One end for everybody of each provider, in place of several. That a statement was made is no log-out: to hear it twice changes nothing. */
+function joinedOf(directory: Directory, accountId: string, ends: readonly SessionEnd[], until: number): SessionEnd[] {
+  const latest = new Map<string, number>()
+  for (const { id, at } of ends) {
+    const [provider = '', kind] = id.split('/')
+    if (kind !== 'statement') latest.set(provider, Math.max(latest.get(provider) ?? 0, at))
+  }
+  return [...latest].map(([provider, at]) => {
+    const named = endNamed(accountId, provider + EVERYBODY)
+    return { ...named, at: Math.max(directory.find('session-end', accountId, named.id)?.at ?? 0, at), until }
+  })
 }
 
 const OWN = 'own'
+const EVERYBODY = '/all'
 
 function ownEnd(accessKeyId: string): string {
   return `${OWN}/${accessKeyId}`
@@ -152,8 +175,12 @@ function endNamed(accountId: string, id: string): Pick<SessionEnd, 'kind' | 'acc
   return { kind: 'session-end', accountId, id }
 }
 
-function endsOf(directory: Directory, accountId: string, of: string, nowMs: number) {
-  const ends = directory.list('session-end', accountId).filter(({ id }) => id.startsWith(`${of}/`))
+function isOf(owner: string): (end: SessionEnd) => boolean {
+  return ({ id }) => id.startsWith(`${owner}/`)
+}
+
+function endsOf(directory: Directory, accountId: string, nowMs: number) {
+  const ends = directory.list('session-end', accountId)
   return {
     live: ends.filter(({ until }) => until > nowMs),
     over: ends.filter(({ until }) => until <= nowMs).slice(0, CLEARED_AT_ONCE),

@@ -33,6 +33,8 @@ export interface Session {
   readonly login?: ProviderLogin
   /** The session that the first role of its chain was taken with. */
   readonly origin?: SessionOrigin
+  /** Those of its chain after that, which were not over yet. */
+  readonly between?: readonly (SessionOrigin & { readonly expiresAt: number })[]
 }
 
 /** A packed session has to fit into request headers beside everything else. */
