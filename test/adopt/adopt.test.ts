@@ -1,5 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { chmodSync, readFileSync } from 'node:fs'
+import { CreateKeyCommand, ScheduleKeyDeletionCommand } from '@aws-sdk/client-kms'
 import {
   CreateBucketCommand,
   DeleteObjectCommand,
@@ -17,6 +18,7 @@ import { afterAll, describe, expect, it, vi } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { startServer } from '../harness/start-server.ts'
+import { newTenant } from '../kms-api/tenants.ts'
 import { credentialsFileFor, progressOf, startAdopt, untilJob } from './adopting.ts'
 import { putInParts } from './put-in-parts.ts'
 
@@ -193,6 +195,24 @@ describe('adopting a bucket of another Coffer', () => {
       expect(got.ETag).not.toBe(`"${createHash('md5').update(body).digest('hex')}"`)
     }
     expect(progressOf(await adopt(from, to))).toMatchObject({ changed: { objectCount: 0 }, skippedCount: 2 })
+  })
+
+  it('seals nothing under another account’s key because a bucket names it', async () => {
+    const from = await newBucket(theirs)
+    await put(from, 'k', 'x')
+    const [blue, red] = [await newTenant(target, 'blue'), await newTenant(target, 'red')]
+    const { KeyMetadata } = await blue.kms.send(new CreateKeyCommand({}))
+    const to = await newBucket(red.s3)
+    const byDefault = { SSEAlgorithm: 'aws:kms', KMSMasterKeyID: KeyMetadata?.Arn } as const
+    const Rules = [{ ApplyServerSideEncryptionByDefault: byDefault, BucketKeyEnabled: true }]
+    await red.s3.send(new PutBucketEncryptionCommand({ Bucket: to, ServerSideEncryptionConfiguration: { Rules } }))
+    expect(progressOf(await adopt(from, to))).toMatchObject({
+      changed: { objectCount: 0 },
+      failures: [{ what: 'k', code: 'KMS_ACCESS_DENIED' }],
+    })
+    // So the key is not held by what its owner knows nothing of.
+    const remove = new ScheduleKeyDeletionCommand({ KeyId: KeyMetadata?.KeyId })
+    expect((await blue.kms.send(remove)).KeyState).toBe('PendingDeletion')
   })
 
   it('that is killed with the whole server goes on after the next start: nothing is missing, nothing taken twice', async () => {

@@ -11,7 +11,7 @@ import {
   type SseKind,
   sealContextOf,
 } from '@coffer/object-record'
-import { isKmsAlgorithm, KMS_ALGORITHMS, parseObjectHeaders, withTags } from '@coffer/s3-protocol'
+import { isKmsAlgorithm, KMS_ALGORITHMS, masterKeyNameOf, parseObjectHeaders, withTags } from '@coffer/s3-protocol'
 import type { OpenedBucket } from './adopting-bucket.ts'
 import { defaultKeyName } from './default-key-name.ts'
 import { type ReceivedBody, type ReceivingMeans, receiveBody } from './receive-body.ts'
@@ -101,6 +101,6 @@ async function issueKey(
   const masterKey = { keyName, bucketKeyEnabled: kms.bucketKeyEnabled }
   const { objectKey, stored } = await crypto.issueObjectKey(context, mesh.recipient(), masterKey)
   // An alias may name another key tomorrow; what sealed the object does not change with it.
-  const named = isAliasName(masterKey.keyName) ? { ...kms, keyId: stored.keyName } : kms
+  const named = isAliasName(masterKeyNameOf(keyId)) ? { ...kms, keyId: stored.keyName } : kms
   return { objectKey: mesh.unparcel(objectKey, 'object-key', context), stored, held: { sse, kms: named }, algorithm }
 }
