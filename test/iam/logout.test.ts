@@ -5,6 +5,7 @@ import { coffer } from '../harness/coffer-command.ts'
 import { Browser, LOGOUT_PATH, OIDC_CLIENT_ID, type OidcProvider, startOidcProvider } from '../harness/oidc-provider.ts'
 import { send } from '../harness/raw-request.ts'
 import { cleanEnvironment, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
+import { newTenant } from '../kms-api/tenants.ts'
 import { byBrowser, cofferLogin } from './coffer-login.ts'
 import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
 import { postLogout, sendLogout } from './revocations.ts'
@@ -107,6 +108,26 @@ describe('a log-out at the provider', () => {
     await sendLogout(server, await provider.logoutTokenFor({ sid: 'f1' }))
     const renewed = await provider.tokenFor('frank', { sid: 'f1', iat: secondsLater(2) })
     expect(await assume(renewed)).toMatchObject({ code: 'ExpiredTokenException' })
+  })
+})
+
+describe('a provider of several accounts', () => {
+  it('ends by a token what is of the clients that it is for, in each account that has registered them', async () => {
+    const { keys } = await newTenant(server, 'tenant')
+    const tenant = { ...server, ...keys }
+    const registered = { Url: provider.issuer, 'ClientIDList.member.1': 'tenant-app' }
+    const made = await iam(tenant, 'CreateOpenIDConnectProvider', registered)
+    const Principal = { Federated: made.text('OpenIDConnectProviderArn') }
+    const trust = policy({ Effect: 'Allow', Principal, Action: 'sts:AssumeRoleWithWebIdentity' })
+    const role = await iam(tenant, 'CreateRole', { RoleName: 'anyone', AssumeRolePolicyDocument: trust })
+    const WebIdentityToken = await provider.tokenFor('heidi', { aud: 'tenant-app' })
+    const parameters = { RoleArn: role.text('Arn'), RoleSessionName: 'job', WebIdentityToken }
+    const theirs = sessionIn(await callSts(server, 'AssumeRoleWithWebIdentity', parameters, 'none'))
+    const ours = await sessionOf('heidi')
+    await sendLogout(server, await provider.logoutTokenFor({ sub: 'heidi' }))
+    expect([await isGood(ours), await isGood(theirs)]).toEqual([false, true])
+    await sendLogout(server, await provider.logoutTokenFor({ sub: 'heidi' }, { aud: [OIDC_CLIENT_ID, 'tenant-app'] }))
+    expect(await isGood(theirs)).toBe(false)
   })
 })
 

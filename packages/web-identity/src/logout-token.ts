@@ -8,6 +8,8 @@ export interface Logout {
   readonly providerSession?: string
   /** `jti`: of this one statement. */
   readonly tokenId: string
+  /** The clients that it is for. */
+  readonly audiences: readonly string[]
   readonly issuedAtMs: number
   readonly expiresAtMs: number
 }
@@ -26,7 +28,7 @@ export function isLogout({ payload: { events }, protectedHeader: { typ } }: JWTV
 
 /** What its claims say, once signature, type, issuer, audience and times are right (section 2.6). WEB_IDENTITY_TOKEN_INVALID. */
 export function logoutOf(payload: JWTPayload): Logout {
-  const { sub, sid, jti, iat = 0, exp = 0, events, nonce } = payload
+  const { sub, sid, jti, aud = [], iat = 0, exp = 0, events, nonce } = payload
   const named = [sub, sid].filter((value) => value !== undefined)
   const isRight =
     hasLogoutEvent(events) &&
@@ -40,6 +42,7 @@ export function logoutOf(payload: JWTPayload): Logout {
     ...(isName(sub) && { subject: sub }),
     ...(isName(sid) && { providerSession: sid }),
     tokenId: String(jti),
+    audiences: typeof aud === 'string' ? [aud] : aud,
     issuedAtMs: iat * 1000,
     expiresAtMs: exp * 1000,
   }

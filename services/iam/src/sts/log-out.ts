@@ -1,15 +1,10 @@
-import { claimedIssuer, type Logout, type WebIdentityVerifier } from '@coffer/web-identity'
+import { claimedIssuer, type WebIdentityVerifier } from '@coffer/web-identity'
 import { providerIdOf } from '../actions/oidc-providers.ts'
-import { arnOf, type OidcProvider } from '../entities.ts'
+import { arnOf } from '../entities.ts'
 import { refusal } from '../errors.ts'
 import type { IamStore } from '../iam-store.ts'
 import { planLogout } from './logouts.ts'
 import { tokenRefusal } from './token-refusal.ts'
-
-interface Heard {
-  readonly provider: OidcProvider
-  readonly logout: Logout
-}
 
 /**
  * Somebody has logged out at an OpenID Connect provider, which says so by a logout token: for every account that has registered it for one of
@@ -30,16 +25,13 @@ export async function logOut(
           .accounts()
           .flatMap(({ accountId }) => directory.find('oidc-provider', accountId, providerIdOf(issuer)) ?? [])
   if (issuer === undefined || registered.length === 0) throw unbelieved()
-  const verify = async (provider: OidcProvider): Promise<Heard> => ({
-    provider,
-    logout: await verifier.verifyLogout(token, { issuer, clientIds: provider.clientIds }),
-  })
-  const asked = await Promise.allSettled(registered.map(verify))
-  const heard = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
-  const [first] = heard
-  if (first === undefined) throw tokenRefusal(asked.find((one) => one.status === 'rejected')?.reason, unbelieved())
-  const providers = heard.map(({ provider }) => provider)
-  await store.change((newest) => planLogout(newest, providers, first.logout, Date.now()))
+  // Once for all of them: anybody can send a token, and of a large provider every account may be a client.
+  const clientIds = [...new Set(registered.flatMap((provider) => provider.clientIds))]
+  const logout = await verifier
+    .verifyLogout(token, { issuer, clientIds })
+    .catch((error: unknown) => Promise.reject(tokenRefusal(error, unbelieved())))
+  const providers = registered.filter((provider) => provider.clientIds.some((id) => logout.audiences.includes(id)))
+  await store.change((newest) => planLogout(newest, providers, logout, Date.now()))
   return { providers: providers.map((provider) => arnOf(provider)) }
 }
 

@@ -26,7 +26,14 @@ function provider(id = 'login.example.org'): OidcProvider {
 
 function logout(subject: string, changes: Partial<Logout> = {}): Logout {
   const issuedAtMs = changes.issuedAtMs ?? NOW
-  return { subject, tokenId: `${subject}-${issuedAtMs}`, issuedAtMs, expiresAtMs: issuedAtMs + 120_000, ...changes }
+  return {
+    subject,
+    tokenId: `${subject}-${issuedAtMs}`,
+    audiences: ['coffer'],
+    issuedAtMs,
+    expiresAtMs: issuedAtMs + 120_000,
+    ...changes,
+  }
 }
 
 function login(subject: string, at: number, of = provider()) {
