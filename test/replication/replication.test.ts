@@ -1,4 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto'
+import { CreateKeyCommand } from '@aws-sdk/client-kms'
 import {
   CompleteMultipartUploadCommand,
   CreateMultipartUploadCommand,
@@ -9,6 +10,7 @@ import {
   GetObjectTaggingCommand,
   HeadObjectCommand,
   ListObjectVersionsCommand,
+  PutBucketPolicyCommand,
   PutBucketVersioningCommand,
   PutObjectCommand,
   PutObjectTaggingCommand,
@@ -19,6 +21,8 @@ import { cofferJson } from '../harness/coffer-command.ts'
 import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { CofferServer } from '../harness/start-server.ts'
+import { policy } from '../iam/query-api.ts'
+import { newTenant } from '../kms-api/tenants.ts'
 import { arnOf, ReplicationFile, replicate, ruleTo, startStore } from './two-stores.ts'
 
 const MIB = 1024 ** 2
@@ -247,6 +251,29 @@ describe('two stores', () => {
     await completed(Bucket, 'kms')
     expect(await headThere(names.copy, 'kms')).toMatchObject({ ServerSideEncryption: 'aws:kms', SSEKMSKeyId: keyThere })
     expect(await failureOf(headThere(names.copy, 'customer'))).toMatchObject({ status: 404 })
+  })
+
+  it('send nothing of what a guest has put there under a key of its own account', async () => {
+    const Bucket = await newBucket(source, VERSIONED)
+    const guest = await newTenant(here, 'guest')
+    const statement = {
+      Principal: { AWS: guest.accountId },
+      Action: 's3:*Object',
+      Resource: `arn:aws:s3:::${Bucket}/*`,
+    }
+    const Policy = policy({ Effect: 'Allow', ...statement })
+    await source.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+    const Destination = { Bucket: arnOf(names.copy), EncryptionConfiguration: { ReplicaKmsKeyID: 'key-there' } }
+    const criteria = { SourceSelectionCriteria: { SseKmsEncryptedObjects: { Status: 'Enabled' as const } } }
+    await replicate(source, Bucket, ruleTo(names.copy, { ...criteria, Destination }))
+    const SSEKMSKeyId = (await guest.kms.send(new CreateKeyCommand({}))).KeyMetadata?.Arn
+    const under = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId } as const
+    await guest.s3.send(new PutObjectCommand({ Bucket, Key: 'of-the-guest', Body: 'secret', ...under }))
+    const status = async () =>
+      (await guest.s3.send(new HeadObjectCommand({ Bucket, Key: 'of-the-guest' }))).ReplicationStatus
+    await expect.poll(status, PATIENCE).toBe('FAILED')
+    await expect.poll(() => here.logs(), PATIENCE).toContain('its master key is of another account than the bucket')
+    expect(await failureOf(headThere(names.copy, 'of-the-guest'))).toMatchObject({ status: 404 })
   })
 
   it('that replicate to each other come to rest', async () => {

@@ -2,6 +2,7 @@ import type { BlobStore } from '@coffer/blob-store'
 import type { Mesh } from '@coffer/mesh'
 import type { ChangedAttribute, ObjectAttributes, ReplicationTask } from '@coffer/object-record'
 import { rotationError } from '../errors.ts'
+import { assertKeysOwner } from './assert-keys-owner.ts'
 import type { ByteBudget } from './byte-budget.ts'
 import type { ReplicationDestination, SentChange, SentPlace } from './destination.ts'
 import { type ReplicatedVersion, SENT_BYTES_MAX, sentObjectOf } from './sent-object.ts'
@@ -44,10 +45,11 @@ export async function replicateTask(means: Means, place: TaskPlace): Promise<num
   }
   // Sent already, and only the entry outlived it.
   if (done.outcome === 'COMPLETED') return 0
-  const { sse } = found.attributes
+  const { sse, kms } = found.attributes
   if ((sse === 'SSE-KMS' || sse === 'DSSE-KMS') && !destination.takesKmsObjects) {
     throw rotationError('ROTATION_DESTINATION_REFUSED', { reason: 'not configured for SSE-KMS' })
   }
+  if (kms !== undefined) await assertKeysOwner(means.mesh, bucket.name, kms)
   const versionId = await budget.spend(Math.min(found.version.sizeBytes, SENT_BYTES_MAX), async () => {
     return await destination.putObject(await sentObjectOf(means, bucket.name, found, task))
   })
