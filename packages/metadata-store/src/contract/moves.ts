@@ -96,7 +96,7 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
           },
           hold: async (id, durationMs) => {
             await source.hold(id, durationMs)
-            heldUntilMs = performance.now() + durationMs
+            heldUntilMs = durationMs === 0 ? 0 : performance.now() + durationMs
           },
           fence: async (id, durationMs) => {
             await source.fence(id, durationMs)
