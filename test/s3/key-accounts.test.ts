@@ -13,6 +13,7 @@ import {
   UploadPartCopyCommand,
 } from '@aws-sdk/client-s3'
 import { beforeAll, describe, expect, it } from 'vitest'
+import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, newBucket } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 import { policy } from '../iam/query-api.ts'
@@ -127,6 +128,43 @@ describe('a key of another account', () => {
     for (const name of [key.Arn, arnOf(blue.accountId, 'alias/app'), arnOf(blue.accountId, 'alias/no-such-alias')]) {
       expect([name, await told(name)]).toEqual([name, refusal])
     }
+  })
+
+  it('is not told of by the refusals of a policy that its writer has made for that', async () => {
+    const Bucket = await newBucket(red.s3)
+    const header = 's3:x-amz-server-side-encryption-aws-kms-key-id'
+    const guess = `${arnOf(blue.accountId, 'key/')}${key.KeyId.slice(0, 4)}*`
+    const Condition = { StringLike: { [header]: guess } }
+    const all = {
+      Effect: 'Deny',
+      Principal: '*',
+      Action: 's3:*Object',
+      Resource: `arn:aws:s3:::${Bucket}/*`,
+      Condition,
+    }
+    await red.s3.send(new PutBucketPolicyCommand({ Bucket, Policy: policy(all) }))
+    // What comes after the bucket's policy, and would tell that it was passed.
+    const wrong = { ContentMD5: 'AAAAAAAAAAAAAAAAAAAAAA==', Tagging: '=&=', IfMatch: '"none"' }
+    const told = async (SSEKMSKeyId: string, more: object) => {
+      const put = new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', ...KMS, SSEKMSKeyId, ...more })
+      return await red.s3.send(put).catch(({ name, message }: Error) => [name, message])
+    }
+    const unused = async (SSEKMSKeyId: string) =>
+      (
+        await sendSigned(
+          { ...server, ...red.keys },
+          { method: 'GET', path: `/${Bucket}/k`, headers: { [header.slice(3)]: SSEKMSKeyId } },
+        )
+      ).status
+    const [there, absent] = [arnOf(blue.accountId, 'alias/app'), arnOf(blue.accountId, 'alias/no-such-alias')]
+    for (const more of [{}, ...Object.entries(wrong).map(([name, value]) => ({ [name]: value }))]) {
+      expect([more, await told(there, more)]).toEqual([more, await told(absent, more)])
+    }
+    expect(await unused(there)).toBe(await unused(absent))
+    // Who may use the key is held by the policy to what the alias names.
+    await toRed('kms:GenerateDataKey', 'kms:Decrypt')
+    expect(await told(there, {})).toEqual([REFUSED, 'Access Denied'])
+    await toRed()
   })
 
   it('opens no object to who may read the object, by no way', async () => {

@@ -1,9 +1,11 @@
-import { isS3Error, masterKeyNameOf, parseRename } from '@coffer/s3-protocol'
+import { isKmsAlgorithm, isS3Error, masterKeyNameOf, parseRename } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { assertMayNameKey } from '../keys/assert-may-use-key.ts'
 import { unlessNotFound } from '../keys/key-guards.ts'
 import { findNamedKey } from '../keys/named-in-s3.ts'
 import { findCurrentObject } from '../object/find-object.ts'
+import { kmsOf, sealingFor } from '../object/sealing.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { findUpload } from '../object/upload.ts'
 import type { LocatedRequest } from '../requests.ts'
@@ -12,6 +14,7 @@ import { isAskedByPolicy } from './permission.ts'
 
 type Encryption = Readonly<Record<string, string>>
 
+const ALGORITHM = 'x-amz-server-side-encryption'
 const KEY_ID = 'x-amz-server-side-encryption-aws-kms-key-id'
 /** Their encryption was said when the upload began. */
 const OF_UPLOAD: ReadonlySet<string> = new Set(['UploadPart', 'UploadPartCopy', 'CompleteMultipartUpload'])
@@ -66,13 +69,21 @@ async function encryptionOfUpload(
 /** By the name that it has in the request. What names no key stays as it is: the operation says so, to whoever may do it. */
 async function namedKeyArn(
   keyId: string,
-  { principal }: LocatedRequest,
-  { record }: OpenBucket,
-  { keyGuards }: GatewayContext,
+  request: LocatedRequest,
+  bucket: OpenBucket,
+  context: GatewayContext,
 ): Promise<string> {
-  const accountId = principal === 'anonymous' ? record.ownerAccountId : principal.accountId
+  const { principal, parsed } = request
+  const { keyGuards } = context
+  const accountId = principal === 'anonymous' ? bucket.record.ownerAccountId : principal.accountId
   try {
     const { guard, isThere } = await findNamedKey(keyId, accountId, keyGuards)
+    if (guard.ownerAccountId !== accountId) {
+      // Nothing is written under it.
+      if (!isKmsAlgorithm(parsed.headers[ALGORITHM])) return keyId
+      const kms = kmsOf(await sealingFor(request, bucket, keyGuards))
+      await assertMayNameKey(request, context, { bucket, key: parsed.key, kms })
+    }
     return isThere ? guard.arn : keyId
   } catch (error) {
     if (isS3Error(error, 'KMS.NotFoundException')) return keyId
