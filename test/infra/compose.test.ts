@@ -17,15 +17,19 @@ interface Service {
   readonly logging: object
   readonly secrets?: readonly (string | { source: string; target: string })[]
   readonly volumes?: readonly string[]
+  readonly networks?: readonly string[] | Record<string, object>
 }
 
 interface Compose {
   readonly services: Record<string, Service>
   readonly secrets: Record<string, { file: string }>
   readonly volumes: Record<string, object>
+  readonly networks: Record<string, object>
 }
 
 const COMPOSE = join(REPOSITORY, 'infra/compose')
+/** Those that end. */
+const RESTARTS: Record<string, string> = { operator: 'no', 'object-store-setup': 'on-failure' }
 const FILES = ['compose.yaml', 'single.yaml']
 const env = cleanEnvironment({})
 const composeOf = (name: string): Compose => parse(readFileSync(join(COMPOSE, name), 'utf8'), { merge: true })
@@ -34,7 +38,7 @@ const services = FILES.flatMap((name) => Object.entries(composeOf(name).services
 describe('infra/compose', () => {
   it('bounds every container, starts it again, lets it gain nothing, and has no image of just any version', () => {
     for (const [name, service] of services) {
-      expect(service.restart, name).toBe(name === 'operator' ? 'no' : 'unless-stopped')
+      expect(service.restart, name).toBe(RESTARTS[name] ?? 'unless-stopped')
       expect(service.mem_limit, name).toMatch(/^\d+[mg]$/)
       expect(service.security_opt, name).toEqual(['no-new-privileges:true'])
       expect(service.logging, name).toMatchObject({ options: { 'max-size': '10m' } })
@@ -58,6 +62,22 @@ describe('infra/compose', () => {
     )
     expect(holders.map(([name]) => name)).toEqual(['kms'])
   })
+
+  it('gives the keys of the object store to itself and to what sets it up, and lets gateways and rotation alone reach it', () => {
+    const { services, networks } = composeOf('compose.yaml')
+    const holders = (secret: string) =>
+      Object.entries(services)
+        .filter(([, { secrets = [] }]) => secrets.some((one) => typeof one === 'object' && one.source === secret))
+        .map(([name]) => name)
+    expect(holders('object-store-root.key')).toEqual(['object-store'])
+    expect(holders('object-store-root-credentials')).toEqual(['object-store', 'object-store-setup'])
+    expect(networks).toEqual({ 'object-store': { internal: true } })
+    const reaches = Object.entries(services).filter(
+      ([, { networks = [] }]) => Array.isArray(networks) && networks.includes('object-store'),
+    )
+    const names = reaches.map(([name]) => name).sort()
+    expect(names).toEqual(['gateway-1', 'gateway-2', 'object-store', 'object-store-setup', 'rotation'])
+  })
 })
 
 describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl'], (programs) => {
@@ -67,7 +87,7 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
   const read = (name: string) => readFileSync(join(secrets, name), 'utf8')
   beforeAll(async () => {
     mkdirSync(compose, { recursive: true })
-    cpSync(join(COMPOSE, 'make-secrets.sh'), join(compose, 'make-secrets.sh'))
+    for (const name of ['make-secrets.sh', 'make-object-store.ts']) cpSync(join(COMPOSE, name), join(compose, name))
     cpSync(join(REPOSITORY, 'infra/kubernetes'), join(directory, 'infra/kubernetes'), { recursive: true })
     await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh'), 'DNS:s3.example.org'], { env })
   })
@@ -99,7 +119,15 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
   })
 
   it('run again, keeps what there is, and gives NATS the permissions of now', async () => {
-    const files = ['root.key', 'mesh.key', 'redis.conf', 'root-credentials', 'ca.crt', 'gateway/public.crt']
+    const files = [
+      'root.key',
+      'object-store/root.key',
+      'mesh.key',
+      'redis.conf',
+      'root-credentials',
+      'ca.crt',
+      'gateway/public.crt',
+    ]
     const before = files.map(read)
     rmSync(join(secrets, 'nats-users.conf'))
     await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh')], { env })
