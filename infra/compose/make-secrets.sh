@@ -8,7 +8,7 @@
 set -eu
 cd "$(dirname "$0")"
 umask 077
-mkdir -p secrets/gateway/CAs secrets/object-store/certs && cd secrets
+mkdir -p secrets/gateway/CAs secrets/object-store/certs/CAs && cd secrets
 new() { [ -e "$1" ] || { shift; "$@"; }; }
 random() { new "$1" sh -c "openssl rand -base64 32 >'$1'"; }
 # A letter first: NATS reads its passwords as configuration, where 1e5... is a number that is not one.
@@ -51,10 +51,11 @@ certificate object-store object-store/certs/public.crt object-store/certs/privat
 certificate coffer gateway/public.crt gateway/private.key \
   "DNS:localhost,DNS:gateway-1,DNS:gateway-2,IP:127.0.0.1${1:+,$1}"
 cp ca.crt gateway/CAs/ca.crt
+cp ca.crt object-store/certs/CAs/ca.crt
 # Containers run as other users than this one, and each is shown single files: the folder is closed to everybody else on this machine.
-chmod 0644 ./*.* root-credentials gateway/*.* gateway/CAs/* object-store/root* object-store/certs/*
+chmod 0644 ./*.* root-credentials gateway/*.* gateway/CAs/* object-store/root* object-store/certs/*.* object-store/certs/CAs/*
 chmod 0600 ca.key
-chmod 0755 gateway gateway/CAs object-store object-store/certs
+chmod 0755 gateway gateway/CAs object-store object-store/certs object-store/certs/CAs
 # The most precious ones are for Coffer's user alone, where this one may give files away.
 ours='root.key root-credentials gateway/private.key
   object-store/root.key object-store/root-credentials object-store/certs/private.key'
