@@ -9,6 +9,7 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -134,6 +135,14 @@ describe('a new data directory', () => {
     const again = await openDataDirectory(path, EXCLUSIVE)
     expect(again).toMatchObject({ id: directory.id, isNew: false })
     again.release()
+  })
+
+  // skip: only Linux has a folder in which nobody can make another one
+  it.skipIf(process.platform !== 'linux')('may have its certificates where nothing can be made', async () => {
+    mkdirSync(path)
+    symlinkSync('/proc/self', join(path, 'certs'))
+    await make()
+    expect(readdirSync(path)).toContain('coffer.json')
   })
 
   it('gets one id from many who open it first at the same time', async () => {

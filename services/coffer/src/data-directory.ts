@@ -144,9 +144,9 @@ async function readMarker(root: string): Promise<Identity> {
 async function makeLayout(root: string): Promise<Identity> {
   const id = randomUUID()
   try {
-    for (const folder of [...FOLDERS, join('certs', 'CAs')]) {
-      await mkdir(join(root, folder), { recursive: true, mode: 0o700 })
-    }
+    for (const folder of FOLDERS) await mkdir(join(root, folder), { recursive: true, mode: 0o700 })
+    // A convenience only: certificates may be mounted where nothing can be made.
+    await mkdir(join(root, 'certs', 'CAs'), { mode: 0o700 }).catch(() => {})
     const marker = { format: FORMAT, id, createdAt: new Date().toISOString() }
     await writeNewFile(join(root, MARKER), `${JSON.stringify(marker, undefined, 2)}\n`, 0o600)
     return { id, isNew: true }
