@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { CofferError } from '@coffer/errors'
 import type { Logger } from '@coffer/mesh'
 import { cofferError } from './errors.ts'
+import { HandedConnections } from './handed-connections.ts'
 import { retryPauseMs } from './retry-pause.ts'
 import type { SupervisorMessage, WorkerMessage } from './worker-messages.ts'
 
@@ -37,6 +38,7 @@ export class WorkerPool {
   readonly #count: number
   readonly #workers = new Set<Worker>()
   readonly #retiring = new Set<Promise<void>>()
+  readonly #handed = new HandedConnections()
   #options: WorkerPoolOptions | undefined
   #isStopping = false
   #failureCount = 0
@@ -49,7 +51,7 @@ export class WorkerPool {
       args: [],
       serialization: 'advanced',
     })
-    for (let index = 0; index < count; index++) this.#workers.add(cluster.fork(WORKER_ENVIRONMENT))
+    for (let index = 0; index < count; index++) this.#fork()
   }
 
   /** Resolves with the port when all workers listen; rejects with the first failure. */
@@ -63,6 +65,7 @@ export class WorkerPool {
   async stop(drainMs: number): Promise<void> {
     this.#isStopping = true
     await Promise.all([...this.#workers].map((worker) => stopWorker(worker, drainMs)))
+    this.#handed.closeAll()
     await Promise.all(this.#retiring)
   }
 
@@ -106,10 +109,16 @@ export class WorkerPool {
     setTimeout(() => this.#forkReplacement(options), pauseMs)
   }
 
-  #forkReplacement(options: WorkerPoolOptions): void {
-    if (this.#isStopping || this.#workers.size >= this.#count) return
+  #fork(): Worker {
     const worker = cluster.fork(WORKER_ENVIRONMENT)
     this.#workers.add(worker)
+    this.#handed.follow(worker)
+    return worker
+  }
+
+  #forkReplacement(options: WorkerPoolOptions): void {
+    if (this.#isStopping || this.#workers.size >= this.#count) return
+    const worker = this.#fork()
     const startedAt = Date.now()
     this.#startWorker(worker, options).then(
       () => options.logger.info('the new worker is ready'),
