@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
-import { deriveSigningKey } from '@coffer/s3-protocol'
+import { canonicalRequest, deriveSigningKey } from '@coffer/s3-protocol'
 import { cofferError } from '../errors.ts'
 import type { SessionCredentials } from './request-credentials.ts'
 
@@ -74,15 +74,15 @@ function signatureOf(endpoint: string, form: string, credentials: SessionCredent
     'x-amz-date': timestamp,
     'x-amz-security-token': credentials.sessionToken,
   }
-  const names = Object.keys(signed).join(';')
-  const lines = Object.entries(signed).map(([name, value]) => `${name}:${value}\n`)
-  const canonical = ['POST', '/', '', lines.join(''), names, sha256(form)].join('\n')
+  const names = Object.keys(signed)
+  const request = { method: 'POST', rawPath: '/', rawQuery: '', headers: signed }
+  const canonical = canonicalRequest(request, names, sha256(form), { presigned: false })
   const scope = `${date}/${REGION}/sts/aws4_request`
   const key = deriveSigningKey(Buffer.from(credentials.secretAccessKey), date, REGION, 'sts')
   const toSign = ['AWS4-HMAC-SHA256', timestamp, scope, sha256(canonical)].join('\n')
   const signature = createHmac('sha256', key).update(toSign).digest('hex')
   const credential = `${credentials.accessKeyId}/${scope}`
-  const authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names}, Signature=${signature}`
+  const authorization = `AWS4-HMAC-SHA256 Credential=${credential}, SignedHeaders=${names.join(';')}, Signature=${signature}`
   return { ...signed, authorization }
 }
 
