@@ -15,11 +15,13 @@ const WORKER = `
 
 const primary = (closes: boolean) => `
   import cluster from 'node:cluster'
-  import { writeFileSync, mkdtempSync } from 'node:fs'
+  import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
   import { tmpdir } from 'node:os'
   import { join } from 'node:path'
   import { HandedConnections } from ${JSON.stringify(import.meta.resolve('./handed-connections.ts'))}
-  const exec = join(mkdtempSync(join(tmpdir(), 'coffer-handed-')), 'worker.mjs')
+  const directory = mkdtempSync(join(tmpdir(), 'coffer-handed-'))
+  process.on('exit', () => rmSync(directory, { recursive: true }))
+  const exec = join(directory, 'worker.mjs')
   writeFileSync(exec, ${JSON.stringify(WORKER)})
   cluster.setupPrimary({ exec, args: [], execArgv: [] })
   const worker = cluster.fork()
