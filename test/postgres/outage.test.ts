@@ -5,7 +5,7 @@ import { type PostgresServer, startPostgres } from '../harness/postgres-server.t
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { type CofferServer, startServer } from '../harness/start-server.ts'
 
-const RECOVERY_MS_MAX = 30_000
+const RECOVERY_MS_MAX = 10_000
 
 describeWithPostgres('a server whose PostgreSQL is away', () => {
   let postgres: PostgresServer
