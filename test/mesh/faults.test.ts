@@ -7,19 +7,19 @@ import {
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import type { EventTargetStatus } from '@coffer/contracts'
 import type { Job } from '@coffer/job-queue'
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeUnavailable, describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, failureOf, newBucket } from '../harness/s3.ts'
 import { mountSmallDisk } from '../harness/small-disk.ts'
+import { expectEventsOf } from './events-told.ts'
 import { clockOf, FAULT_PROGRAMS, type FaultMesh, OUTSIDE_KEY, STREAM, startFaultMesh } from './fault-mesh.ts'
 import { foundIn } from './found-in.ts'
 import { openIssuedKeys } from './issued-keys.ts'
 
 /** From when whatever failed is there again. */
-const RECOVERY_MS_MAX = 30_000
+const RECOVERY_MS_MAX = 10_000
 /** Long enough for the connection to be given up, and for the next one to be stuck in its making. */
 const PARTITION_MS = 10_000
 /** Ten seconds of work. */
@@ -199,13 +199,7 @@ describeWithPrograms('a mesh under load keeps what it promised while', FAULT_PRO
         }
       }
       await Promise.all(Array.from({ length: CHECKS_AT_ONCE }, checker))
-      const waiting = async () => {
-        const targets = await cofferJson<EventTargetStatus[]>(mesh, ['events', 'status'])
-        return targets.find(({ target }) => target === 'stream')?.waitingCount
-      }
-      await expect.poll(waiting, PATIENCE).toBe(0)
-      const events = (await stream.messages(STREAM)).map(({ body }) => body).join('\n')
-      expect(load.told.filter(({ versionId }) => !events.includes(versionId))).toEqual([])
+      await expectEventsOf(load.told, { mesh, stream, name: STREAM }, PATIENCE)
       expect(load.told.length).toBeGreaterThan(50)
       expect(load.journal.acknowledgedWrites).toBeGreaterThan(100)
     })

@@ -5,7 +5,6 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { PutBucketNotificationConfigurationCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import type { EventTargetStatus } from '@coffer/contracts'
 import type { Job } from '@coffer/job-queue'
 import pg from 'pg'
 import { afterAll, afterEach, beforeAll, expect, it, vi } from 'vitest'
@@ -15,6 +14,7 @@ import { describeWithPrograms } from '../harness/find-program.ts'
 import { type PostgresServer, startPostgres } from '../harness/postgres-server.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
+import { expectEventsOf } from './events-told.ts'
 import { LoadUnderFaults } from './load-under-faults.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
@@ -186,13 +186,7 @@ describeWithPrograms('the metadata of a mesh, moved under load', ['nats-server',
     }
     for (const key of load.journal.keys()) expect(load.journal.allowed(key), key).toContain(await seen(key))
     for (const { key, versionId, state } of load.told) expect(await seen(key, versionId)).toBe(state)
-    const waiting = async () => {
-      const targets = await cofferJson<EventTargetStatus[]>(mesh, ['events', 'status'])
-      return targets.find(({ target }) => target === 'stream')?.waitingCount
-    }
-    await expect.poll(waiting, PATIENCE).toBe(0)
-    const events = (await stream.messages(STREAM)).map(({ body }) => body).join('\n')
-    expect(load.told.filter(({ versionId }) => !events.includes(versionId))).toEqual([])
+    await expectEventsOf(load.told, { mesh, stream, name: STREAM }, PATIENCE)
     expect(load.told.length).toBeGreaterThan(20)
   })
 })
