@@ -41,10 +41,14 @@ export class AwsDouble {
   /** Before anything else: an answer in the place of the double's own. */
   intercept: ((action: string, input: Input) => { status: number; body: string } | undefined) | undefined
 
+  /** Waited for before each answer. */
+  hold: ((action: string) => Promise<void>) | undefined
+
   readonly listener: RequestListener = async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)
     const action = String(request.headers['x-amz-target']).replace('TrentService.', '')
+    await this.hold?.(action)
     const { status, body } = this.#answer(action, JSON.parse(Buffer.concat(chunks).toString() || '{}'))
     response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(body)
   }

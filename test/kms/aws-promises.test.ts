@@ -113,6 +113,15 @@ describe('the aws connector and keys that are not as it needs them', () => {
   it('leaves one key and one alias where two create the same at the same time', async () => {
     const { double, connector, open } = await withDouble()
     const another = await open()
+    // Neither may find the other's alias before it makes its own key.
+    const bothMake = Promise.withResolvers<void>()
+    let makerCount = 0
+    double.hold = async (action) => {
+      if (action !== 'CreateKey') return
+      makerCount += 1
+      if (makerCount === 2) bothMake.resolve()
+      await bothMake.promise
+    }
     const made = await Promise.allSettled([connector.createKey('k1'), another.createKey('k1')])
     const refused = made.filter((result) => result.status === 'rejected')
     expect(refused.map(({ reason }) => reason.code)).toEqual(['KMS_KEY_EXISTS'])
