@@ -7,6 +7,7 @@ const reportFile = process.env.COFFER_TEST_REPORT
 export default defineConfig({
   test: {
     include: ['packages/**/*.test.ts', 'services/**/*.test.ts', 'test/**/*.test.ts'],
+    setupFiles: ['test/harness/nothing-left.ts'],
     pool: 'forks',
     // Most files wait, for servers that start, fail and recover: on two cores one at a time would leave one idle.
     maxWorkers: availableParallelism() + 1,

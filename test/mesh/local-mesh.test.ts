@@ -1,6 +1,4 @@
-import { once } from 'node:events'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
 import type { StatusReport } from '@coffer/service-coffer/status-report'
@@ -9,7 +7,7 @@ import { afterAll, beforeAll, expect, it, vi } from 'vitest'
 import { eventually } from '../events/event-reading.ts'
 import { coffer } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
-import { freePort } from '../harness/free-port.ts'
+import { freeNeighbours } from '../harness/free-port.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, cleanEnvironment, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
@@ -37,7 +35,7 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
       .map(Number)
 
   beforeAll(async () => {
-    const port = await twoFreePorts()
+    const port = await freeNeighbours(2)
     env = {
       ...cleanEnvironment({ COFFER_DATA_DIR: dataDir, COFFER_ADDRESS: `127.0.0.1:${port}` }),
       AWS_SECRET_ACCESS_KEY: OF_A_CLOUD,
@@ -166,20 +164,6 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     await vi.waitFor(() => expect(pidsOf('')).toEqual([]), { timeout: 60_000, interval: 200 })
   })
 })
-
-/** The first of two neighbours that are free. */
-async function twoFreePorts(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    const neighbour = createServer().listen(port + 1, '127.0.0.1')
-    const isFree = await once(neighbour, 'listening').then(
-      () => true,
-      () => false,
-    )
-    neighbour.close()
-    if (isFree) return port
-  }
-}
 
 function readCommandLine(pid: string): string {
   try {
