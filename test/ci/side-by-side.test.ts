@@ -27,7 +27,7 @@ describe('test files that run side by side', () => {
 
   it('are never given the same port', async () => {
     const code = `
-      const { freePort } = await import('./test/harness/free-port.ts')
+      const { freePort } = await import(${JSON.stringify(join(REPOSITORY, 'test/harness/free-port.ts'))})
       const ports = []
       while (ports.length < 300) ports.push(await freePort())
       console.log(JSON.stringify(ports))
