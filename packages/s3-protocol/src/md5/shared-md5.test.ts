@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import { instantiateMd5 } from './md5-module.ts'
 import { type Md5Message, SharedMd5 } from './shared-md5.ts'
 
 const shared = SharedMd5.make()
@@ -10,6 +11,31 @@ const begin = () => {
   return message
 }
 const md5 = (bytes: Uint8Array) => createHash('md5').update(bytes).digest('hex')
+
+const BATCHES = 16
+/** What a read of a socket brings; four of them are a batch of an upload. */
+const PIECE = Buffer.alloc(64 * 1024, 1)
+
+/** Messages of a digest of their own that counts the blocks which are digested together (of both) and alone. */
+function countingMessages(count: number) {
+  const module = instantiateMd5(16 * 1024 * 1024)
+  if (module === undefined) throw new Error('there is no WebAssembly')
+  const { memory, digestOne, digestTwo } = module
+  const blocks = { together: 0, alone: 0 }
+  const counting = new SharedMd5({
+    memory,
+    digestOne(state, address, blockCount) {
+      blocks.alone += blockCount
+      digestOne(state, address, blockCount)
+    },
+    digestTwo(state, address, otherState, otherAddress, blockCount) {
+      blocks.together += 2 * blockCount
+      digestTwo(state, address, otherState, otherAddress, blockCount)
+    },
+  })
+  const messages = Array.from({ length: count }, () => counting.begin()).filter((message) => message !== undefined)
+  return { messages, blocks }
+}
 
 describe('MD5 of several messages at once', () => {
   it.each([
@@ -52,6 +78,27 @@ describe('MD5 of several messages at once', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  it.each([2, 3, 4])('digests %i uploads two at a time, though each brings a batch while the others wait', (count) => {
+    const { messages, blocks } = countingMessages(count)
+    for (let batch = 0; batch < BATCHES; batch++) {
+      for (const message of messages) for (let piece = 0; piece < 4; piece++) message.update(PIECE)
+    }
+    for (const message of messages) message.digest()
+    expect(blocks.together + blocks.alone).toBeGreaterThanOrEqual((count * BATCHES * 4 * PIECE.length) / 64)
+    expect(blocks.alone).toBeLessThan(blocks.together / 10)
+  })
+
+  it('digests a slow upload with what a fast one has', () => {
+    const { messages, blocks } = countingMessages(2)
+    const [slow, fast] = messages
+    for (let batch = 0; batch < BATCHES; batch++) {
+      for (let piece = 0; piece < 4; piece++) fast?.update(PIECE)
+      slow?.update(PIECE)
+    }
+    const slowBlocks = (BATCHES * PIECE.length) / 64
+    expect(blocks.together).toBeGreaterThan(2 * slowBlocks * 0.9)
   })
 
   it('digests a message that is longer than 32 bits count in bits', () => {

@@ -2,20 +2,26 @@ import { BLOCK_BYTES, instantiateMd5, type Md5Module, STATE_BYTES } from './md5-
 
 /** Messages that can be digested at the same time; whoever comes when all places are taken uses OpenSSL. */
 const PLACE_COUNT = 16
-/** What is gathered of a message before it is digested. */
-const GATHERED_BYTES_MAX = 128 * 1024
+/**
+ * What is gathered of a message before it is digested alone: more than an upload brings at once (read-ahead.ts of the gateway), so that what
+ * comes of another after it finds it waiting.
+ */
+const GATHERED_BYTES_MAX = 384 * 1024
+/** What two have to have to be digested together: less is not worth the call. */
+const TOGETHER_BYTES_MIN = 32 * 1024
 /** RFC 1321, section 3.1 and 3.2: a one bit, zeros, and the length, at most a block more. */
 const PADDING_BYTES_MAX = BLOCK_BYTES + 8
 /** Places lie a little more apart than a power of two, so that they don't meet in the same lines of the cache. */
 const PLACE_BYTES = GATHERED_BYTES_MAX + 4 * BLOCK_BYTES
 /** RFC 1321, section 3.3. */
 const INITIAL_STATE = [0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476]
-/** A partner with less than this part of what is to be digested would hold it up for little. */
-const PARTNER_PART_MIN = 0.5
 
 interface Place {
   readonly stateAddress: number
   readonly address: number
+  /** Digested of what has been gathered from `address` on. */
+  digestedBytes: number
+  /** Not digested yet; after those. */
   gatheredBytes: number
 }
 
@@ -34,7 +40,7 @@ export class SharedMd5 {
     this.#bytes = Buffer.from(module.memory.buffer)
     this.#free = Array.from({ length: PLACE_COUNT }, (_, index) => {
       const stateAddress = index * PLACE_BYTES
-      return { stateAddress, address: stateAddress + BLOCK_BYTES, gatheredBytes: 0 }
+      return { stateAddress, address: stateAddress + BLOCK_BYTES, digestedBytes: 0, gatheredBytes: 0 }
     })
   }
 
@@ -62,42 +68,60 @@ export class SharedMd5 {
   #add(place: Place, bytes: Uint8Array): void {
     for (let offset = 0; offset < bytes.length; ) {
       const taken = bytes.subarray(offset, offset + GATHERED_BYTES_MAX - place.gatheredBytes)
-      this.#bytes.set(taken, place.address + place.gatheredBytes)
+      this.#bytes.set(taken, this.#roomFor(place, taken.length))
       place.gatheredBytes += taken.length
       offset += taken.length
-      if (place.gatheredBytes === GATHERED_BYTES_MAX) this.#digestSome(place)
+      this.#digestTogether(place)
+      if (place.gatheredBytes === GATHERED_BYTES_MAX) this.#digestAlone(place)
     }
   }
 
   #end(place: Place, sizeBytes: number): Buffer {
     this.#pad(place, sizeBytes)
-    while (place.gatheredBytes > 0) this.#digestSome(place)
+    this.#digestTogether(place)
+    if (place.gatheredBytes > 0) this.#digestAlone(place)
     return Buffer.from(this.#bytes.subarray(place.stateAddress, place.stateAddress + STATE_BYTES))
   }
 
   #pad(place: Place, sizeBytes: number): void {
-    const from = place.address + place.gatheredBytes
     const paddedBytes = Math.ceil((place.gatheredBytes + 1 + 8) / BLOCK_BYTES) * BLOCK_BYTES
+    const from = this.#roomFor(place, PADDING_BYTES_MAX)
     this.#bytes.fill(0, from, from + PADDING_BYTES_MAX)
     this.#bytes[from] = 0x80
     // In bits, of which 2^53 bytes have more than a number holds exactly.
-    this.#bytes.writeBigUInt64LE(BigInt(sizeBytes) * 8n, place.address + paddedBytes - 8)
+    this.#bytes.writeBigUInt64LE(BigInt(sizeBytes) * 8n, from - place.gatheredBytes + paddedBytes - 8)
     place.gatheredBytes = paddedBytes
   }
 
-  /** With a partner what both have, else all that is here. */
-  #digestSome(place: Place): void {
-    const blockCount = blocksIn(place)
-    const partner = this.#partnerOf(place)
-    if (partner === undefined || blocksIn(partner) < blockCount * PARTNER_PART_MIN) {
-      this.#module.digestOne(place.stateAddress, place.address, blockCount)
-      this.#shift(place, blockCount)
-      return
+  /** Where the next bytes of a message go; what is there comes to the beginning where they would not fit behind it. */
+  #roomFor(place: Place, sizeBytes: number): number {
+    const { address, digestedBytes, gatheredBytes } = place
+    const fits = digestedBytes + gatheredBytes + sizeBytes <= GATHERED_BYTES_MAX
+    if (!fits && digestedBytes > 0) {
+      const from = address + digestedBytes
+      this.#bytes.copyWithin(address, from, from + gatheredBytes)
+      place.digestedBytes = 0
     }
-    const both = Math.min(blockCount, blocksIn(partner))
-    this.#module.digestTwo(place.stateAddress, place.address, partner.stateAddress, partner.address, both)
-    this.#shift(place, both)
-    this.#shift(partner, both)
+    return address + place.digestedBytes + gatheredBytes
+  }
+
+  /** With the other message that has most, what both have. */
+  #digestTogether(place: Place): void {
+    const partner = this.#partnerOf(place)
+    if (partner === undefined) return
+    const bytes = Math.min(place.gatheredBytes, partner.gatheredBytes)
+    if (bytes < TOGETHER_BYTES_MIN) return
+    const blockCount = Math.floor(bytes / BLOCK_BYTES)
+    const [from, partnerFrom] = [place.address + place.digestedBytes, partner.address + partner.digestedBytes]
+    this.#module.digestTwo(place.stateAddress, from, partner.stateAddress, partnerFrom, blockCount)
+    note(place, blockCount)
+    note(partner, blockCount)
+  }
+
+  #digestAlone(place: Place): void {
+    const blockCount = Math.floor(place.gatheredBytes / BLOCK_BYTES)
+    this.#module.digestOne(place.stateAddress, place.address + place.digestedBytes, blockCount)
+    note(place, blockCount)
   }
 
   #partnerOf(place: Place): Place | undefined {
@@ -108,24 +132,20 @@ export class SharedMd5 {
     return partner
   }
 
-  /** What is left comes to the beginning. */
-  #shift(place: Place, blockCount: number): void {
-    const { address, gatheredBytes } = place
-    const digestedBytes = blockCount * BLOCK_BYTES
-    this.#bytes.copyWithin(address, address + digestedBytes, address + gatheredBytes)
-    place.gatheredBytes -= digestedBytes
-  }
-
   #leave(place: Place): void {
     this.#bytes.fill(0, place.stateAddress, place.stateAddress + PLACE_BYTES)
+    place.digestedBytes = 0
     place.gatheredBytes = 0
     this.#taken.delete(place)
     this.#free.push(place)
   }
 }
 
-function blocksIn({ gatheredBytes }: Place): number {
-  return Math.floor(gatheredBytes / BLOCK_BYTES)
+/** Of what was gathered so many blocks are digested. */
+function note(place: Place, blockCount: number): void {
+  const digestedBytes = blockCount * BLOCK_BYTES
+  place.gatheredBytes -= digestedBytes
+  place.digestedBytes = place.gatheredBytes === 0 ? 0 : place.digestedBytes + digestedBytes
 }
 
 interface PlaceInUse {
