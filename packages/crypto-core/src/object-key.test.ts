@@ -5,9 +5,11 @@ import {
   generateObjectKey,
   openObjectKey,
   openObjectKeyForCustomer,
+  openOuterLayerKey,
   type SealContext,
   sealObjectKey,
   sealObjectKeyForCustomer,
+  sealOuterLayerKey,
 } from './object-key.ts'
 import { Secret } from './secret.ts'
 
@@ -99,4 +101,27 @@ it('an object key sealed for one kind of holder does not open as the other', () 
   const relabelled = Buffer.from(forKms)
   relabelled[1] = 2
   expect(() => openObjectKeyForCustomer(relabelled, sealingKey, CONTEXT)).toThrow(withCode('CRYPTO_WRONG_KEY'))
+})
+
+describe('the key of an outer layer', () => {
+  const [outerKey, sealingKey] = [generateObjectKey('AES-256-GCM'), Secret.random(32)]
+
+  it('does not open as an inner one, nor an inner one as it', () => {
+    const sealed = sealOuterLayerKey(outerKey, sealingKey, CONTEXT)
+    expect(openOuterLayerKey(sealed, sealingKey, CONTEXT).equals(outerKey)).toBe(true)
+    expect(() => openObjectKey(sealed, sealingKey, CONTEXT)).toThrow(withCode('CRYPTO_WRONG_KEY'))
+    const inner = sealObjectKey(outerKey, sealingKey, CONTEXT)
+    expect(() => openOuterLayerKey(inner, sealingKey, CONTEXT)).toThrow(withCode('CRYPTO_WRONG_KEY'))
+    expect(() => openOuterLayerKey(sealed, sealingKey, { ...CONTEXT, key: 'other' })).toThrow(
+      withCode('CRYPTO_DAMAGED'),
+    )
+  })
+
+  it('is one key: both of an object are never in one envelope', () => {
+    const both = generateObjectKey('AES-256-GCM-DUAL')
+    const refused = withCode('CRYPTO_KEY_LENGTH')
+    expect(() => sealOuterLayerKey(both, sealingKey, CONTEXT)).toThrow(refused)
+    expect(() => sealObjectKey(both, sealingKey, CONTEXT)).toThrow(refused)
+    expect(() => sealObjectKeyForCustomer(both, sealingKey, CONTEXT)).toThrow(refused)
+  })
 })
