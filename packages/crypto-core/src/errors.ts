@@ -8,6 +8,7 @@ export const CRYPTO_ERRORS = {
   CRYPTO_DAMAGED: 'the sealed bytes are not the ones that were sealed, or belong to something else',
   CRYPTO_RECORD_DAMAGED: 'the sealed record is not the one that was written here',
   CRYPTO_HEADER_UNKNOWN: 'not a sealed stream of a known version',
+  CRYPTO_HEADER_USED: 'a stream was sealed with this header before: its nonces would repeat',
   CRYPTO_STREAM_MISMATCH: 'a sealed stream, but not the one that belongs here',
   CRYPTO_SEGMENT_DAMAGED: 'a segment is not the one that was sealed at this place',
   CRYPTO_SEGMENT_TRUNCATED: 'a sealed stream of this length does not exist: its end is missing',

@@ -96,6 +96,11 @@ export function deriveStreamKeys(objectKey: Secret, header: Uint8Array, algorith
   return keys
 }
 
+export function wipeStreamKeys({ inner, outer }: StreamKeys): void {
+  inner.wipe()
+  outer?.wipe()
+}
+
 /** What a full segment takes when it is stored: a tag for each layer. */
 export function sealedSegmentSizeBytes(layers: 1 | 2): number {
   return SEGMENT_SIZE_BYTES + layers * TAG_SIZE_BYTES

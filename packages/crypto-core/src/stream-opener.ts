@@ -11,6 +11,7 @@ import {
   sealedSegmentSizeBytes,
   segmentCountOf,
   TAG_SIZE_BYTES,
+  wipeStreamKeys,
 } from './stream-format.ts'
 
 /** What the reader knows of the stream from its sealed record. */
@@ -60,6 +61,11 @@ export class StreamOpener {
       offset += lengthBytes
     }
     return plain
+  }
+
+  /** Overwrites the stream's keys; any later use throws CRYPTO_SECRET_WIPED. */
+  wipe(): void {
+    wipeStreamKeys(this.#keys)
   }
 
   #sealedLengthOf(segmentIndex: number): number {

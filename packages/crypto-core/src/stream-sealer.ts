@@ -8,10 +8,14 @@ import {
   SEGMENT_SIZE_BYTES,
   type StreamKeys,
   segmentCountOf,
+  wipeStreamKeys,
 } from './stream-format.ts'
 
 /** A stream whose size nobody has announced: every segment that is begun before the end is not the last. */
 const UNKNOWN = Number.POSITIVE_INFINITY
+
+/** Headers that have sealed: with the same salt a second stream would have the key and the nonces of the first (NIST SP 800-38D, section 8). */
+const used = new WeakSet<Uint8Array>()
 
 /**
  * Seals a plaintext as it comes, in any split. A segment's nonce says whether it is the last, so that must be known when the
@@ -36,9 +40,11 @@ export class StreamSealer {
   #begun = false
   #ended = false
 
-  /** CRYPTO_HEADER_UNKNOWN, CRYPTO_KEY_LENGTH, CRYPTO_SIZE_INVALID. */
+  /** `header`: of this stream alone. CRYPTO_HEADER_UNKNOWN, CRYPTO_HEADER_USED, CRYPTO_KEY_LENGTH, CRYPTO_SIZE_INVALID. */
   constructor(objectKey: Secret, header: Uint8Array, options: { readonly plainSizeBytes?: number } = {}) {
     this.#algorithm = parseStreamHeader(header).algorithm
+    if (used.has(header)) throw cryptoError('CRYPTO_HEADER_USED')
+    used.add(header)
     this.#keys = deriveStreamKeys(objectKey, header, this.#algorithm)
     this.#header = header
     this.#plainTotalBytes = options.plainSizeBytes ?? UNKNOWN
@@ -60,6 +66,12 @@ export class StreamSealer {
     this.#sealInto(pieces, this.#plainTotalBytes === UNKNOWN ? this.#holdBack(pieces, plain) : plain)
     if (final) this.#end(pieces)
     return pieces
+  }
+
+  /** Overwrites the stream's keys, at its end or where it is given up; any later `seal` throws CRYPTO_STREAM_ENDED. */
+  wipe(): void {
+    this.#ended = true
+    wipeStreamKeys(this.#keys)
   }
 
   #announce(plainTotalBytes: number): void {
@@ -107,9 +119,7 @@ export class StreamSealer {
   #end(pieces: Uint8Array[]): void {
     // The one segment of an empty plaintext.
     if (this.#plainTotalBytes === 0) this.#closeSegment(pieces, this.#nextCipher())
-    this.#ended = true
-    this.#keys.inner.wipe()
-    this.#keys.outer?.wipe()
+    this.wipe()
   }
 
   #nextCipher(): SegmentCipher {

@@ -73,7 +73,10 @@ describe('a stream', () => {
           expect(openWhole(keyFor[name], sealed, { partNumber: 3, salt: streamSaltOf(header) }).equals(plain)).toBe(
             true,
           )
-          const atOnce = new StreamSealer(keyFor[name], header, { plainSizeBytes: sizeBytes }).seal(plain, true)
+          const atOnce = new StreamSealer(keyFor[name], Buffer.from(header), { plainSizeBytes: sizeBytes }).seal(
+            plain,
+            true,
+          )
           expect(Buffer.concat(atOnce).equals(sealed)).toBe(true)
         },
       ),
@@ -186,9 +189,9 @@ describe('a stream', () => {
 })
 
 describe('a sealer', () => {
-  const header = newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 })
+  const newHeader = () => newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 })
   const sealerOf = (plainSizeBytes?: number): StreamSealer =>
-    new StreamSealer(objectKey, header, plainSizeBytes === undefined ? {} : { plainSizeBytes })
+    new StreamSealer(objectKey, newHeader(), plainSizeBytes === undefined ? {} : { plainSizeBytes })
   const ended = withCode('CRYPTO_STREAM_ENDED')
   const sizeOf = (pieces: readonly Uint8Array[]): number => pieces.reduce((sum, piece) => sum + piece.length, 0)
 
@@ -236,6 +239,21 @@ describe('a sealer', () => {
     sealer.seal(plainOf(10), true)
     expect(() => sealer.seal(plainOf(1), false)).toThrow(ended)
     expect(() => sealer.seal(NOTHING, true)).toThrow(ended)
+  })
+
+  it('refuses a header that has sealed before: its nonces would repeat', () => {
+    const header = newHeader()
+    new StreamSealer(objectKey, header)
+    const used = withCode('CRYPTO_HEADER_USED')
+    expect(() => new StreamSealer(objectKey, header)).toThrow(used)
+    expect(() => new StreamSealer(generateObjectKey('AES-256-GCM'), header)).toThrow(used)
+  })
+
+  it('that is given up seals nothing more', () => {
+    const sealer = sealerOf()
+    sealer.seal(plainOf(10), false)
+    sealer.wipe()
+    expect(() => sealer.seal(plainOf(10), false)).toThrow(ended)
   })
 
   it('refuses a header that it does not know', () => {

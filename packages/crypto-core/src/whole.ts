@@ -26,7 +26,11 @@ export function openWhole(
     expectedPartNumber: expected.partNumber,
     ...(expected.salt && { expectedSalt: expected.salt }),
   })
-  const segments = opener.openSegments(0, sealed.subarray(STREAM_HEADER_SIZE_BYTES))
-  const [only] = segments
-  return segments.length === 1 && only !== undefined ? only : Buffer.concat(segments)
+  try {
+    const segments = opener.openSegments(0, sealed.subarray(STREAM_HEADER_SIZE_BYTES))
+    const [only] = segments
+    return segments.length === 1 && only !== undefined ? only : Buffer.concat(segments)
+  } finally {
+    opener.wipe()
+  }
 }

@@ -145,26 +145,30 @@ async function* readPart({ objectKey, part, blob }: OpenPart, range: ByteRange):
     expectedPartNumber: part.number,
     expectedSalt: Buffer.from(part.salt, 'base64'),
   })
-  let chunk = first
-  let offsetBytes = sealed.offsetBytes
-  let segmentIndex = sealed.firstSegmentIndex
-  let skipBytes = sealed.skipBytes
-  let leftBytes = sealed.takeBytes
-  while (leftBytes > 0) {
-    const nextOffsetBytes = offsetBytes + chunk.length
-    // Read ahead: the disk works while the cipher does.
-    const nextBytes = lengthBytesAt(nextOffsetBytes)
-    const next = nextBytes > 0 ? blob.read(nextOffsetBytes, nextBytes, buffers.next()) : undefined
-    next?.catch(() => undefined)
-    const batch = trim(opener.openSegments(segmentIndex, chunk), skipBytes, leftBytes)
-    leftBytes -= sizeOf(batch)
-    skipBytes = 0
-    segmentIndex += Math.ceil(chunk.length / sealedSegmentBytes)
-    if (chunk === first) for (const bytes of beginning) freeBytes(bytes)
-    yield batch
-    if (next === undefined) return
-    chunk = await next
-    offsetBytes = nextOffsetBytes
+  try {
+    let chunk = first
+    let offsetBytes = sealed.offsetBytes
+    let segmentIndex = sealed.firstSegmentIndex
+    let skipBytes = sealed.skipBytes
+    let leftBytes = sealed.takeBytes
+    while (leftBytes > 0) {
+      const nextOffsetBytes = offsetBytes + chunk.length
+      // Read ahead: the disk works while the cipher does.
+      const nextBytes = lengthBytesAt(nextOffsetBytes)
+      const next = nextBytes > 0 ? blob.read(nextOffsetBytes, nextBytes, buffers.next()) : undefined
+      next?.catch(() => undefined)
+      const batch = trim(opener.openSegments(segmentIndex, chunk), skipBytes, leftBytes)
+      leftBytes -= sizeOf(batch)
+      skipBytes = 0
+      segmentIndex += Math.ceil(chunk.length / sealedSegmentBytes)
+      if (chunk === first) for (const bytes of beginning) freeBytes(bytes)
+      yield batch
+      if (next === undefined) return
+      chunk = await next
+      offsetBytes = nextOffsetBytes
+    }
+  } finally {
+    opener.wipe()
   }
 }
 

@@ -41,6 +41,7 @@ export class SealedPieces implements AsyncIterableIterator<Uint8Array, undefined
   }
 
   async return(): Promise<IteratorReturnResult<undefined>> {
+    this.#sealer.wipe()
     await this.#source.return?.()
     return END
   }
