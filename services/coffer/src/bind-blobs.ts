@@ -120,8 +120,10 @@ async function claimFirst(
       'the data directory holds objects of this store: move them first (docs/storage-classes.md), or start without a blobs file',
     )
   }
-  if ((await store.readOwner()) !== undefined) throw blobsElsewhere(`this place ${OTHERS}`)
-  await FIRST.put(metadata, { kind, owner: randomUUID(), state: 'claimed' }, 0)
+  const isTaken = (await store.readOwner()) !== undefined
+  // Unless by another process of this store, that starts at the same time and was faster.
+  if (isTaken && (await FIRST.find(metadata)) === undefined) throw blobsElsewhere(`this place ${OTHERS}`)
+  if (!isTaken) await FIRST.put(metadata, { kind, owner: randomUUID(), state: 'claimed' }, 0)
   return await bindFirst(metadata, { store, kind }, new Set())
 }
 
@@ -135,11 +137,24 @@ async function bindNamed(
     const found = await NAMED.find(metadata)
     const before = found?.value ?? []
     if (before.length === 0 && named.size === 0) return before
+    const taken = await takenOf(before, named)
+    // By another process of this store, that starts at the same time and was faster?
+    if (taken !== undefined && (await NAMED.find(metadata))?.revision !== found?.revision) continue
+    if (taken !== undefined) throw blobsElsewhere(`the store ${taken} ${OTHERS}`)
     const claimed = await withNew(metadata, before, named)
     const after = claimed.length > before.length ? claimed : await boundOf(claimed, named, away)
     if (JSON.stringify(after) === JSON.stringify(before)) return after
     await NAMED.put(metadata, after, found?.revision ?? 0)
   }
+}
+
+/** The first of the new stores whose place is somebody's. */
+async function takenOf(before: readonly NamedBinding[], named: ConfiguredBlobs['named']): Promise<string | undefined> {
+  for (const [name, store] of named) {
+    const isNew = !before.some((binding) => binding.name === name)
+    if (isNew && (await store.readOwner()) !== undefined) return name
+  }
+  return undefined
 }
 
 /** What is bound already, as it now is, and an entry for each store that is new. */
@@ -158,9 +173,8 @@ async function withNew(
     }
     after.push(isGone ? { ...binding, state: 'left' } : binding)
   }
-  for (const [name, store] of named) {
+  for (const name of named.keys()) {
     if (before.some((binding) => binding.name === name)) continue
-    if ((await store.readOwner()) !== undefined) throw blobsElsewhere(`the store ${name} ${OTHERS}`)
     const number = after.length + 1
     if (number > STORE_NUMBER_MAX)
       throw blobsElsewhere(`there have been ${STORE_NUMBER_MAX} stores: use one of their names again`)
