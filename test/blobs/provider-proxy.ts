@@ -19,6 +19,8 @@ export interface ProviderProxy {
   readonly endpoint: string
   /** Changes an answer in place, and says how it is delivered. */
   distort: (exchange: Exchange) => Delivery
+  /** A request goes on when this resolves. */
+  admit: (request: IncomingMessage) => Promise<void>
   /** Nothing gets through. */
   isAway: boolean
   stop(): Promise<void>
@@ -29,6 +31,7 @@ export async function startProviderProxy(target: string): Promise<ProviderProxy>
   const proxy: ProviderProxy = {
     endpoint: `http://127.0.0.1:${port}`,
     distort: () => 'whole',
+    admit: async () => {},
     isAway: false,
     async stop() {
       server.closeAllConnections()
@@ -38,7 +41,9 @@ export async function startProviderProxy(target: string): Promise<ProviderProxy>
   }
   const server = createServer((incoming, outgoing) => {
     if (proxy.isAway) return void incoming.socket.destroy()
-    forward(incoming, target)
+    proxy
+      .admit(incoming)
+      .then(() => forward(incoming, target))
       .then((exchange) => deliver(exchange, proxy.distort(exchange), outgoing))
       .catch(() => incoming.socket.destroy())
   })
