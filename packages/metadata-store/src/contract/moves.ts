@@ -85,6 +85,7 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
     test('ends though writes come faster than they can be replayed, and refuses none meanwhile', PATIENCE, async () => {
       let isLimited = false
       let heldUntilMs = 0
+      let refusedBefore: number | undefined
       const running = Promise.all(writers.slice(0, 2).map((writer) => writer.run()))
       const report = await move(randomUUID(), (source, target) => [
         {
@@ -99,6 +100,7 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
             heldUntilMs = durationMs === 0 ? 0 : performance.now() + durationMs
           },
           fence: async (id, durationMs) => {
+            refusedBefore ??= writers.reduce((sum, { refusedCount }) => sum + refusedCount, 0)
             await source.fence(id, durationMs)
             heldUntilMs = Number.POSITIVE_INFINITY
           },
@@ -115,6 +117,7 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
       ])
       await running
       expect(report?.heldMs).toBeGreaterThan(0)
+      expect(refusedBefore).toBe(0)
       await expectMoved()
     })
 
@@ -130,6 +133,24 @@ export function moveContract(name: string, open: () => Promise<MovePair>): void 
       await source.hold(id, 0)
       await write
       expect(await source.readMove()).toMatchObject({ phase: 'journaling', isSlowed: false })
+      await source.abandonMove()
+      await source.close()
+    })
+
+    test('refuses no write that is held for too long: it is made, and taken along', PATIENCE, async () => {
+      const [store, another] = stores as [MetadataStore, MetadataStore]
+      const id = randomUUID()
+      const source = await pair.openSource()
+      await source.beginMove(id)
+      const before = await source.countJournal(1_000)
+      await source.hold(id, 60_000)
+      await Promise.all([
+        store.putRecord('iam', 'held', Buffer.from('1')),
+        store.putRecord('iam', 'with it', Buffer.from('1')),
+        another.putRecord('iam', 'elsewhere', Buffer.from('1')),
+      ])
+      expect((await source.readMove())?.isSlowed).toBe(true)
+      expect(await source.countJournal(1_000)).toBe(before + 3)
       await source.abandonMove()
       await source.close()
     })

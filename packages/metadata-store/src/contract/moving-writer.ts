@@ -43,6 +43,7 @@ export class MovingWriter {
   readonly #events: string[] = []
   #isStopping = false
   acknowledgedCount = 0
+  refusedCount = 0
 
   private constructor(stores: readonly MetadataStore[], bucket: BucketRecord, writerId: string) {
     this.#stores = stores
@@ -71,6 +72,7 @@ export class MovingWriter {
       } catch (error) {
         if (!isCofferError(error, 'META_STORE_CLOSED')) throw error
         if (error.details.closed !== 'moving') return
+        this.refusedCount += 1
         await pause(REFUSED_PAUSE_MS)
       }
     }

@@ -1,12 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { invariant, isCofferError } from '@coffer/errors'
-import { metadataError } from '../../errors.ts'
-import { HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
+import { HELD_LOOK_MS, HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
 import { RowWriter } from '../rows/row.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Environment } from './environment.ts'
 import { Gathering } from './gathering.ts'
-import { journalOf } from './journal.ts'
+import { areWritesHeld, journalOf } from './journal.ts'
 import { LmdbBatch } from './lmdb-batch.ts'
 import { asCommitError, asMetadataError, BATCH_BYTES_MAX } from './lmdb-errors.ts'
 
@@ -42,8 +41,8 @@ export class GroupCommit {
   #queue: Pending[] = []
   #running: Promise<void> | undefined
   #closed = false
-  /** While a store that is moved makes writes wait: since when, on the monotonic clock, and for how long yet. */
-  #held: { readonly sinceMs: number; readonly leftMs: number } | undefined
+  /** While a store that is moved makes writes wait: until when at most, on the monotonic clock. */
+  #heldUntilMs: number | undefined
   /** Waited for: so many changes. */
   #awaited: { readonly count: number; readonly reached: () => void } | undefined
 
@@ -76,7 +75,7 @@ export class GroupCommit {
 
   async #drain(): Promise<void> {
     while (this.#queue.length > 0) {
-      if (this.#held !== undefined) await pause(this.#held.leftMs)
+      if (this.#heldUntilMs !== undefined) await this.#untilOpen(this.#heldUntilMs)
       // Whatever has come from the network is handled first: what it submits shares the transaction.
       await new Promise((resolve) => setImmediate(resolve))
       const wanted = Math.min(this.#gathering.wanted(this.#queue.length), BATCH_CHANGES_MAX)
@@ -88,6 +87,11 @@ export class GroupCommit {
       this.#gathering.committed(batch.length, isInVain)
     }
     this.#running = undefined
+  }
+
+  async #untilOpen(endMs: number): Promise<void> {
+    do await pause(HELD_LOOK_MS)
+    while (performance.now() < endMs && areWritesHeld(this.#environment.root))
   }
 
   /** Whether so many changes have come before the time was over. */
@@ -124,34 +128,24 @@ export class GroupCommit {
       outcomes = this.#environment.root.transactionSync(() => this.#apply(pending))
     } catch (error) {
       if (error instanceof WritesHeld) {
-        this.#hold(pending, error.leftMs)
+        // They come first when the hold is over.
+        this.#queue.unshift(...pending)
+        this.#heldUntilMs ??= performance.now() + HELD_MS_MAX
         return
       }
-      this.#held = undefined
+      this.#heldUntilMs = undefined
       this.#recover(pending, error)
       return
     }
-    this.#held = undefined
+    this.#heldUntilMs = undefined
     for (const [index, change] of pending.entries()) change.settle(outcomes[index] as Outcome)
-  }
-
-  /** They come first when the hold is over; those that had to wait for too long are told to come again. */
-  #hold(pending: readonly Pending[], leftMs: number): void {
-    const nowMs = performance.now()
-    const sinceMs = this.#held?.sinceMs ?? nowMs
-    if (nowMs - sinceMs < HELD_MS_MAX) {
-      this.#held = { sinceMs, leftMs }
-      this.#queue.unshift(...pending)
-      return
-    }
-    this.#held = undefined
-    const refused = metadataError('META_STORE_CLOSED', { closed: 'moving' })
-    for (const change of pending) change.settle({ refused })
   }
 
   /** Runs in the write transaction; throwing aborts all of it. */
   #apply(pending: readonly Pending[]): readonly Outcome[] {
-    const batch = new LmdbBatch(this.#environment.databases, this.#rows, journalOf(this.#environment))
+    const waitsNoMore = this.#heldUntilMs !== undefined && performance.now() >= this.#heldUntilMs
+    const journal = journalOf(this.#environment, waitsNoMore)
+    const batch = new LmdbBatch(this.#environment.databases, this.#rows, journal)
     const outcomes = pending.map((change) => change.apply(batch))
     batch.finish()
     return outcomes

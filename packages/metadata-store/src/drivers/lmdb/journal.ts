@@ -62,15 +62,23 @@ export function requireHere(root: RootDatabase<Buffer, Buffer>): void {
 
 /**
  * Within a transaction, before its first write: where its changes are to be noted; undefined: nowhere. META_STORE_CLOSED while
- * the fence stands, and once the store is elsewhere; {@link WritesHeld}.
+ * the fence stands, and once the store is elsewhere; {@link WritesHeld}, unless it `waitsNoMore`.
  */
-export function journalOf(environment: Environment): Journal | undefined {
+export function journalOf(environment: Environment, waitsNoMore: boolean): Journal | undefined {
   const move = readMove(environment.root)
   if (move === undefined) return undefined
   if (move.phase === 'moved') throw closed('moved')
-  const leftMs = leftOf(move.fencedUntil)
-  if (leftMs > 0) throw move.phase === 'fenced' ? closed('moving') : new WritesHeld(leftMs)
+  const isClosed = leftOf(move.fencedUntil) > 0
+  if (isClosed && move.phase === 'fenced') throw closed('moving')
+  if (isClosed && !waitsNoMore) throw new WritesHeld()
   return new Journal(environment.databases, environment.journal)
+}
+
+/** A look without the lock of a write transaction. */
+export function areWritesHeld(root: RootDatabase<Buffer, Buffer>): boolean {
+  root.resetReadTxn()
+  const move = readMove(root)
+  return move?.phase === 'journaling' && leftOf(move.fencedUntil) > 0
 }
 
 /** Whoever set it may be dead. A clock that was set back does not make it longer. */

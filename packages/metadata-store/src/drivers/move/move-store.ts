@@ -15,20 +15,19 @@ export interface MoveState {
   readonly isSlowed: boolean
 }
 
-/** What a write that is made to wait again and again waits at most, until it is told to come again. */
-export const HELD_MS_MAX = 8_000
+/**
+ * What writes that are held wait at most. They are made then in spite of it: a hold is there for speed, and what is written during
+ * one is in the journal as well. So nobody waits for turn after turn, and no more than a transaction of each writer comes between.
+ */
+export const HELD_MS_MAX = 5_000
 
-/** So often it looks whether the hold is over. */
-const HELD_LOOK_MS = 250
+/** So often who is held looks whether it is over: more often than the shortest time in which writes go on (`catchUp`). */
+export const HELD_LOOK_MS = 10
 
 /** Thrown in a write transaction, before its first write: it is to be made again when the hold is over. */
 export class WritesHeld extends Error {
-  /** To the next look. */
-  readonly leftMs: number
-
-  constructor(leftMs: number) {
+  constructor() {
     super('writes are held for a moment')
-    this.leftMs = Math.min(HELD_LOOK_MS, leftMs)
   }
 }
 
@@ -69,8 +68,8 @@ export interface MoveSource {
   fence(id: string, durationMs: number): Promise<void>
   unfence(id: string): Promise<void>
   /**
-   * Writes wait for so long from when it resolves on, and are made then: nobody is refused. 0: they wait no more. One that has
-   * waited for {@link HELD_MS_MAX} in all is refused as if there were a fence (META_STORE_CLOSED).
+   * Writes wait for so long from when it resolves on, and are made then: nobody is refused. 0: they wait no more. None waits for
+   * longer than {@link HELD_MS_MAX}.
    */
   hold(id: string, durationMs: number): Promise<void>
   /** Atomically: if no change is in the journal, the store is elsewhere from now on. False: one is. */

@@ -31,16 +31,26 @@ export function parseMove(text: unknown): StoredMove | undefined {
 
 /**
  * Whether a transaction has to note what it changes. META_STORE_CLOSED while the fence stands, and once the store is elsewhere;
- * {@link WritesHeld}.
+ * {@link WritesHeld}, unless it `waitsNoMore`.
  */
-export function isJournaling(session: ResultRow | undefined): boolean {
+export function isJournaling(session: ResultRow | undefined, waitsNoMore: boolean): boolean {
   const move = parseMove(session?.move)
   if (move === undefined) return false
   if (move.phase === 'moved') throw metadataError('META_STORE_CLOSED', { closed: 'moved' })
-  const leftMs = move.fencedUntilMs - Number(session?.now_ms)
-  if (leftMs > 0 && move.phase === 'fenced') throw metadataError('META_STORE_CLOSED', { closed: 'moving' })
-  if (leftMs > 0) throw new WritesHeld(leftMs)
+  const isClosed = isUntilLater(move, session)
+  if (isClosed && move.phase === 'fenced') throw metadataError('META_STORE_CLOSED', { closed: 'moving' })
+  if (isClosed && !waitsNoMore) throw new WritesHeld()
   return true
+}
+
+/** By a look at the session's row, without its lock. */
+export function areWritesHeld(session: ResultRow | undefined): boolean {
+  const move = parseMove(session?.move)
+  return move?.phase === 'journaling' && isUntilLater(move, session)
+}
+
+function isUntilLater({ fencedUntilMs }: StoredMove, session: ResultRow | undefined): boolean {
+  return fencedUntilMs > Number(session?.now_ms)
 }
 
 /** Notes what a transaction changes, without waiting for the answer. */

@@ -49,11 +49,11 @@ export class Statements {
   }
 
   get lockSession(): Statement {
-    return this.#named(
-      'lock-session',
-      (at) =>
-        `SELECT sequence, move, CASE WHEN move <> '' THEN extract(epoch FROM clock_timestamp()) * 1000 END AS now_ms FROM ${at('sessions')} WHERE id = $1 FOR UPDATE`,
-    )
+    return this.#named('lock-session', (at) => `${readSession(at('sessions'))} FOR UPDATE`)
+  }
+
+  get lookAtSession(): Statement {
+    return this.#named('look-at-session', (at) => readSession(at('sessions')))
   }
 
   get countSession(): Statement {
@@ -280,4 +280,9 @@ function quotasOf(at: (table: string) => string, buckets: string): string {
   const ofBucket = `SELECT '\\x07'::bytea || 'bucket/'::bytea || convert_to(encode(bucket_id, 'hex'), 'UTF8') FROM ${at('bucket_counters')} WHERE bucket_id = ${buckets} AND shard = $2`
   const ofAccount = `SELECT '\\x07'::bytea || 'account/'::bytea || account_id FROM ${at('bucket_counters')} WHERE bucket_id = ${buckets} AND shard = $2`
   return `SELECT key, value FROM ${at('records')} WHERE key IN (${ofBucket} UNION ALL ${ofAccount})`
+}
+
+/** With the server's time while the store is being moved. */
+function readSession(sessions: string): string {
+  return `SELECT sequence, move, CASE WHEN move <> '' THEN extract(epoch FROM clock_timestamp()) * 1000 END AS now_ms FROM ${sessions} WHERE id = $1`
 }

@@ -2,10 +2,10 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { isCofferError } from '@coffer/errors'
 import { metadataError } from '../../errors.ts'
-import { HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
+import { HELD_LOOK_MS, HELD_MS_MAX, WritesHeld } from '../move/move-store.ts'
 import type { WriteBatch } from '../rows/write-batch.ts'
 import type { Connection } from './connection.ts'
-import { isJournaling, sendJournal } from './journal.ts'
+import { areWritesHeld, isJournaling, sendJournal } from './journal.ts'
 import { allOf, loadLocked } from './loading.ts'
 import { Needs, NotLoaded } from './needs.ts'
 import { asMetadataError, ConnectionLost, isConflict, isOutcomeUnknown, isTransient } from './pg-errors.ts'
@@ -57,18 +57,18 @@ export class WriteLane {
   /** Settles every change; never fails. */
   async commit(changes: readonly PendingChange[]): Promise<void> {
     let deadline = Date.now() + WRITE_BUDGET_MS
-    const heldUntil = Date.now() + HELD_MS_MAX
+    let heldUntil: number | undefined
     for (let attempt = 1; ; attempt += 1) {
       try {
-        const outcomes = await this.#attempt(changes)
+        const outcomes = await this.#attempt(changes, heldUntil !== undefined && Date.now() >= heldUntil)
         for (const [index, change] of changes.entries()) settle(change, outcomes[index])
         return
       } catch (error) {
         if (error instanceof WritesHeld) {
-          const isTooLong = Date.now() > heldUntil
-          if (isTooLong) return await this.#giveUp(changes, metadataError('META_STORE_CLOSED', { closed: 'moving' }))
-          await pause(error.leftMs)
-          deadline += error.leftMs
+          const sinceMs = Date.now()
+          heldUntil ??= sinceMs + HELD_MS_MAX
+          await this.#untilOpen(heldUntil)
+          deadline += Date.now() - sinceMs
           continue
         }
         const isLast = Date.now() > deadline
@@ -88,13 +88,25 @@ export class WriteLane {
     connection.close()
   }
 
+  /** Looks without a transaction, so that nobody's row is locked meanwhile. */
+  async #untilOpen(end: number): Promise<void> {
+    do {
+      await pause(HELD_LOOK_MS)
+      const connection = this.#connection
+      const look = connection?.query(this.#statements.lookAtSession, [this.#sessionId])
+      const session = await look?.then(({ rows }) => rows[0]).catch(() => undefined)
+      // Of a connection that is lost the next attempt finds out.
+      if (!areWritesHeld(session)) return
+    } while (Date.now() < end)
+  }
+
   /** One transaction. Returns what became of each change; throws if nothing of it was kept. */
-  async #attempt(changes: readonly PendingChange[]): Promise<readonly Outcome[]> {
+  async #attempt(changes: readonly PendingChange[], waitsNoMore: boolean): Promise<readonly Outcome[]> {
     const connection = await this.#connected()
     const batch = new PostgresBatch()
     let ran: Ran
     try {
-      ran = await this.#run(connection, batch, changes)
+      ran = await this.#run(connection, batch, changes, waitsNoMore)
     } catch (error) {
       if (!connection.isLost) await connection.query(this.#statements.rollback).catch(() => connection.close())
       throw error
@@ -108,7 +120,12 @@ export class WriteLane {
   }
 
   /** Loads what the changes need, and runs them. */
-  async #run(connection: Connection, batch: PostgresBatch, changes: readonly PendingChange[]): Promise<Ran> {
+  async #run(
+    connection: Connection,
+    batch: PostgresBatch,
+    changes: readonly PendingChange[],
+    waitsNoMore: boolean,
+  ): Promise<Ran> {
     const begun = connection.query(this.#statements.begin)
     const session = connection.query(this.#statements.lockSession, [this.#sessionId])
     let needs = new Needs()
@@ -121,7 +138,7 @@ export class WriteLane {
       connection.close()
       throw new ConnectionLost('its session is not known any more')
     }
-    const isNoted = isJournaling(rows[0])
+    const isNoted = isJournaling(rows[0], waitsNoMore)
     while (outcomes.includes(undefined)) {
       needs = new Needs()
       for (const [index, change] of changes.entries()) {
