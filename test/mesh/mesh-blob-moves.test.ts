@@ -79,7 +79,7 @@ describeWithPrograms('the object data of a mesh, moved to an S3 endpoint under l
     writeFileSync(blobsFileIn(directory), JSON.stringify({ stores: { cloud }, classes }), { mode: 0o600 })
   }
   async function uploadPart(PartNumber: number): Promise<void> {
-    const Body = parts[PartNumber - 1]
+    const Body = parts[PartNumber - 1] as Buffer
     etags.push((await whole.clients[1].send(new UploadPartCommand({ ...upload, PartNumber, Body }))).ETag)
   }
   async function writesMore(): Promise<void> {
