@@ -1,7 +1,7 @@
 /** Puts objects of a bucket straight into a store's metadata, sealed as the gateway seals them: a million in a minute or two. */
 import { join } from 'node:path'
 import { MetadataKey, Secret } from '@coffer/crypto-core'
-import type { KmsRecords } from '@coffer/kms'
+import type { RemovableRecords } from '@coffer/kms'
 import { DomainKey, openLocalConnector } from '@coffer/kms/connectors/local'
 import { createLogger, Mesh } from '@coffer/mesh'
 import { openLmdbStore } from '@coffer/metadata-store/drivers/lmdb'
@@ -27,18 +27,20 @@ export interface Load {
 export async function loadObjects(load: Load): Promise<void> {
   const store = await openLmdbStore({ directory: join(load.dataDirectory, 'metadata') })
   const mesh = await Mesh.start({ logger: createLogger({ level: 'silent', name: 'bench', json: true }) })
-  const records: KmsRecords = {
+  const records: RemovableRecords = {
     find: (id) => store.findRecord('keys', id),
     put: async (id, value, revision) => {
       await store.putRecord('keys', id, value, revision)
     },
     list: (query) => store.listRecords('keys', query),
+    remove: (id) => store.deleteRecord('keys', id),
+    change: (changes) => store.changeRecords('keys', changes),
   }
   const domainKey = await DomainKey.open(Secret.copyOf(load.rootKey), records)
   const connector = openLocalConnector({ domainKey }, { name: 'local', records })
   await provideMetadata(mesh, store)
   const kms = { mesh, connectors: [connector], defaultConnector: 'local' }
-  await provideKms(mesh, createKmsService({ ...kms, records: { ...records, remove: async () => undefined } }))
+  await provideKms(mesh, createKmsService({ ...kms, records }))
   await provideCrypto(mesh, createCryptoService({ mesh }))
   const bucket = await store.findBucket(load.bucket)
   if (bucket === undefined) throw new Error(`no bucket ${load.bucket}`)

@@ -318,6 +318,10 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     secretMadeOverNats = accessKey.secretAccessKey
     const hers = s3Client({ ...(mesh.gateways[1] as ClientTarget), ...accessKey })
     await newBucket(hers)
+    expect((await coffer(['account', 'quota', 'set', 'over-nats', '--keys', '1'], mesh.env)).code).toBe(0)
+    const keyOfAccount = (name: string) => coffer(['key', 'create', name, '--account', 'over-nats'], mesh.env)
+    expect((await keyOfAccount('its-first')).code).toBe(0)
+    expect((await keyOfAccount('its-second')).stderr).toContain('KMS_QUOTA_EXCEEDED')
     const importing = await coffer(['key', 'import', 'from-outside', '--file', materialFile, '--json'], mesh.env)
     expect(JSON.parse(importing.stdout), importing.stderr).toMatchObject({ keyId: 'from-outside', currentVersion: 1 })
     const asked = ['--action', 's3:GetObject', '--resource', `arn:aws:s3:::${bucket}/k`]

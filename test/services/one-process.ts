@@ -32,6 +32,7 @@ export async function startServices(directory: string, now?: () => number): Prom
     },
     list: (query) => store.listRecords('keys', query),
     remove: (id) => store.deleteRecord('keys', id),
+    change: (changes) => store.changeRecords('keys', changes),
   }
   const domainKey = await DomainKey.open(Secret.copyOf(new Uint8Array(32).fill(9)), records)
   const connector = openLocalConnector({ domainKey }, { name: 'local', records })

@@ -16,7 +16,7 @@ export interface KeyAlias {
  * call on; the crypto engine follows within 2 s. It names keys of its own account only (KMS_KEY_NOT_FOUND).
  */
 export interface KeyAliases {
-  /** KMS_ALIAS_EXISTS, KMS_ALIAS_INVALID, KMS_LIMIT_EXCEEDED; KMS_KEY_NOT_FOUND, KMS_KEY_PENDING_DELETION. */
+  /** KMS_ALIAS_EXISTS, KMS_ALIAS_INVALID, KMS_LIMIT_EXCEEDED, KMS_QUOTA_EXCEEDED; KMS_KEY_NOT_FOUND, KMS_KEY_PENDING_DELETION. */
   createAlias(alias: string, keyId: string): Promise<KeyAlias>
   /** From now on the alias names this key. KMS_ALIAS_NOT_FOUND and as `createAlias`. */
   updateAlias(alias: string, keyId: string): Promise<KeyAlias>

@@ -3,6 +3,7 @@ import type { AuditSigning } from './audit.ts'
 import type { KeyParcel, KeyRecipient } from './key-parcel.ts'
 import type { KeyAliases } from './kms-aliases.ts'
 import type { KeyGrants } from './kms-grants.ts'
+import type { KeyQuotas } from './kms-quotas.ts'
 import type { KeyOwner, KeySettings, KeySettingsActions } from './kms-settings.ts'
 
 /** A master key and the connector that holds it. */
@@ -20,7 +21,7 @@ export interface NewKeySettings extends KeyOwner, Partial<Pick<KeySettings, 'des
  * alias, `alias/x` of the first account, `<account>:alias/x` of another (KMS_ALIAS_NOT_FOUND). What comes back names connector and
  * key, never the alias. Ids of keys are of no account: whose a key is, its settings say.
  */
-export interface KmsService extends KeyAliases, KeyGrants, KeySettingsActions, AuditSigning {
+export interface KmsService extends KeyAliases, KeyGrants, KeyQuotas, KeySettingsActions, AuditSigning {
   generateDataKey(
     keyId: string,
     context: EncryptionContext,
@@ -30,14 +31,14 @@ export interface KmsService extends KeyAliases, KeyGrants, KeySettingsActions, A
   rewrap(wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey>
   /** Many of these, each by itself: the outcomes in the order of the items. */
   rewrapMany(items: readonly RewrapItem[], keyId: string): Promise<readonly RewrapOutcome[]>
-  /** KMS_KEY_EXISTS. Without settings: the server's own key, of the first account. */
+  /** KMS_KEY_EXISTS, KMS_QUOTA_EXCEEDED. Without settings: the server's own key, of the first account, which no quota stops. */
   createKey(keyId: string, settings?: NewKeySettings): Promise<LocatedKey>
   /** For a key that is sent to the KMS: the process that opens it, which `importKey` must then be called in. */
   keyRecipient(): Promise<KeyRecipient>
-  /** A key of 32 bytes from outside, packed for the purpose `imported-key` and the key id as given. KMS_NOT_SUPPORTED, KMS_KEY_EXISTS. */
+  /** A key of 32 bytes from outside, packed for the purpose `imported-key` and the key id as given. KMS_NOT_SUPPORTED and as `createKey`. */
   importKey(keyId: string, material: KeyParcel, settings?: NewKeySettings): Promise<LocatedKey>
   describeKey(keyId: string): Promise<LocatedKey>
-  /** Of one connector, by default the default one; of every account, or of one. Fewer than `limit`: the last. */
+  /** Of one connector, by default the default one; of every account, or of one: then no other's are read. Fewer than `limit`: the last. */
   listKeys(query: {
     connector?: string
     ownedBy?: KeyOwner

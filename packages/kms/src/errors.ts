@@ -15,6 +15,7 @@ export const KMS_ERRORS = {
   KMS_GRANT_NOT_FOUND: 'no such grant',
   KMS_GRANT_TOKEN_INVALID: 'no grant token, or one of a grant that is no more',
   KMS_LIMIT_EXCEEDED: 'a master key has no room for more of these',
+  KMS_QUOTA_EXCEEDED: 'an account may have no more of these',
   KMS_PENDING_DAYS_INVALID: 'a deletion waits 7 to 30 days',
   KMS_PLAINTEXT_SIZE_INVALID: 'a KMS encrypts 1 to 4,096 bytes',
   KMS_KEY_MATERIAL_INVALID: 'an imported key is 32 bytes',

@@ -10,6 +10,9 @@ export interface WrappingKey {
 /** The server's own master key, in the default connector: of SSE-S3, of buckets' metadata keys and of identity records. */
 export const SERVER_KEY_ID = 'coffer'
 
+/** The built-in connector: its keys are in the metadata store, and only Coffer makes any there. */
+export const LOCAL_CONNECTOR = 'local'
+
 /** What every alias begins with: `alias/payments`. No connector has this name. */
 export const ALIAS_PREFIX = 'alias/'
 

@@ -102,10 +102,20 @@ export interface KmsRecords {
   list(query: { prefix: string; afterId: string; limit: number }): Promise<readonly { id: string; value: Uint8Array }[]>
 }
 
-/** Records that can also go away. */
+export interface KmsRecordChange {
+  readonly id: string
+  /** Absent: the record goes away, if it is there. */
+  readonly value?: Uint8Array
+  /** As in `put`; absent: whatever it is. */
+  readonly expectedRevision?: number
+}
+
+/** Records that can also go away, or change together. */
 export interface RemovableRecords extends KmsRecords {
   /** Also of one that is not there. */
   remove(id: string): Promise<void>
+  /** All of these, each another record, in one atomic write, or none of them: META_RECORD_CHANGED. */
+  change(changes: readonly KmsRecordChange[]): Promise<void>
 }
 
 /**

@@ -1,7 +1,13 @@
 import { readConfigFile } from '@coffer/config'
 import type { KmsCircuit } from '@coffer/contracts'
 import { isCofferError } from '@coffer/errors'
-import type { KmsConnector, KmsConnectorPlugin, KmsRecords, RemovableRecords } from '@coffer/kms'
+import {
+  type KmsConnector,
+  type KmsConnectorPlugin,
+  type KmsRecords,
+  LOCAL_CONNECTOR,
+  type RemovableRecords,
+} from '@coffer/kms'
 import { type DomainKey, openLocalConnector, sealedRecords } from '@coffer/kms/connectors/local'
 import { RESILIENCE_DEFAULTS, resilient } from '@coffer/kms/resilient'
 import type { Logger } from '@coffer/mesh'
@@ -12,8 +18,6 @@ import { loadPlugin } from './load-plugin.ts'
 import type { ProcessMetrics } from './metrics/process-metrics.ts'
 import { traceKms } from './tracing/trace-stores.ts'
 
-/** The built-in KMS, which keeps its master keys in the metadata store, sealed under the domain key. */
-const LOCAL_CONNECTOR = 'local'
 const ALIAS_WORD = 'alias'
 
 /** Loaded when a configuration names them, and not before. */

@@ -5,7 +5,7 @@ const TABLE = 'keys'
 
 /** Where connectors keep sealed master keys: a table of the metadata store, in this process or over the mesh. */
 export function kmsRecordsIn(
-  metadata: Pick<MetadataService, 'findRecord' | 'putRecord' | 'listRecords' | 'deleteRecord'>,
+  metadata: Pick<MetadataService, 'findRecord' | 'putRecord' | 'listRecords' | 'deleteRecord' | 'changeRecords'>,
 ): RemovableRecords {
   return {
     find: async (id) => await metadata.findRecord(TABLE, id),
@@ -14,6 +14,7 @@ export function kmsRecordsIn(
     },
     list: async (query) => await metadata.listRecords(TABLE, query),
     remove: async (id) => await metadata.deleteRecord(TABLE, id),
+    change: async (changes) => await metadata.changeRecords(TABLE, changes),
   }
 }
 

@@ -6,15 +6,20 @@ import {
   type KmsConnector,
   keyNameOf,
   kmsError,
+  LOCAL_CONNECTOR,
   type RemovableRecords,
   type WrappedKey,
 } from '@coffer/kms'
 import type { Mesh } from '@coffer/mesh'
+import { AccountCounts } from './account-counts.ts'
+import { AccountIndex } from './account-index.ts'
 import { createKeyAliases } from './aliases.ts'
 import { createAuditSigning } from './audit-signing.ts'
 import { destroyDueKeys, type Forgetting } from './destroy-due-keys.ts'
 import { createKeyGrants } from './grants.ts'
+import { KeyChecks } from './key-checks.ts'
 import { createKeySettings } from './key-settings.ts'
+import { MadeByOlder } from './made-by-older.ts'
 import { OwnedKeys } from './owned-keys.ts'
 import { rewrapMany } from './rewrap-many.ts'
 import { rotateDueKeys } from './rotate-due-keys.ts'
@@ -35,6 +40,9 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     if (connector === undefined) throw kmsError('KMS_CONNECTOR_NOT_FOUND', { connector: name })
     return connector
   }
+  const index = new AccountIndex(records, { connectors, builtIn: LOCAL_CONNECTOR })
+  const counts = new AccountCounts(records, () => index.whenBuilt())
+  const owned = new OwnedKeys({ records, counts, index }, defaultConnector)
   const locate = async (keyId: string): Promise<{ connector: KmsConnector; key: string }> => {
     const name = isAliasName(keyId) ? await aliases.resolve(keyId) : keyId
     const slashAt = name.indexOf('/')
@@ -48,7 +56,6 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
     const { connector, key } = await locate(keyId)
     return await owned.located(connector.name, await act(connector, key))
   }
-  const owned = new OwnedKeys(records, defaultConnector)
   const describeKey = (keyId: string) => withKey(keyId, (connector, key) => connector.describeKey(key))
   const rotateKey = (keyId: string) => withKey(keyId, (connector, key) => connector.rotateKey(key))
   const rewrap = async (wrapped: WrappedKey, context: EncryptionContext, keyId: string): Promise<WrappedKey> => {
@@ -62,25 +69,29 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
       plaintext.wipe()
     }
   }
-  const aliases = createKeyAliases(records, describeKey)
+  const aliases = createKeyAliases({ records, counts, index }, describeKey)
   const nameOf = async (keyId: string): Promise<string> => {
     const { connector, key } = await locate(keyId)
     return keyNameOf({ connector: connector.name, keyId: key })
   }
   const { forgetGrants, ...grants } = createKeyGrants(records, describeKey, nameOf)
   const forget: Forgetting = {
-    async names(connector, keyId) {
-      const name = keyNameOf({ connector, keyId })
-      await aliases.forgetKey({ connector, keyId }, await owned.ownerOf(name))
+    async names(key) {
+      const name = keyNameOf(key)
+      await aliases.forgetKey(key, await owned.ownerOf(name))
       await forgetGrants(name)
     },
-    settings: (connector, keyId) => new SettingsRecords(records).remove(keyNameOf({ connector, keyId })),
+    settings: (key) => owned.forget(key),
   }
+  const older = new MadeByOlder(records, index, counts)
+  const checks = new KeyChecks(records, { connectors, forget })
   return {
     ...aliases,
     ...grants,
     ...createKeySettings(records, describeKey),
     ...createAuditSigning(records),
+    getKeyUsage: (owner) => counts.usageOf(owner),
+    setKeyQuota: (owner, quota) => counts.setQuota(owner, quota),
     async findKeyPolicy(keyId, { aliases: withAliases = false } = {}) {
       const { connector, key } = await locate(keyId)
       const found = { connector: connector.name, keyId: key, defaultConnector }
@@ -89,7 +100,7 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
       return {
         ...found,
         tags,
-        ...(withAliases && { aliases: await aliases.namesOf(found, settings) }),
+        ...(withAliases && { aliases: await aliases.namesOf(found) }),
         ...(ownerAccountId !== undefined && { ownerAccountId }),
         ...(policy !== undefined && { policy }),
         ...(policyPrincipals !== undefined && { policyPrincipals }),
@@ -148,10 +159,16 @@ export function createKmsService({ mesh, connectors, defaultConnector, records }
           versions: versions.map(({ version }) => version).join(' '),
         })
       }
-      return await owned.located(connector.name, await connector.scheduleKeyDeletion(key, pendingDays))
+      const scheduled = await connector.scheduleKeyDeletion(key, pendingDays)
+      await checks.planAfterDeletion(connector, scheduled)
+      return await owned.located(connector.name, scheduled)
     },
     cancelKeyDeletion: (keyId) => withKey(keyId, (connector, key) => connector.cancelKeyDeletion(key)),
-    destroyDueKeys: () => destroyDueKeys(mesh, connectors, forget),
+    async destroyDueKeys() {
+      await older.takeUpOnce()
+      await checks.makeDue()
+      return await destroyDueKeys(mesh, connectors, forget, checks)
+    },
     async listConnectors() {
       const others = connectors.map(({ name }) => name).filter((name) => name !== defaultConnector)
       return [defaultConnector, ...others]

@@ -1,5 +1,5 @@
 import type { KeySettings } from '@coffer/contracts'
-import { kmsError, type RemovableRecords } from '@coffer/kms'
+import { type KmsRecordChange, kmsError, type RemovableRecords } from '@coffer/kms'
 
 const PREFIX = 'settings/'
 const FORMAT = 1
@@ -22,12 +22,7 @@ export class SettingsRecords {
 
   /** META_RECORD_CHANGED. */
   put(name: string, settings: KeySettings, expectedRevision: number): Promise<void> {
-    const value = Buffer.from(JSON.stringify({ format: FORMAT, ...settings }))
-    return this.#records.put(PREFIX + name, value, expectedRevision)
-  }
-
-  remove(name: string): Promise<void> {
-    return this.#records.remove(PREFIX + name)
+    return this.#records.put(PREFIX + name, encode(settings), expectedRevision)
   }
 
   async *all(): AsyncGenerator<{ name: string; settings: KeySettings }> {
@@ -39,6 +34,19 @@ export class SettingsRecords {
       afterId = last.id
     }
   }
+}
+
+/** As part of a larger write; without settings: they go away. */
+export function settingsChange(name: string, settings?: KeySettings, expectedRevision?: number): KmsRecordChange {
+  return {
+    id: PREFIX + name,
+    ...(settings !== undefined && { value: encode(settings) }),
+    ...(expectedRevision !== undefined && { expectedRevision }),
+  }
+}
+
+function encode(settings: KeySettings): Uint8Array {
+  return Buffer.from(JSON.stringify({ format: FORMAT, ...settings }))
 }
 
 function decode(value: Uint8Array): KeySettings {

@@ -1,5 +1,5 @@
 import { CofferError } from '@coffer/errors'
-import type { RemovableRecords } from '../kms-connector.ts'
+import type { KmsRecordChange, RemovableRecords } from '../kms-connector.ts'
 
 /** A table of records in memory, with the compare-and-set of the metadata store: for tests. */
 export class MemoryRecords implements RemovableRecords {
@@ -22,5 +22,16 @@ export class MemoryRecords implements RemovableRecords {
 
   async remove(id: string) {
     this.rows.delete(id)
+  }
+
+  async change(changes: readonly KmsRecordChange[]) {
+    for (const { id, expectedRevision } of changes) {
+      const isAsExpected = expectedRevision === undefined || expectedRevision === (this.rows.get(id)?.revision ?? 0)
+      if (!isAsExpected) throw new CofferError({ code: 'META_RECORD_CHANGED', message: 'changed' })
+    }
+    for (const { id, value } of changes) {
+      if (value === undefined) this.rows.delete(id)
+      else this.rows.set(id, { value, revision: (this.rows.get(id)?.revision ?? 0) + 1 })
+    }
   }
 }

@@ -1,12 +1,12 @@
 import type { Account } from '@coffer/contracts'
 import { insecureExportKeyBytes } from '@coffer/crypto-core'
+import type { Mesh } from '@coffer/mesh'
 import Table from 'cli-table3'
 import { Command } from 'commander'
 import { accountIdOf, keyOwnerOf } from './account-names.ts'
-import { allKeys } from './all-keys.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
-import { quotaCommand } from './quota-command.ts'
+import { keyQuotaIn, quotaCommand } from './quota-command.ts'
 import { renderUsage } from './usage-tables.ts'
 import { withStore } from './with-store.ts'
 
@@ -17,7 +17,11 @@ export function accountCommand(): Command {
     .addCommand(listCommand())
     .addCommand(removeCommand())
     .addCommand(usageCommand())
-    .addCommand(quotaCommand('account', async (mesh, name) => ({ accountId: await accountIdOf(mesh, name) })))
+    .addCommand(quotaCommand({ kind: 'account', find: quotaOf }))
+}
+
+async function quotaOf(mesh: Mesh, name: string) {
+  return { scope: { accountId: await accountIdOf(mesh, name) }, keyOwner: await keyOwnerOf(mesh, name) }
 }
 
 function createCommand(): Command {
@@ -67,26 +71,26 @@ function removeCommand(): Command {
 function usageCommand(): Command {
   const command = storeCommand(
     'usage',
-    'what all buckets of each account hold, and how many master keys it has',
+    'what all buckets of each account hold, and how many master keys and aliases it has',
   ).argument('[account]', 'this one only')
   return command.action(async (account: string | undefined, { json }: { json?: boolean }) => {
     await withStore(command, async (mesh) => {
       const metadata = mesh.use('metadata')
       const only = account === undefined ? undefined : await accountIdOf(mesh, account)
       const rows = []
-      const keys = await allKeys(mesh)
+      const kms = mesh.use('kms')
       for (const { accountId, name } of await mesh.use('iam').listAccounts()) {
         if (only !== undefined && only !== accountId) continue
         const usage = await metadata.getUsage({ accountId })
-        const { ownerAccountId } = await keyOwnerOf(mesh, accountId)
-        const keyCount = keys.filter((key) => key.ownerAccountId === ownerAccountId).length
-        rows.push({ accountId, name, usage, keyCount, quota: await metadata.findQuota({ accountId }) })
+        const keys = await kms.getKeyUsage(await keyOwnerOf(mesh, accountId))
+        rows.push({ accountId, name, usage, keys, quota: await metadata.findQuota({ accountId }) })
       }
       if (!json) return print(renderUsage('account', rows))
       printJson(
-        rows.map(({ accountId, name, usage, keyCount, quota }) => ({
-          ...{ accountId, name, ...usage, keyCount },
+        rows.map(({ accountId, name, usage, keys, quota }) => ({
+          ...{ accountId, name, ...usage, keyCount: keys.keyCount, aliasCount: keys.aliasCount },
           quota: quota ?? null,
+          keyQuota: keyQuotaIn(keys),
         })),
       )
     })

@@ -14,7 +14,11 @@ export function bucketCommand(): Command {
   return new Command('bucket')
     .description('what buckets hold, and how much they may hold')
     .addCommand(usageCommand())
-    .addCommand(quotaCommand('bucket', async (mesh, name) => ({ bucketId: (await bucketNamed(mesh, name)).id })))
+    .addCommand(quotaCommand({ kind: 'bucket', find: quotaOf }))
+}
+
+async function quotaOf(mesh: Mesh, name: string) {
+  return { scope: { bucketId: (await bucketNamed(mesh, name)).id } }
 }
 
 function usageCommand(): Command {

@@ -1,3 +1,4 @@
+import type { KeyUsage } from '@coffer/contracts'
 import type { Quota, Usage } from '@coffer/metadata-store'
 import Table from 'cli-table3'
 import { sizeText } from './quantities.ts'
@@ -7,8 +8,8 @@ export interface NamedUsage {
   readonly name: string
   readonly usage: Usage
   readonly quota: Quota | undefined
-  /** Of an account: its master keys. */
-  readonly keyCount?: number
+  /** Of an account. */
+  readonly keys?: KeyUsage
 }
 
 export function renderUsage(kind: 'bucket' | 'account', rows: readonly NamedUsage[]): string {
@@ -19,14 +20,17 @@ export function renderUsage(kind: 'bucket' | 'account', rows: readonly NamedUsag
     'delete markers',
     'bytes',
     'of parts',
-    ...(ofAccounts ? ['master keys'] : []),
+    ...(ofAccounts ? ['master keys', 'aliases'] : []),
     'quota',
   ]
   const table = new Table({ head, style: { head: [], border: [], compact: true } })
-  for (const { name, usage, quota, keyCount = 0 } of rows) {
+  for (const { name, usage, quota, keys } of rows) {
     const { versionCount, deleteMarkerCount, sizeBytes, partSizeBytes } = usage
     const counted = [name, versionCount, deleteMarkerCount, sizeText(sizeBytes), sizeText(partSizeBytes)]
-    table.push([...counted, ...(ofAccounts ? [keyCount] : []), quotaText(quota)])
+    const ofKeys = keys
+      ? [`${keys.keyCount} of ${keys.keyCountMax}`, `${keys.aliasCount} of ${keys.aliasCountMax}`]
+      : []
+    table.push([...counted, ...ofKeys, quotaText(quota)])
   }
   return table.toString()
 }

@@ -17,6 +17,7 @@ const KMS_API_CODES: Readonly<Record<string, KmsApiErrorCode>> = {
   KMS_GRANT_NOT_FOUND: 'NotFoundException',
   KMS_GRANT_TOKEN_INVALID: 'InvalidGrantTokenException',
   KMS_LIMIT_EXCEEDED: 'LimitExceededException',
+  KMS_QUOTA_EXCEEDED: 'LimitExceededException',
   KMS_KEY_DISABLED: 'DisabledException',
   KMS_KEY_PENDING_DELETION: 'KMSInvalidStateException',
   KMS_KEY_NOT_PENDING_DELETION: 'KMSInvalidStateException',
@@ -72,6 +73,9 @@ function messageOf({ code, message, details }: CofferError): { readonly message?
     return {
       message: `${details.keyId} is still needed by this server (${details.objectCount} objects): rewrap what it seals under another key first.`,
     }
+  }
+  if (code === 'KMS_QUOTA_EXCEEDED') {
+    return { message: `The account has reached its quota of ${details.quota}: it may have ${details.max}.` }
   }
   const named = details.keyId ?? details.alias ?? details.grantId
   return KMS_API_CODES[code] === 'DependencyTimeoutException' || named === undefined

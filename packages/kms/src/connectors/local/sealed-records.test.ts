@@ -85,6 +85,30 @@ describe('sealed records', () => {
     expect(text((await reopened.find('settings/k'))?.value)).toBe('by the first')
   })
 
+  it('that are changed together are all changed or none, and come under a new domain key too', async () => {
+    const { rows, domainKey, records } = await make()
+    const late = await DomainKey.resume(domainKey.insecureExport(), rows)
+    await records.change([
+      { id: 'alias/a', value: Buffer.from('key a'), expectedRevision: 0 },
+      { id: 'account-count/first', value: Buffer.from('1'), expectedRevision: 0 },
+    ])
+    const tooLate = [{ id: 'alias/a' }, { id: 'account-count/first', value: Buffer.from('0'), expectedRevision: 0 }]
+    await expect(records.change(tooLate)).rejects.toMatchObject({ code: 'META_RECORD_CHANGED' })
+    expect(text((await records.find('alias/a'))?.value)).toBe('key a')
+    const newRootKey = Secret.random(32)
+    await domainKey.replaceRootKey(newRootKey)
+    await sealedRecords(rows, late).change([
+      { id: 'alias/a' },
+      { id: 'account-count/first', value: Buffer.from('2'), expectedRevision: 1 },
+      { id: 'key-alias/local/k/alias/b', value: Buffer.from('b') },
+    ])
+    expect(await domainKey.finishReplacement(0)).toEqual([])
+    const reopened = sealedRecords(rows, await DomainKey.open(newRootKey, rows))
+    expect(await reopened.find('alias/a')).toBeUndefined()
+    expect(text((await reopened.find('account-count/first'))?.value)).toBe('2')
+    expect(text((await reopened.find('key-alias/local/k/alias/b'))?.value)).toBe('b')
+  })
+
   it('that were damaged before a replacement are named by it, and left as they are', async () => {
     const { rows, domainKey, records } = await make()
     await records.put('alias/a', Buffer.from('key a'), 0)

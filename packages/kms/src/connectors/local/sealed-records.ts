@@ -7,7 +7,17 @@ import type { DomainKey } from './domain-key.ts'
 import type { DomainKeyVersion } from './domain-key-record.ts'
 
 /** Ids of records that are sealed so begin with one of these. */
-const PREFIXES = ['alias/', 'account-alias/', 'settings/', 'audit/', 'grant/'] as const
+const PREFIXES = [
+  'alias/',
+  'account-alias/',
+  'account-count/',
+  'account-key/',
+  'audit/',
+  'grant/',
+  'key-alias/',
+  'key-check/',
+  'settings/',
+] as const
 const PURPOSE = 'kms service record'
 /** The domain key's version, unsigned and big-endian, stands before the envelope. */
 const VERSION_BYTES = 4
@@ -31,6 +41,14 @@ export function sealedRecords(records: RemovableRecords, domainKey: DomainKey): 
     // The domain key was replaced meanwhile, and whoever did that may have been here before.
     if (domainKey.newest.version !== version) await put(id, value, expectedRevision + 1)
   }
+  /** What `change` has sealed under a domain key that was replaced meanwhile; whoever wrote the record since has seen to it. */
+  const sealAnew = async (id: string, value: Uint8Array): Promise<void> => {
+    const record = await records.find(id)
+    if (record === undefined || versionOf(id, record.value) === domainKey.newest.version) return
+    await put(id, value, record.revision).catch((error: unknown) => {
+      if (!isCofferError(error, 'META_RECORD_CHANGED')) throw error
+    })
+  }
   return {
     async find(id) {
       const record = await records.find(id)
@@ -42,6 +60,17 @@ export function sealedRecords(records: RemovableRecords, domainKey: DomainKey): 
       return await Promise.all(found.map(async ({ id, value }) => ({ id, value: await open(id, value) })))
     },
     remove: (id) => records.remove(id),
+    async change(changes) {
+      const { version } = domainKey.newest
+      const sealed = changes.map(({ value, ...change }) => ({
+        ...change,
+        ...(value !== undefined && { value: sealRecord(change.id, value, domainKey.newest) }),
+      }))
+      await records.change(sealed)
+      await domainKey.refresh()
+      if (domainKey.newest.version === version) return
+      for (const { id, value } of changes) if (value !== undefined) await sealAnew(id, value)
+    },
   }
 }
 
