@@ -29,6 +29,17 @@ describe('a record', () => {
     )
   })
 
+  it('has a salt and so a key of its own each time: its nonce is always the same', () => {
+    const records = Array.from({ length: 100 }, () => metadataKey.sealRecord(Buffer.alloc(32), aad))
+    for (const [from, to] of [
+      [1, 33],
+      [33, 65],
+      [65, 81],
+    ]) {
+      expect(new Set(records.map((sealed) => sealed.subarray(from, to).toString('hex'))).size).toBe(100)
+    }
+  })
+
   it('does not open with any bit changed, or at any other length', () => {
     const sealed = metadataKey.sealRecord(Buffer.from('{"a":1}'), aad)
     for (let offset = 0; offset < sealed.length; offset++) {
