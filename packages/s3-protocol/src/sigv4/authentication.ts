@@ -56,12 +56,12 @@ const SIGNATURE = /^[0-9a-f]{64}$/
 /** S3 API, "Authenticating requests: using query parameters": seven days. */
 const EXPIRES_SECONDS_MAX = 604_800
 const SIGNED_HEADERS_MAX = 100
-const STREAMING: Readonly<Record<string, PayloadDeclaration>> = {
-  'UNSIGNED-PAYLOAD': { kind: 'unsigned' },
-  'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { kind: 'chunked', signed: false, trailer: true },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { kind: 'chunked', signed: true, trailer: false },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { kind: 'chunked', signed: true, trailer: true },
-}
+const STREAMING: ReadonlyMap<string, PayloadDeclaration> = new Map([
+  ['UNSIGNED-PAYLOAD', { kind: 'unsigned' }],
+  ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { kind: 'chunked', signed: false, trailer: true }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { kind: 'chunked', signed: true, trailer: false }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { kind: 'chunked', signed: true, trailer: true }],
+])
 
 /** Reads the Signature Version 4 of a request, by header or in the query. Nothing is verified yet. */
 export function parseAuthentication(request: ParsedRequest): AnonymousAuthentication | SignedAuthentication {
@@ -218,7 +218,7 @@ function timeOf(timestamp: string, malformed: Malformed): number {
 }
 
 function declarationOf(text: string): PayloadDeclaration {
-  const streaming = STREAMING[text]
+  const streaming = STREAMING.get(text)
   if (streaming !== undefined) return streaming
   if (/^[0-9a-f]{64}$/.test(text)) return { kind: 'signed', sha256Hex: text }
   throw s3Error('InvalidArgument', {

@@ -15,7 +15,11 @@ export function canonicalRequest(
 ): string {
   const names = signedHeaders.length > 1 ? signedHeaders.toSorted() : signedHeaders
   let headers = ''
-  for (const name of names) headers += `${name}:${canonicalValue(request.headers[name])}\n`
+  for (const name of names) {
+    // A client names them: `constructor` is no header, but every object has it.
+    const value = Object.hasOwn(request.headers, name) ? request.headers[name] : undefined
+    headers += `${name}:${canonicalValue(value)}\n`
+  }
   const path = canonicalPath(request.rawPath)
   const query = request.rawQuery === '' ? '' : canonicalQuery(request.rawQuery, options.presigned)
   return `${request.method}\n${path}\n${query}\n${headers}\n${names.join(';')}\n${payloadText}`
