@@ -12,7 +12,8 @@ export class MemoryRecords implements RemovableRecords {
   async put(id: string, value: Uint8Array, expectedRevision: number) {
     const revision = this.rows.get(id)?.revision ?? 0
     if (revision !== expectedRevision) throw new CofferError({ code: 'META_RECORD_CHANGED', message: 'changed' })
-    this.rows.set(id, { value, revision: revision + 1 })
+    // A copy, as of any store: whoever puts a secret wipes it.
+    this.rows.set(id, { value: Uint8Array.from(value), revision: revision + 1 })
   }
 
   async list({ prefix, afterId, limit }: { prefix: string; afterId: string; limit: number }) {
