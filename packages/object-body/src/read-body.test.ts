@@ -7,7 +7,15 @@ import { openFsBlobStore } from '@coffer/blob-store/drivers/fs'
 import { type DataAlgorithm, generateObjectKey } from '@coffer/crypto-core'
 import type { BlobRef } from '@coffer/metadata-store'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ManifestPart, type OpenedBody, openBlobs, type PlainStream, sealToBlob } from './index.ts'
+import {
+  type ManifestPart,
+  type OpenedBody,
+  openBlobs,
+  openInline,
+  type PlainStream,
+  sealInline,
+  sealToBlob,
+} from './index.ts'
 
 /** More parts than are opened before a reply begins. */
 const PARTS = 132
@@ -73,13 +81,34 @@ describe('a body whose data is replaced while it is read', () => {
 
   it('ends with an error where the parts are others, where the object is gone, and without a second look-up', async () => {
     const other = await store(plain, 'AES-256-GCM', PART_BYTES / 2)
-    for (const again of [undefined, async () => other, () => Promise.reject(new Error('gone'))]) {
+    // As many parts: each of them would give a piece of a place that it is not at.
+    const larger = await store(Buffer.concat([plain, plain]), 'AES-256-GCM', PART_BYTES * 2)
+    for (const again of [undefined, async () => other, async () => larger, () => Promise.reject(new Error('gone'))]) {
       const before = await store(plain, 'AES-256-GCM')
       const stream = await openBlobs(blobs, before, whole, again)
       await remove(before)
       await expect(readAll(stream)).rejects.toThrow()
     }
     await remove(other)
+    await remove(larger)
+  })
+
+  it('never takes an older attempt of a part, under the same object key, for the one that its manifest names', async () => {
+    const objectKey = generateObjectKey('AES-256-GCM')
+    const attempt = async (text: string) => {
+      const source = (async function* () {
+        yield [Buffer.from(text)]
+      })()
+      const stream = { objectKey, algorithm: 'AES-256-GCM', partNumber: 1 } as const
+      return await sealToBlob(source, text.length, stream, { blobs, writerId })
+    }
+    const [older, newer] = [await attempt('older'), await attempt('newer')]
+    const manifest = [{ number: 1, sizeBytes: 5, salt: newer.salt }]
+    const range = { offsetBytes: 0, lengthBytes: 5 }
+    const genuine = await openBlobs(blobs, { objectKey, blobs: [newer.blob], manifest }, range)
+    expect((await readAll(genuine)).toString()).toBe('newer')
+    const replayed = await openBlobs(blobs, { objectKey, blobs: [older.blob], manifest }, range)
+    await expect(readAll(replayed)).rejects.toMatchObject({ code: 'CRYPTO_STREAM_MISMATCH' })
   })
 
   it('never passes the parts of another object off as its own', async () => {
@@ -91,5 +120,19 @@ describe('a body whose data is replaced while it is read', () => {
     await expect(readAll(stream)).rejects.toMatchObject({ code: expect.stringMatching(/^CRYPTO_/) })
     await remove(after)
     await remove(stranger)
+  })
+})
+
+describe('a small body beside its record', () => {
+  const objectKey = generateObjectKey('AES-256-GCM')
+  const identity = { objectKey, algorithm: 'AES-256-GCM', partNumber: 0 } as const
+  const range = { offsetBytes: 0, lengthBytes: 5 }
+
+  it('opens only as the very stream that its record names: another of the same object key is an older body', () => {
+    const [older, newer] = [sealInline(Buffer.from('older'), identity), sealInline(Buffer.from('newer'), identity)]
+    expect(Buffer.from(openInline(objectKey, newer.bytes, newer.salt, range)).toString()).toBe('newer')
+    const mismatch = expect.objectContaining({ code: 'CRYPTO_STREAM_MISMATCH' })
+    expect(() => openInline(objectKey, older.bytes, newer.salt, range)).toThrow(mismatch)
+    expect(() => openInline(objectKey, newer.bytes, '', range)).toThrow(mismatch)
   })
 })
