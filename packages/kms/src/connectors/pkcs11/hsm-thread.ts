@@ -19,6 +19,7 @@ export class HsmThread {
   /** Calls that it has not answered, those that nobody waits for any more among them. */
   #unanswered = 0
   #isGivenUp = false
+  #openedCount = 0
 
   constructor(data: HsmThreadData, timeoutMs: number) {
     this.#timeoutMs = timeoutMs
@@ -41,6 +42,11 @@ export class HsmThread {
     return this.#waiting.size
   }
 
+  /** How many sessions it has had. */
+  get openedCount(): number {
+    return this.#openedCount
+  }
+
   get isGivenUp(): boolean {
     return this.#isGivenUp
   }
@@ -52,7 +58,10 @@ export class HsmThread {
       if (this.#waiting.has(number)) this.#post({ number, epoch, call })
       else this.#library.leave()
     })
-    if (call.kind === 'open' && answer.kind === 'done') this.#library.sessionOpened()
+    if (call.kind === 'open' && answer.kind === 'done') {
+      this.#openedCount++
+      this.#library.sessionOpened()
+    }
     return answer
   }
 

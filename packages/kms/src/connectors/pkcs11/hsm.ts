@@ -11,6 +11,9 @@ import { errorOfAnswer, isPinRefusal } from './return-values.ts'
 type Done = Extract<HsmAnswer, { kind: 'done' }>
 type Failed = Extract<HsmAnswer, { kind: 'failed' }>
 
+/** A session may be lost again before its call: whenever somebody begins the library anew, and with them all of a token. */
+const OPENINGS_MAX = 5
+
 /** A token, through a few sessions. Opens them when they are needed, and again when they are lost. */
 export class Hsm {
   readonly #options: Pkcs11Options
@@ -32,12 +35,13 @@ export class Hsm {
   /** What the token made of it. KMS_UNAVAILABLE, KMS_ACCESS_DENIED: there is no session to be had. */
   async run(call: HsmWork): Promise<Done | Failed> {
     const thread = this.#leastBusy()
-    const answer = await thread.send(call)
-    if (answer.kind !== 'closed') return answer
-    await this.#open(thread)
-    const second = await thread.send(call)
-    if (second.kind === 'closed') throw kmsError('KMS_UNAVAILABLE')
-    return second
+    for (let openings = 0; openings <= OPENINGS_MAX; openings++) {
+      const lostAfter = thread.openedCount
+      const answer = await thread.send(call)
+      if (answer.kind !== 'closed') return answer
+      if (openings < OPENINGS_MAX) await this.#open(thread, lostAfter)
+    }
+    throw kmsError('KMS_UNAVAILABLE')
   }
 
   async close(): Promise<void> {
@@ -61,9 +65,11 @@ export class Hsm {
     return this.#threads.reduce((least, thread) => (thread.load < least.load ? thread : least))
   }
 
-  /** One at a time, so that a wrong PIN is tried once. */
-  #open(thread: HsmThread): Promise<void> {
-    const opened = this.#opening.then(() => this.#openNow(thread))
+  /** One at a time, so that a wrong PIN is tried once; and once for all calls that found the same session closed. */
+  #open(thread: HsmThread, lostAfter: number): Promise<void> {
+    const opened = this.#opening.then(async () => {
+      if (thread.openedCount === lostAfter) await this.#openNow(thread)
+    })
     this.#opening = opened.catch(() => undefined)
     return opened
   }
