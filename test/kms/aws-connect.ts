@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { KmsConnector } from '@coffer/kms'
 import { awsConnector } from '@coffer/kms/connectors/aws'
 import { MemoryRecords } from '@coffer/kms/testing'
+import { PATIENT_MS } from './cloud-failures.ts'
 
 /** Files with secrets for one suite, and connectors, which `dispose` ends. */
 export function awsWorkbench() {
@@ -23,7 +24,10 @@ export function awsWorkbench() {
     },
     async connect(settings: object): Promise<KmsConnector> {
       const context = { name: 'aws', records: new MemoryRecords() }
-      const connector = await awsConnector.open(awsConnector.options.parse(settings), context)
+      const connector = await awsConnector.open(
+        awsConnector.options.parse({ timeoutMs: PATIENT_MS, ...settings }),
+        context,
+      )
       opened.push(connector)
       return connector
     },

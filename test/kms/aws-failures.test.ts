@@ -21,7 +21,7 @@ async function answering(answer: { status: number; body: string }, action = 'Gen
   const double = new AwsDouble()
   const { endpoint, stop } = await serve(double.listener)
   afterAll(stop)
-  const connector = await connect({ ...settingsFor(endpoint), timeoutMs: 1_000 })
+  const connector = await connect(settingsFor(endpoint))
   await connector.createKey('k1')
   double.intercept = (asked) => (asked === action ? answer : undefined)
   return { connector, double }
@@ -104,7 +104,8 @@ describe('the aws connector and what AWS answers', () => {
     const { endpoint, stop } = await serve(new AwsDouble().listener)
     const proxy = await FaultyProxy.before(endpoint)
     stops.push(stop, () => proxy.stop())
-    return { connector: await connect({ ...settingsFor(proxy.address), timeoutMs: 1_000 }), server: proxy }
+    const settings = settingsFor(proxy.address)
+    return { connect: (timeoutMs) => connect({ ...settings, timeoutMs }), server: proxy }
   })
 
   it('asks for no page without an end', async () => {
@@ -138,8 +139,11 @@ describe('the aws connector and an AWS that does not answer', () => {
 
   it('has no more connections than it may', async () => {
     let [underWay, most] = [0, 0]
-    const { endpoint, stop } = await serve((_, response) => {
+    const asManyAsMay = Promise.withResolvers<void>()
+    const { endpoint, stop } = await serve(async (_, response) => {
       most = Math.max(most, ++underWay)
+      if (most === 2) asManyAsMay.resolve()
+      await asManyAsMay.promise
       setTimeout(() => {
         underWay--
         response.end('{"Aliases":[]}')

@@ -9,7 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { AzureDouble } from './azure-double.ts'
 import { CertificateAuthority } from './certificate-authority.ts'
-import { destroyedInTime, misbehavingService, textsOf } from './cloud-failures.ts'
+import { destroyedInTime, misbehavingService, PATIENT_MS, textsOf } from './cloud-failures.ts'
 
 describeWithPrograms('the azure connector, against a double of the Key Vault API,', ['openssl'], (programs) => {
   let authority: CertificateAuthority
@@ -44,7 +44,7 @@ describeWithPrograms('the azure connector, against a double of the Key Vault API
       caFile: authority.caFile,
       auth: secretAuth(),
       keyPrefix: `t${count++}-`,
-      timeoutMs: 5000,
+      timeoutMs: PATIENT_MS,
       ...settings,
     })
     const connector = await azureConnector.open(options, { name: 'azure', records })
@@ -61,7 +61,10 @@ describeWithPrograms('the azure connector, against a double of the Key Vault API
     })
   }
 
-  misbehavingService(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: azure.server }))
+  misbehavingService(async () => {
+    const [records, keyPrefix] = [new MemoryRecords(), `t${count++}-`]
+    return { connect: (timeoutMs) => connect({ keyPrefix, timeoutMs }, records), server: azure.server }
+  })
 
   describe('is to Microsoft Entra', () => {
     it('an application with a secret, one with a certificate, or a workload', async () => {

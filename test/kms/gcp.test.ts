@@ -7,7 +7,7 @@ import { gcpConnector } from '@coffer/kms/connectors/gcp'
 import { kmsConnectorContract } from '@coffer/kms/contract'
 import { MemoryRecords } from '@coffer/kms/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import { destroyedInTime, misbehavingService, textsOf } from './cloud-failures.ts'
+import { destroyedInTime, misbehavingService, PATIENT_MS, textsOf } from './cloud-failures.ts'
 import { GcpDouble } from './gcp-double.ts'
 
 const SUBJECT = 'subject-token-that-nobody-may-see'
@@ -52,7 +52,7 @@ describe('the gcp connector, against a double of the Cloud KMS API,', () => {
       address: gcp.server.address,
       credentialsFile: credentials(),
       keyPrefix: `t${count++}-`,
-      timeoutMs: 2000,
+      timeoutMs: PATIENT_MS,
       ...settings,
     })
     const connector = await gcpConnector.open(options, { name: 'gcp', records })
@@ -66,7 +66,10 @@ describe('the gcp connector, against a double of the Cloud KMS API,', () => {
     return { connector, another, dispose: async () => undefined }
   })
 
-  misbehavingService(async () => ({ connector: await connect({ timeoutMs: 1000 }), server: gcp.server }))
+  misbehavingService(async () => {
+    const [records, keyPrefix] = [new MemoryRecords(), `t${count++}-`]
+    return { connect: (timeoutMs) => connect({ keyPrefix, timeoutMs }, records), server: gcp.server }
+  })
 
   it('keeps a token for as long as it is good', async () => {
     const connector = await connect()

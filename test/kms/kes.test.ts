@@ -10,7 +10,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { CertificateAuthority, type IssuedFiles } from './certificate-authority.ts'
-import { misbehavingService } from './cloud-failures.ts'
+import { misbehavingService, PATIENT_MS } from './cloud-failures.ts'
 import { KesDouble } from './kes-double.ts'
 
 /** The example of KES's own client (kms-go, ExampleAPIKey_Identity). */
@@ -49,7 +49,10 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
     auth: { method: 'apiKey', apiKeyFile: authority.fileWith(apiKey) },
   })
   const connect = async (settings: object, records = new MemoryRecords()): Promise<KmsConnector> => {
-    const connector = await kesConnector.open(kesConnector.options.parse(settings), { name: 'kes', records })
+    const connector = await kesConnector.open(kesConnector.options.parse({ timeoutMs: PATIENT_MS, ...settings }), {
+      name: 'kes',
+      records,
+    })
     opened.push(connector)
     return connector
   }
@@ -63,8 +66,9 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
   })
 
   misbehavingService(async () => {
-    const settings = { ...withApiKey(kes.address), keyPrefix: `t${count++}-`, timeoutMs: 1000 }
-    return { connector: await connect(settings), server: kes }
+    const settings = { ...withApiKey(kes.address), keyPrefix: `t${count++}-` }
+    const records = new MemoryRecords()
+    return { connect: (timeoutMs) => connect({ ...settings, timeoutMs }, records), server: kes }
   })
 
   describe('is to KES', () => {

@@ -5,6 +5,7 @@ import { MemoryRecords } from '@coffer/kms/testing'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { CertificateAuthority } from './certificate-authority.ts'
+import { PATIENT_MS } from './cloud-failures.ts'
 import { type PyKmip, startPyKmip } from './pykmip.ts'
 
 describeWithPrograms('the kmip connector against PyKMIP', ['openssl', 'pykmip-server'], (programs) => {
@@ -33,7 +34,7 @@ describeWithPrograms('the kmip connector against PyKMIP', ['openssl', 'pykmip-se
   })
 
   const connect = async (settings: object, records = new MemoryRecords()): Promise<KmsConnector> => {
-    const options = kmipConnector.options.parse({ ...base, ...settings })
+    const options = kmipConnector.options.parse({ ...base, timeoutMs: PATIENT_MS, ...settings })
     const connector = await kmipConnector.open(options, { name: 'kmip', records })
     opened.push(connector)
     return connector

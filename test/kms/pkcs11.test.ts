@@ -12,6 +12,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { REPOSITORY } from '../harness/start-server.ts'
+import { PATIENT_MS } from './cloud-failures.ts'
 import { prepareSoftHsm, type SoftHsm } from './softhsm.ts'
 
 const PIN = `pin-${randomBytes(6).toString('hex')}`
@@ -42,7 +43,7 @@ describeWithPrograms('the pkcs11 connector against SoftHSM', ['softhsm2-util', '
 
   const connect = async (settings: object = {}, records = new MemoryRecords()): Promise<KmsConnector> => {
     const place = { library: hsm.library, tokenLabel: TOKEN, pinFile, keyPrefix: `t${count++}-` }
-    const options = pkcs11Connector.options.parse({ ...place, ...settings })
+    const options = pkcs11Connector.options.parse({ ...place, timeoutMs: PATIENT_MS, ...settings })
     const connector = await pkcs11Connector.open(options, { name: 'hsm', records })
     opened.push(connector)
     return connector

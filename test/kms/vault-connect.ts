@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import type { KmsConnector } from '@coffer/kms'
 import { vaultConnector } from '@coffer/kms/connectors/vault'
 import { MemoryRecords } from '@coffer/kms/testing'
+import { PATIENT_MS } from './cloud-failures.ts'
 
 /** All that Coffer may do in Transit (docs/kms/vault.md). */
 export const POLICY = `
@@ -34,7 +35,8 @@ export function vaultWorkbench() {
       return { address, auth: { method: 'token', tokenFile: fileWith(token) } }
     },
     async connect(settings: object, records = new MemoryRecords()): Promise<KmsConnector> {
-      const connector = await vaultConnector.open(vaultConnector.options.parse(settings), { name: 'vault', records })
+      const options = vaultConnector.options.parse({ timeoutMs: PATIENT_MS, ...settings })
+      const connector = await vaultConnector.open(options, { name: 'vault', records })
       opened.push(connector)
       return connector
     },

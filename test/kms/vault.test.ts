@@ -41,8 +41,9 @@ describeWithPrograms('the vault connector against OpenBao', ['bao'], (programs) 
   misbehavingService(async () => {
     const { address, rootToken } = await server()
     proxy ??= await FaultyProxy.before(address)
-    const settings = { ...withToken(proxy.address, rootToken), keyPrefix: `t${count++}-`, timeoutMs: 1000 }
-    return { connector: await connect(settings), server: proxy }
+    const settings = { ...withToken(proxy.address, rootToken), keyPrefix: `t${count++}-` }
+    const records = new MemoryRecords()
+    return { connect: (timeoutMs) => connect({ ...settings, timeoutMs }, records), server: proxy }
   })
 
   describe('logs in', () => {
