@@ -10,6 +10,8 @@ import { temporaryDirectory } from '../harness/start-server.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
 
 const TABLE = 'iam'
+/** Of calls that shall be answered, on however busy a machine, and of those that are not. */
+const [PATIENT_MS, HURRIED_MS] = [60_000, 2_000]
 const MIB = 1024 * 1024
 
 describeWithPrograms('calls between processes over NATS', ['nats-server', 'openssl'], (programs) => {
@@ -17,13 +19,14 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
   const meshKey = randomBytes(32)
   let nats: NatsServer
   let caller: Mesh
+  let hurried: Mesh
   let provider: Mesh
   let findRecord: MetadataService['findRecord'] = async () => undefined
   let putRecord: MetadataService['putRecord'] = async (_, id, value) => ({ id, value, revision: 1 })
 
-  const start = () =>
+  const start = (requestTimeoutMs = PATIENT_MS) =>
     Mesh.start({
-      requestTimeoutMs: 2_000,
+      requestTimeoutMs,
       logger: createLogger({ level: 'silent', name: 'test', json: true }),
       meshKey: Secret.copyOf(meshKey),
       nats: {
@@ -43,13 +46,14 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
 
   beforeAll(async () => {
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
-    ;[caller, provider] = await Promise.all([start(), start()])
+    ;[caller, hurried, provider] = await Promise.all([start(), start(HURRIED_MS), start(HURRIED_MS)])
     await offer(provider)
-    await caller.waitFor(['metadata'], 10_000)
+    for (const mesh of [caller, hurried]) await mesh.waitFor(['metadata'], PATIENT_MS)
   })
 
   afterAll(async () => {
     await caller?.stop()
+    await hurried?.stop()
     await provider?.stop()
     await nats?.group.stop()
     rmSync(directory, { recursive: true, force: true })
@@ -96,7 +100,7 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
 
   it('end after the time-out, and where nobody offers the service', async () => {
     findRecord = () => new Promise(() => undefined)
-    const late = caller.use('metadata').findRecord(TABLE, 'x')
+    const late = hurried.use('metadata').findRecord(TABLE, 'x')
     await expect(late).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
     await expect(caller.use('rotation').scrub()).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
     await expect(caller.waitFor(['rotation'], 100)).rejects.toMatchObject({ code: 'MESH_SERVICE_UNAVAILABLE' })
@@ -164,7 +168,7 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
       },
     }
     await leaving.provide('rotation', rotation as RotationService, ['scrub', 'removeGarbage'])
-    await caller.waitFor(['rotation'], 10_000)
+    await caller.waitFor(['rotation'], PATIENT_MS)
     const answer = caller.use('rotation').scrub()
     await begun.promise
     let withdrawn = false
@@ -204,12 +208,12 @@ describeWithPrograms('calls between processes over NATS', ['nats-server', 'opens
   it('go on when the NATS server comes back', async () => {
     findRecord = async (_, id) => ({ id, value: new Uint8Array(1), revision: 5 })
     await nats.group.kill('SIGKILL')
-    await expect(caller.use('metadata').findRecord(TABLE, 'x')).rejects.toMatchObject({
+    await expect(hurried.use('metadata').findRecord(TABLE, 'x')).rejects.toMatchObject({
       code: 'MESH_SERVICE_UNAVAILABLE',
     })
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory, nats)
     const again = () =>
-      caller
+      hurried
         .use('metadata')
         .findRecord(TABLE, 'x')
         .catch(() => undefined)
