@@ -26,7 +26,7 @@ describeWithPrograms('RabbitMQ as an event target', ['rabbitmq-server', 'epmd', 
 
   const open = (settings: object): Promise<EventTarget> =>
     amqpTarget.open(
-      amqpTarget.options.parse({ url: rabbit.url, user: rabbit.user, passwordFile, timeoutMs: 3_000, ...settings }),
+      amqpTarget.options.parse({ url: rabbit.url, user: rabbit.user, passwordFile, timeoutMs: 20_000, ...settings }),
       { name: 'test' },
     )
 

@@ -51,7 +51,7 @@ else
 
     const open = (settings: object): Promise<EventTarget> => {
       const guarded = { brokers: [kafka.guarded], caFile: authority.caFile, user: kafka.user, passwordFile }
-      const options = kafkaTarget.options.parse({ ...guarded, timeoutMs: 3_000, ...settings })
+      const options = kafkaTarget.options.parse({ ...guarded, timeoutMs: 20_000, ...settings })
       return kafkaTarget.open(options, { name: 'test' })
     }
 

@@ -43,7 +43,7 @@ describeWithPostgres('PostgreSQL as an event target', () => {
 
     const open = (settings: object): Promise<EventTarget> => {
       const url = `postgres://localhost:${postgres.port}/postgres`
-      const all = { url, user: 'coffer', passwordFile: postgres.passwordFile, timeoutMs: 3_000, ...settings }
+      const all = { url, user: 'coffer', passwordFile: postgres.passwordFile, timeoutMs: 20_000, ...settings }
       return postgresTarget.open(postgresTarget.options.parse(all), { name: 'test' })
     }
 

@@ -34,7 +34,7 @@ describeWithPrograms('NATS as an event target', ['nats-server'], (programs) => {
   eventTargetContract('JetStream', async () => {
     const server = await JetStreamServer.start(programs['nats-server'])
     await server.addStream('EVENTS', 'coffer.events.>')
-    const target = await open(natsTarget, { servers: server.url, jetStream: true, timeoutMs: 1_000 })
+    const target = await open(natsTarget, { servers: server.url, jetStream: true, timeoutMs: 4_000 })
     return {
       target,
       received: async () => (await server.messages('EVENTS')).map(({ body }) => body),
@@ -57,7 +57,7 @@ describeWithPrograms('NATS as an event target', ['nats-server'], (programs) => {
       await listener.flush()
     }
     await listen()
-    const target = await open(natsTarget, { servers: server.url, timeoutMs: 1_000 })
+    const target = await open(natsTarget, { servers: server.url, timeoutMs: 20_000 })
     return {
       target,
       received: async () => bodies,
@@ -100,7 +100,7 @@ describe('a webhook', () => {
   eventTargetContract('the webhook', async () => {
     const receiver = new WebhookReceiver(secret)
     await receiver.start()
-    const target = await open(webhookTarget, { url: receiver.url, secretFile: secretFile(secret), timeoutMs: 2_000 })
+    const target = await open(webhookTarget, { url: receiver.url, secretFile: secretFile(secret), timeoutMs: 20_000 })
     return {
       target,
       received: async () => receiver.received.filter(({ isGenuine }) => isGenuine).map(({ body }) => body),
@@ -147,7 +147,7 @@ describeWithPrograms('Redis as an event target', ['redis-server'], (programs) =>
     writeFileSync(configFile, `${lines.join('\n')}\ndir ${directory}\n`, { mode: 0o600 })
     const url = `redis://127.0.0.1:${port}`
     let group = startGroup(programs['redis-server'], [configFile], { env: cleanEnvironment({}), cwd: directory })
-    const target = await open(redisTarget, { url, passwordFile: secretFile(password), stream: 's', timeoutMs: 1_000 })
+    const target = await open(redisTarget, { url, passwordFile: secretFile(password), stream: 's', timeoutMs: 20_000 })
     const start = async () => {
       const deadline = Date.now() + 30_000
       while (!/ready to accept connections/i.test(group.logs())) {
