@@ -7,7 +7,7 @@ import { send } from '../harness/raw-request.ts'
 import { cleanEnvironment, serverForSuite, temporaryDirectory } from '../harness/start-server.ts'
 import { newTenant } from '../kms-api/tenants.ts'
 import { byBrowser, cofferLogin } from './coffer-login.ts'
-import { callSts, iam, policy, type SessionKeys, sessionIn } from './query-api.ts'
+import { callSts, iam, newUser, policy, type SessionKeys, sessionIn } from './query-api.ts'
 import { postLogout, sendLogout } from './revocations.ts'
 
 const server = await serverForSuite({ workers: 1, env: { COFFER_OIDC_ISSUER_HOSTS: '127.0.0.1' } })
@@ -250,6 +250,28 @@ describe('coffer logout', () => {
     expect(refreshTokens.length).toBeGreaterThan(0)
     for (const refreshToken of refreshTokens) expect(await provider.renews(String(refreshToken))).toBe(false)
     expect((await coffer(['logout'], env)).stdout).toContain('Nobody is logged in')
+  })
+
+  it('is refused to a user who has ended 250 of theirs, whatever role they take, and to nobody else', async () => {
+    const [mallory, alice] = [await newUser(server, 'mallory'), await newUser(server, 'alice')]
+    const account = (await callSts(server, 'GetCallerIdentity')).text('Account')
+    const AWS = ['mallory', 'alice'].map((name) => `arn:aws:iam::${account}:user/${name}`)
+    const trust = policy({ Effect: 'Allow', Principal: { AWS }, Action: 'sts:AssumeRole' })
+    const { text } = await iam(server, 'CreateRole', { RoleName: 'shared', AssumeRolePolicyDocument: trust })
+    const taken = async (keys: SessionKeys, RoleSessionName: string) =>
+      sessionIn(await callSts(server, 'AssumeRole', { RoleArn: text('Arn'), RoleSessionName }, keys))
+    const end = async (keys: SessionKeys) => (await callSts(server, 'EndSession', {}, keys)).code || 'ended'
+    const ofAlice = await taken(alice, 'alice')
+    for (let at = 0; at < 250; at += 25) {
+      const names = Array.from({ length: 25 }, (_, index) => `alice-${at + index}`)
+      const ends = await Promise.all(names.map(async (name) => end(await taken(mallory, name))))
+      expect(new Set(ends)).toEqual(new Set(['ended']))
+    }
+    expect(await end(await taken(mallory, 'alice'))).toBe('LimitExceeded')
+    expect(await end(sessionIn(await callSts(server, 'GetSessionToken', {}, mallory)))).toBe('LimitExceeded')
+    expect(await end(ofAlice)).toBe('ended')
+    expect(await isGood(ofAlice)).toBe(false)
+    expect(await end(await sessionOf('noa'))).toBe('ended')
   })
 
   it('does not end an access key', async () => {

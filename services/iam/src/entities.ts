@@ -136,6 +136,9 @@ export interface SessionEnd {
   readonly at: number
   /** There are none any more that it could end. */
   readonly until: number
+  /** Who took the session, where its holder has ended it; absent: by an older version. */
+  readonly person?: string
+  readonly source?: string
 }
 
 export type Entity = AccountEntity | AccountSettings | Group | ManagedPolicy | OidcProvider | Role | SessionEnd | User

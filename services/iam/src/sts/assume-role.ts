@@ -12,7 +12,7 @@ import {
   tagsOfSession,
   tagValues,
 } from './fields.ts'
-import type { ProviderLogin, SessionOrigin } from './logouts.ts'
+import { type ProviderLogin, type SessionOrigin, type SessionTaker, takerOf } from './logouts.ts'
 import type { Session } from './session.ts'
 import {
   asList,
@@ -90,20 +90,21 @@ export const ASSUME_ROLE: StsAction = stsAction(
       isChained,
       ...session,
       ...(sourceIdentity !== undefined && { sourceIdentity }),
-      ...(own && handedOn(own, Date.now())),
+      ...(own ? handedOn(own, Date.now()) : { takenBy: { person: principal.userId, source: principal.accountId } }),
     })
     return { ...answer, ...(decision && { decision }) }
   },
 )
 
 /** Whatever ends a session ends those that were taken with it: each of a chain ends what comes after it. */
-export function handedOn(own: Session, nowMs: number): Pick<Session, 'origin' | 'between' | 'login'> {
+export function handedOn(own: Session, nowMs: number): Pick<Session, 'origin' | 'between' | 'login' | 'takenBy'> {
   const { accountId, accessKeyId, expiresAt, origin, between = [], login } = own
   const self = { accountId, accessKeyId, expiresAt }
-  if (origin === undefined) return { origin: { accountId, accessKeyId }, ...(login && { login }) }
+  const by = login ? { login } : { takenBy: takerOf(own) }
+  if (origin === undefined) return { origin: { accountId, accessKeyId }, ...by }
   // What is over nobody can end any more.
   const live = between.filter((each) => each.expiresAt > nowMs)
-  return { origin, between: [...live, self], ...(login && { login }) }
+  return { origin, between: [...live, self], ...by }
 }
 
 interface RoleSession {
@@ -120,6 +121,7 @@ interface RoleSession {
   readonly federatedProvider?: string
   readonly proven?: Readonly<Record<string, string>>
   readonly login?: ProviderLogin
+  readonly takenBy?: SessionTaker
   readonly origin?: SessionOrigin
   readonly between?: NonNullable<Session['between']>
   readonly expiresAtMax?: number | undefined

@@ -8,6 +8,8 @@ import { handedOn } from './assume-role.ts'
 import {
   ENDS_MAX,
   ENDS_OF_ACCOUNT_MAX,
+  ENDS_OF_PERSON_MAX,
+  ENDS_OF_SOURCE_MAX,
   isEnded,
   isLoggedOut,
   loginOf,
@@ -186,14 +188,59 @@ describe('the end of a session by its holder', () => {
     expect(isEnded(directory, last, NOW + HOUR_MS - 1)).toBe(true)
   })
 
-  it('is refused where too many have been ended, so that nobody fills the memory of all', () => {
+  const end = (index: number, taker: object = {}) =>
+    ({ kind: 'session-end', accountId, id: `own/ASIA${index}`, at: NOW, until: NOW + HOUR_MS, ...taker }) as const
+  const ended = (directory: Directory, of: Session, nowMs = NOW) => {
+    apply(directory, planEndOfSession(directory, of, nowMs))
+    return isEnded(directory, of, nowMs)
+  }
+  const full = expect.objectContaining({ code: 'IAM_LIMIT_EXCEEDED' })
+
+  it('is refused to who has ended too many, and to nobody else of the role, account or provider', () => {
     const directory = new Directory()
-    for (let index = 0; index < ENDS_MAX; index++) {
-      directory.put({ kind: 'session-end', accountId, id: `own/ASIA${index}`, at: NOW, until: NOW + HOUR_MS })
+    const mallory = session({ login: login('mallory', NOW) })
+    for (let index = 0; index < ENDS_OF_PERSON_MAX; index++) {
+      expect(ended(directory, session({ login: login('mallory', NOW + index) }))).toBe(true)
     }
-    expect(() => planEndOfSession(directory, session(), NOW)).toThrow(
-      expect.objectContaining({ code: 'IAM_LIMIT_EXCEEDED' }),
-    )
+    expect(() => planEndOfSession(directory, mallory, NOW)).toThrow(full)
+    // Nor by another role, taken with the first.
+    const other = { kind: 'role', roleId: 'AROAOTHER', sessionName: 'alice' } as const
+    expect(() => planEndOfSession(directory, session({ holder: other, ...handedOn(mallory, NOW) }), NOW)).toThrow(full)
+    expect(ended(directory, session({ login: login('alice', NOW) }))).toBe(true)
+    expect(ended(directory, session({ login: login('mallory', NOW, provider('other.example')) }))).toBe(true)
+    expect(ended(directory, session({ holder: { kind: 'user', userId: 'AIDAALICE' } }))).toBe(true)
+    expect(ended(directory, mallory, NOW + 13 * HOUR_MS)).toBe(true)
+  })
+
+  it('is refused to who takes roles under many names by one access key, as the user and by sessions of it', () => {
+    const directory = new Directory()
+    const takenBy = { person: 'AIDAMALLORY', source: accountId }
+    for (let index = 0; index < ENDS_OF_PERSON_MAX; index++) {
+      const holder = { kind: 'role', roleId: `AROA${index % 7}`, sessionName: `name-${index}` } as const
+      expect(ended(directory, session({ holder, takenBy }))).toBe(true)
+    }
+    const own = session({ holder: { kind: 'user', userId: 'AIDAMALLORY' } })
+    for (const more of [session({ takenBy }), own, session(handedOn(own, NOW))]) {
+      expect(() => planEndOfSession(directory, more, NOW)).toThrow(full)
+    }
+    expect(ended(directory, session({ takenBy: { ...takenBy, person: 'AIDAALICE' } }))).toBe(true)
+  })
+
+  it('is refused to no other account, user or provider where all people of one source have ended too many', () => {
+    const directory = new Directory()
+    const source = '444455556666'
+    for (let index = 0; index < ENDS_OF_SOURCE_MAX; index++) {
+      directory.put(end(index, { person: `AIDA${index}`, source }))
+    }
+    expect(() => planEndOfSession(directory, session({ takenBy: { person: 'AIDANEW', source } }), NOW)).toThrow(full)
+    expect(ended(directory, session({ holder: { kind: 'user', userId: 'AIDAALICE' } }))).toBe(true)
+    expect(ended(directory, session({ login: login('alice', NOW) }))).toBe(true)
+  })
+
+  it('is refused where too many have been ended in all, so that nobody fills the memory, until they are over', () => {
+    const directory = new Directory()
+    for (let index = 0; index < ENDS_MAX; index++) directory.put(end(index))
+    expect(() => planEndOfSession(directory, session(), NOW)).toThrow(full)
     const later = NOW + 2 * HOUR_MS
     apply(directory, planEndOfSession(directory, session(), later))
     expect(count(directory)).toBeLessThan(ENDS_MAX)

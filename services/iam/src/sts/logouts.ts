@@ -29,6 +29,13 @@ export interface SessionOrigin {
   readonly accessKeyId: string
 }
 
+/** Who took a session, or the first of its chain; by hashes and unique ids, as nobody needs the names. */
+export interface SessionTaker {
+  readonly person: string
+  /** What knows the person: an account, or who proves people to this server. */
+  readonly source: string
+}
+
 /** Twice as long as a role's longest session (12 hours), for identity tokens that live long themselves. */
 const KEPT_MS = 24 * 3_600_000
 /** A role that is taken with a session of a role lives at most so long (role chaining). */
@@ -39,6 +46,10 @@ const TAKEN_MS_MAX = 12 * 3_600_000
 const HEARD_WITHIN_MS = 60_000
 /** Of each provider of an account, and of sessions that an account's own holders have ended. */
 export const ENDS_MAX = 10_000
+/** Of the latter, one who takes sessions to end them. Those of people who proved themselves elsewhere, or are of another account, are theirs. */
+export const ENDS_OF_PERSON_MAX = 250
+/** Nor do all people of one source leave no room for others. */
+export const ENDS_OF_SOURCE_MAX = ENDS_MAX / 2
 /** Of an account, whatever number of providers it registers, or has registered one after the other. */
 export const ENDS_OF_ACCOUNT_MAX = 5 * ENDS_MAX
 /** How many the oldest become one, or ended ones are forgotten, with one change. */
@@ -84,16 +95,52 @@ export function isEnded(directory: Directory, session: Session, nowMs: number): 
   )
 }
 
-/** Ends a session for its holder, and what was taken with it. IAM_LIMIT_EXCEEDED. */
+export function takerOf({ accountId, holder, login, takenBy }: Session): SessionTaker {
+  if (takenBy !== undefined) return takenBy
+  if (login !== undefined) return { person: login.subject, source: login.provider }
+  switch (holder.kind) {
+    case 'user':
+      return { person: holder.userId, source: accountId }
+    case 'root':
+      return { person: accountId, source: accountId }
+    case 'federated-user': {
+      const issuer = holder.userId ?? accountId
+      return { person: hashOf(issuer, holder.name), source: issuer }
+    }
+    case 'role':
+      // Of before takers were told: there are some for half a day.
+      return { person: holder.roleId, source: holder.roleId }
+  }
+}
+
+/** Who has proven to be known to an authority or directory of the operator's. */
+export function provenTaker(provider: string, ...names: readonly string[]): SessionTaker {
+  return { person: hashOf(provider, ...names), source: hashOf(provider) }
+}
+
+/** Ends a session for its holder, and what was taken with it. IAM_LIMIT_EXCEEDED where who took it has ended too many: others still can. */
 export function planEndOfSession(directory: Directory, session: Session, nowMs: number): Plan<undefined> {
   const { accountId, accessKeyId, expiresAt, holder } = session
   const { live, over } = endsOf(directory, accountId, nowMs)
-  if (live.filter(isOf(OWN)).length >= ENDS_MAX) {
-    throw refusal('IAM_LIMIT_EXCEEDED', `Cannot exceed quota for EndedSessions: ${ENDS_MAX}`)
-  }
+  const { person, source } = takerOf(session)
+  assertRoomToEnd(live.filter(isOf(OWN)), { person, source })
   const takenMsMax = holder.kind === 'role' ? CHAINED_MS_MAX : TAKEN_MS_MAX
   const until = Math.max(expiresAt, nowMs + takenMsMax + HEARD_WITHIN_MS)
-  return { put: [{ ...endNamed(accountId, ownEnd(accessKeyId)), at: nowMs, until }], remove: over, result: undefined }
+  return {
+    put: [{ ...endNamed(accountId, ownEnd(accessKeyId)), at: nowMs, until, person, source }],
+    remove: over,
+    result: undefined,
+  }
+}
+
+function assertRoomToEnd(ended: readonly SessionEnd[], { person, source }: SessionTaker): void {
+  const refuseAt = (name: string, most: number, count: number) => {
+    if (count >= most) throw refusal('IAM_LIMIT_EXCEEDED', `Cannot exceed quota for ${name}: ${most}`)
+  }
+  const ofSource = ended.filter((end) => end.source === source)
+  refuseAt('EndedSessionsPerPerson', ENDS_OF_PERSON_MAX, ofSource.filter((end) => end.person === person).length)
+  refuseAt('EndedSessionsPerSource', ENDS_OF_SOURCE_MAX, ofSource.length)
+  refuseAt('EndedSessions', ENDS_MAX, ended.length)
 }
 
 /**

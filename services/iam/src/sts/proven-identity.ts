@@ -6,6 +6,7 @@ import { arnOf, type Role, type User } from '../entities.ts'
 import type { IdentityRule } from '../identity-settings.ts'
 import { sessionOfRole } from './assume-role.ts'
 import { NO_TAGS } from './fields.ts'
+import { provenTaker, type SessionTaker } from './logouts.ts'
 import {
   assertPoliciesThere,
   assertTrusted,
@@ -63,7 +64,8 @@ export async function sessionOfProven(
     const role = findRole(call.directory, target)
     const decision = role && trustOf(role, proven, input.RoleSessionName, call)
     if (role !== undefined && decision !== undefined) {
-      const facts = { input, ...NO_TAGS, federatedProvider, proven: kept, expiresAtMax }
+      const takenBy = takerOf(proven)
+      const facts = { input, ...NO_TAGS, federatedProvider, proven: kept, expiresAtMax, takenBy }
       return { ...(await sessionOfRole(call, role, facts)), decision }
     }
     const user = RoleArn === undefined ? findUser(call.directory, target) : undefined
@@ -103,7 +105,7 @@ function findUser(directory: Directory, arn: string): User | undefined {
 async function sessionOfUser(
   call: StsCall,
   { accountId, id: userId }: User,
-  { provider, kept, expiresAtMax }: Proven,
+  proven: Proven,
   { Policy, PolicyArns = [], DurationSeconds = DURATION_SECONDS_DEFAULT }: ProvenRequest,
 ) {
   if (Policy !== undefined) readPolicy(Policy)
@@ -113,13 +115,18 @@ async function sessionOfUser(
     accountId,
     holder: { kind: 'user', userId },
     ...NO_TAGS,
-    federatedProvider: provider,
-    proven: kept,
+    federatedProvider: proven.provider,
+    proven: proven.kept,
+    takenBy: takerOf(proven),
     ...(Policy !== undefined && { policy: Policy }),
     ...(policyArns.length > 0 && { policyArns }),
   } as const
-  const { credentials, secretAccessKey } = await issueSession(call, facts, DurationSeconds, expiresAtMax)
+  const { credentials, secretAccessKey } = await issueSession(call, facts, DurationSeconds, proven.expiresAtMax)
   return { secretAccessKey, result: { Credentials: credentials } }
+}
+
+function takerOf({ provider, name, kept }: Proven): SessionTaker {
+  return provenTaker(provider, name, ...Object.values(kept))
 }
 
 const SESSION_NAME_CHARACTERS_MAX = 64

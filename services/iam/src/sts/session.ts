@@ -2,7 +2,7 @@ import { randomBytes, randomInt } from 'node:crypto'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { iamError } from '../errors.ts'
 import type { IamRecords } from '../iam-records.ts'
-import type { ProviderLogin, SessionOrigin } from './logouts.ts'
+import type { ProviderLogin, SessionOrigin, SessionTaker } from './logouts.ts'
 
 /** Whose session it is. */
 export type SessionHolder =
@@ -31,6 +31,8 @@ export interface Session {
   readonly proven?: Readonly<Record<string, string>>
   /** Of whom it is at an OpenID Connect provider, to be ended by a log-out there. Sessions of before there were any have none. */
   readonly login?: ProviderLogin
+  /** Of a role: who took the first of its chain, unless `login` says so. */
+  readonly takenBy?: SessionTaker
   /** The session that the first role of its chain was taken with. */
   readonly origin?: SessionOrigin
   /** Those of its chain after that, which were not over yet. */
