@@ -134,14 +134,32 @@ function openRecord(metadataKey: MetadataKey, bucketId: string, version: Version
   // A record of no known format goes through the same door as a damaged one: it fails to open, with the same code.
   const record = formatKnown ? sealed.subarray(keyEnd) : new Uint8Array(0)
   const plain = metadataKey.openRecord(record, versionFields('version', bucketId, version))
-  return {
-    attributes: JSON.parse(plain.toString()) as ObjectAttributes,
-    objectKey: {
-      keyRef: version.keyRef,
-      sealed: sealed.subarray(PREFIX_BYTES, keyEnd),
-      ...(isKept(version) && { isKept: true }),
-    },
-  }
+  const attributes = JSON.parse(plain.toString()) as ObjectAttributes
+  const objectKey = { keyRef: version.keyRef, sealed: sealed.subarray(PREFIX_BYTES, keyEnd) }
+  if (!isKept(version)) return { attributes, objectKey }
+  shareTexts(attributes, version)
+  return { attributes, objectKey: { keyRef: objectKey.keyRef, sealed: objectKey.sealed, isKept: true } }
+}
+
+/** Of the names of algorithms, and of types of checksums. */
+const sharedTexts = new Map<string, string>()
+const SHARED_TEXTS_MAX = 100
+
+/** Texts that most objects have are in memory once, not once for each record that is kept. */
+function shareTexts(attributes: Writable<ObjectAttributes>, { versionId }: VersionRecord): void {
+  attributes.algorithm = shared(attributes.algorithm)
+  if (attributes.keyContextId === versionId) attributes.keyContextId = versionId
+  const checksum: Writable<StoredChecksum> | undefined = attributes.checksum
+  if (checksum !== undefined) checksum.type = shared(checksum.type)
+}
+
+type Writable<Type> = { -readonly [Name in keyof Type]: Type[Name] }
+
+function shared<Text extends string>(text: Text): Text {
+  const known = sharedTexts.get(text)
+  if (known !== undefined) return known as Text
+  if (sharedTexts.size < SHARED_TEXTS_MAX) sharedTexts.set(text, text)
+  return text
 }
 
 export function versionFields(purpose: string, bucketId: string, version: SealedVersionFields): Uint8Array {

@@ -1,8 +1,8 @@
 import type { StoredObjectKey } from '@coffer/contracts'
 import { openObjectKey, type SealContext, type Secret } from '@coffer/crypto-core'
 
-interface Opened {
-  readonly context: SealContext
+interface Opened extends Omit<SealContext, 'encryptionContext'> {
+  readonly encryptionContext: SealContext['encryptionContext']
   readonly objectKey: Secret
 }
 
@@ -18,9 +18,13 @@ export class OpenedKeys {
   /** The caller's own. As `openObjectKey`. */
   open(stored: StoredObjectKey, sealingKey: Secret, context: SealContext): Secret {
     const known = this.#known.get(sealingKey)?.get(stored)
-    if (known !== undefined && isSame(known.context, context)) return known.objectKey.copy()
+    if (known !== undefined && isSame(known, context)) return known.objectKey.copy()
     const objectKey = openObjectKey(stored.sealed, sealingKey, context)
-    if (stored.isKept) this.#under(sealingKey).set(stored, { context, objectKey: objectKey.copy() })
+    if (stored.isKept) {
+      const { bucketId, key, versionId, algorithm, encryptionContext } = context
+      const opened = { bucketId, key, versionId, algorithm, encryptionContext, objectKey: objectKey.copy() }
+      this.#under(sealingKey).set(stored, opened)
+    }
     return objectKey
   }
 
@@ -33,7 +37,7 @@ export class OpenedKeys {
   }
 }
 
-function isSame(a: SealContext, b: SealContext): boolean {
+function isSame(a: Omit<Opened, 'objectKey'>, b: SealContext): boolean {
   return (
     a.bucketId === b.bucketId &&
     a.key === b.key &&

@@ -83,13 +83,16 @@ export async function openLmdbStore(options: LmdbStoreOptions): Promise<Metadata
   }
 }
 
+/** Of buckets, and of small records: what a process keeps decoded of each. */
+const KNOWN_ROWS_SIZE_BYTES_MAX = 8 * 1024 * 1024
+
 class LmdbStore implements MetadataStore {
   readonly #environment: Environment
   readonly #commits: GroupCommit
   readonly #readOnly: boolean
   /** What each request asks for, decoded already. */
-  readonly #buckets = new KnownRows<BucketRecord>()
-  readonly #records = new KnownRows<TableRecord>()
+  readonly #buckets = new KnownRows<BucketRecord>({ sizeBytesMax: KNOWN_ROWS_SIZE_BYTES_MAX })
+  readonly #records = new KnownRows<TableRecord>({ sizeBytesMax: KNOWN_ROWS_SIZE_BYTES_MAX })
   readonly #heads = new KnownHeads()
 
   constructor(environment: Environment, readOnly: boolean) {

@@ -37,12 +37,13 @@ export function readKnownBucket(
   databases: Databases,
   name: string,
 ): BucketRecord | undefined {
-  return known.find(
+  const found = known.find(
     databases.buckets,
     name,
     () => nameKey(name),
     (row, key) => decodeBucket(row, name, key),
   )
+  return found?.value
 }
 
 function decodeBucket(row: Buffer, name: string, key: Buffer): BucketRecord {

@@ -33,7 +33,7 @@ export function findKnownRecord(
   table: TableName,
   id: string,
 ): TableRecord | undefined {
-  return known.find(databases.records, `${table}/${id}`, () => recordKey(table, id), decodeRecord)
+  return known.find(databases.records, `${table}/${id}`, () => recordKey(table, id), decodeRecord)?.value
 }
 
 export function putRecord(

@@ -11,7 +11,7 @@ import { metadataError } from '../../errors.ts'
  * authenticates the clear fields when it opens a version.
  */
 const ROW_FORMAT = 1
-const CHECKSUM_BYTES = 4
+export const CHECKSUM_BYTES = 4
 const SCRATCH_BYTES = 64 * 1024
 /** 2^48 - 1: sizes and times are kept in six bytes. */
 export const UINT48_MAX = 281_474_976_710_655
@@ -32,6 +32,11 @@ export type RowKind =
 
 export function damaged(row: RowKind, reason: string): Error {
   return metadataError('META_RECORD_DAMAGED', { row, reason })
+}
+
+/** The checksum of a row that is at least as long as one; of a view of lmdb-js too. */
+export function checksumOf(row: Buffer): number {
+  return row.readInt32BE(row.length - CHECKSUM_BYTES)
 }
 
 /**

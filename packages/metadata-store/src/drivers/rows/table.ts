@@ -35,13 +35,6 @@ export function scan(
   })
 }
 
-/** A copy to keep, in memory of its own: small buffers share theirs, and one that is kept would hold on to all of it. */
-export function keptCopyOf(view: Buffer): Buffer {
-  const copy = Buffer.allocUnsafeSlow(view.length)
-  view.copy(copy, 0, 0, view.length)
-  return copy
-}
-
 export function copyOf(view: Buffer, start: number, end: number): Buffer {
   const copy = Buffer.allocUnsafe(end - start)
   view.copy(copy, 0, start, end)

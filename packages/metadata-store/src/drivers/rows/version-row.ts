@@ -1,7 +1,7 @@
 import { invariant } from '@coffer/errors'
 import type { ListedVersion, VersionBody, VersionId, VersionRecord } from '../../records.ts'
 import { ID_BYTES } from './keys.ts'
-import { RowReader, type RowWriter, UINT48_MAX } from './row.ts'
+import { CHECKSUM_BYTES, checksumOf, RowReader, type RowWriter, UINT48_MAX } from './row.ts'
 
 /*
  * Row of a version (frame: row.ts):
@@ -14,6 +14,9 @@ import { RowReader, type RowWriter, UINT48_MAX } from './row.ts'
  *
  * Row of `current`: flags, version id, last modified, size, summary to the end.
  */
+const FLAGS_END = 2
+/** In a row of `current`; up to there a version's row has the same but for the flags. */
+const SUMMARY_AT = FLAGS_END + ID_BYTES + 6 + 6
 const FLAG_NULL = 0x01
 const FLAG_DELETE_MARKER = 0x02
 const FLAG_NULL_POINTER = 0x04
@@ -61,7 +64,7 @@ export function decodeVersion(row: Buffer, key: string, name: Uint8Array): Store
   const lastModifiedAt = reader.uint48()
   const sizeBytes = reader.uint48()
   const nullVersionId = (flags & FLAG_NULL_POINTER) !== 0 ? reader.hex(ID_BYTES) : ''
-  const keyRef = reader.text()
+  const keyRef = sameKeyRef(reader.text())
   const sealed = reader.field()
   const summary = reader.field()
   const inlineSizeBytes = bodyKind === 'inline' ? reader.uint32() : 0
@@ -81,6 +84,14 @@ export function decodeVersion(row: Buffer, key: string, name: Uint8Array): Store
     summary,
   }
   return { record, nullVersionId, inlineSizeBytes, inlineTail }
+}
+
+let lastKeyRef = ''
+
+/** Most versions that are read one after another have their object keys under one key: its name is in memory once. */
+function sameKeyRef(keyRef: string): string {
+  if (keyRef !== lastKeyRef) lastKeyRef = keyRef
+  return lastKeyRef
 }
 
 export function encodeCurrent(writer: RowWriter, record: VersionRecord, name: Uint8Array): Buffer {
@@ -118,6 +129,27 @@ export function agrees(current: ListedVersion, newest: VersionRecord): boolean {
     !newest.isDeleteMarker &&
     current.lastModifiedAt === newest.lastModifiedAt &&
     current.sizeBytes === newest.sizeBytes
+  )
+}
+
+/**
+ * Whether a row of `current` says what the row of the newest version says, byte for byte, and has this checksum: that of a row
+ * that was decoded and agreed. So all of its bytes are known without a copy of it.
+ */
+export function isCurrentOf(
+  view: Buffer,
+  newestRow: Buffer,
+  { isNull, summary }: Pick<VersionRecord, 'isNull' | 'summary'>,
+  checksum: number,
+): boolean {
+  const summaryEnd = SUMMARY_AT + summary.length
+  return (
+    view.length === summaryEnd + CHECKSUM_BYTES &&
+    view[0] === newestRow[0] &&
+    view[1] === (isNull ? FLAG_NULL : 0) &&
+    checksumOf(view) === checksum &&
+    view.compare(newestRow, FLAGS_END, SUMMARY_AT, FLAGS_END, SUMMARY_AT) === 0 &&
+    view.compare(summary, 0, summary.length, SUMMARY_AT, summaryEnd) === 0
   )
 }
 
