@@ -104,7 +104,13 @@ export class KeyCourier {
     const route = { sender: parcel.senderPublicKey, recipient: session.publicKey }
     const known = agreedKey(session, route)
     const key = known ?? this.#agree(session, parcel.senderPublicKey, route)
-    const secret = decrypt(parcel, key, purpose)
+    let secret: Secret
+    try {
+      secret = decrypt(parcel, key, purpose)
+    } catch (error) {
+      if (known === undefined) key.wipe()
+      throw error
+    }
     // Only now: whoever lacks the mesh key can't push the keys of others out.
     if (known === undefined) remember(session, route, key)
     return secret

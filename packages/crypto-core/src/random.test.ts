@@ -11,6 +11,14 @@ it('hands each byte out once, across fillings of its pool', () => {
   expect(seen.size).toBe(1000)
 })
 
+it('fills all that it was asked to, whatever sizes are drawn from one pool', () => {
+  for (let draw = 0; draw < 300; draw++) {
+    const nonce = Buffer.alloc([10, 12, 16, 24, 32][draw % 5] ?? 0)
+    fillPublicRandom(nonce, 0, nonce.length)
+    expect(nonce.subarray(-8).equals(Buffer.alloc(8))).toBe(false)
+  }
+})
+
 it('fills no more than it was asked to', () => {
   const target = Buffer.alloc(64, 7)
   fillPublicRandom(target, 16, 32)

@@ -9,8 +9,12 @@ import { StreamOpener } from './stream-opener.ts'
 import { StreamSealer } from './stream-sealer.ts'
 import { openWhole, sealWhole } from './whole.ts'
 
-/** What OpenSSL put out: keys that were derived or agreed, and plaintext that was deciphered, its tag not checked yet. */
-const put = vi.hoisted(() => ({ keys: [] as Uint8Array[], plain: [] as Uint8Array[] }))
+/** What OpenSSL put out: keys that were derived or agreed, plaintext that was deciphered, its tag not checked yet, random bytes. */
+const put = vi.hoisted(() => ({
+  keys: [] as Uint8Array[],
+  plain: [] as Uint8Array[],
+  random: [] as Uint8Array[],
+}))
 
 vi.mock('node:crypto', async (importOriginal) => {
   const real = await importOriginal<typeof import('node:crypto')>()
@@ -35,6 +39,7 @@ vi.mock('node:crypto', async (importOriginal) => {
       kept(put.keys, new Uint8Array(derived))
       return derived
     },
+    randomFillSync: (bytes: Buffer) => kept(put.random, real.randomFillSync(bytes)),
     diffieHellman: (...given: Parameters<typeof real.diffieHellman>) =>
       kept(put.keys, real.diffieHellman(...given) as unknown as Buffer),
     createHmac: (...given: Parameters<typeof real.createHmac>) => watch(real.createHmac(...given), 'digest', put.keys),
@@ -63,6 +68,7 @@ let copies: () => Secret[]
 beforeEach(() => {
   put.keys.length = 0
   put.plain.length = 0
+  put.random.length = 0
   const copyOf = vi.spyOn(Secret, 'copyOf')
   copies = () => copyOf.mock.results.map(({ value }) => value as Secret)
 })
@@ -126,6 +132,35 @@ describe('keys that were derived are wiped', () => {
     expect(sender.publicKey).not.toEqual(recipient.publicKey)
     expect(put.keys.every(isBlank)).toBe(true)
   })
+
+  it('of parcels: those of the oldest sessions where there are too many, and none for who lacks the mesh key', () => {
+    const meshKey = Secret.random(32)
+    const [sender, recipient] = [new KeyCourier(meshKey), new KeyCourier(meshKey)]
+    const parcel = sender.seal(Secret.random(32), recipient.publicKey, 'p')
+    recipient.open(parcel, 'p')
+    const [ofRecipient] = put.keys.splice(0).slice(3)
+    const strangers = Array.from({ length: 1_030 }, () => new KeyCourier(Secret.random(32)).publicKey)
+    for (const senderPublicKey of strangers) {
+      const forged = { ...parcel, senderPublicKey }
+      expect(() => recipient.open(forged, 'p')).toThrow()
+    }
+    // Two of each: what was agreed on, what was derived.
+    expect(put.keys).toHaveLength(2_060)
+    expect(put.keys.every(isBlank)).toBe(true)
+    expect(ofRecipient && isBlank(ofRecipient)).toBe(false)
+    for (const peer of strangers) recipient.seal(Secret.random(32), peer, 'p')
+    expect(ofRecipient && isBlank(ofRecipient)).toBe(true)
+  })
+})
+
+it('random bytes that became a salt are not left in the pool that they came from', () => {
+  // A pool of 1024 bytes is filled at the latest now.
+  const salts = Array.from({ length: 64 }, () =>
+    newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 }).subarray(16),
+  )
+  const pools = new Set(put.random.filter(({ length }) => length === 1024))
+  expect(pools.size).toBe(1)
+  for (const pool of pools) for (const salt of salts) expect(Buffer.from(pool).includes(salt)).toBe(false)
 })
 
 it('plaintext that is refused is wiped, not left for the collector', () => {

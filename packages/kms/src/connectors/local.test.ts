@@ -173,6 +173,26 @@ describe('a key record that somebody has changed', () => {
     }
   })
 
+  it.each([1, 9_999_999_999_999, undefined])(
+    'is refused: a deletion that is due at another time (%s), which would erase the key too early, or never',
+    async (deletionAt) => {
+      const records = new MemoryRecords()
+      const connector = await openLocal(records)
+      await connector.createKey('k1')
+      await connector.scheduleKeyDeletion('k1', 7)
+      const row = records.rows.get('key/k1') ?? { value: new Uint8Array(0), revision: 1 }
+      const changed = { ...JSON.parse(Buffer.from(row.value).toString()), deletionAt }
+      records.rows.set('key/k1', { value: Buffer.from(JSON.stringify(changed)), revision: row.revision + 1 })
+      for (const act of [
+        () => connector.describeKey('k1'),
+        () => connector.destroyKey?.('k1'),
+        () => connector.cancelKeyDeletion('k1'),
+      ]) {
+        await expect(act()).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+      }
+    },
+  )
+
   it('is refused: two keys in the place of each other', async () => {
     const records = new MemoryRecords()
     const connector = await openLocal(records)
