@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import {
   type ChecksumType,
@@ -203,10 +203,20 @@ describe('an object whose client names no checksum', () => {
     expect(await crc64Of('default-parts')).toEqual([value, 'FULL_OBJECT'])
   })
 
-  it('has none where a part of it came with another', async () => {
+  it('has it where a part of it came with another, which is checked but not kept', async () => {
     const parts = [randomBytes(5 * 1024 * 1024), randomBytes(12_345)]
+    const value = await checksumOf('CRC64NVME', Buffer.concat(parts))
     await upload('mixed-parts', parts, { ChecksumAlgorithm: 'SHA256' })
-    expect(await crc64Of('mixed-parts')).toEqual([undefined, undefined])
+    expect(await crc64Of('mixed-parts')).toEqual([value, 'FULL_OBJECT'])
+    const wrong = { ChecksumSHA256: createHash('sha256').update('other').digest('base64') }
+    await expect(upload('wrong-parts', parts, wrong)).rejects.toThrow(expect.objectContaining({ name: 'BadDigest' }))
+    const lastPart = new GetObjectCommand({
+      Bucket: bucket,
+      Key: 'mixed-parts',
+      PartNumber: 2,
+      ChecksumMode: 'ENABLED',
+    })
+    expect((await plain.send(lastPart)).ChecksumCRC64NVME).toBe(await checksumOf('CRC64NVME', parts[1] ?? Buffer.of()))
   })
 })
 

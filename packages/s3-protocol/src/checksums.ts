@@ -142,8 +142,20 @@ function assertAvailable(algorithm: ChecksumAlgorithm): void {
   if (!hasChecksum(algorithm)) throw s3Error('InvalidRequest', { message: NO_MD5 })
 }
 
+/** CreateMultipartUpload: the checksum that the object is to have; undefined: the client named none. InvalidRequest, InvalidArgument. */
+export function parseUploadChecksum(
+  headers: Headers,
+): { readonly algorithm: ChecksumAlgorithm; readonly type: ChecksumType } | undefined {
+  const algorithm = parseChecksumAlgorithm(headers)
+  if (algorithm !== undefined) return { algorithm, type: parseChecksumType(headers, algorithm) }
+  if (headers['x-amz-checksum-type'] === undefined) return undefined
+  throw s3Error('InvalidRequest', {
+    message: 'The x-amz-checksum-type header can only be used with the x-amz-checksum-algorithm header.',
+  })
+}
+
 /** x-amz-checksum-type of a multipart upload, or the algorithm's default. */
-export function parseChecksumType(headers: Headers, algorithm: ChecksumAlgorithm): ChecksumType {
+function parseChecksumType(headers: Headers, algorithm: ChecksumAlgorithm): ChecksumType {
   const { types } = ALGORITHMS[algorithm]
   const [fallback = 'FULL_OBJECT'] = types
   const name = headers['x-amz-checksum-type']

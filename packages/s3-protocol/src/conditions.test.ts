@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluateRead, matchesEtag, parseConditions } from './conditions.ts'
+import { evaluateRead, failedCondition, matchesEtag, parseConditions } from './conditions.ts'
 import { httpDate } from './dates.ts'
 
 const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"'
@@ -8,6 +8,7 @@ const MODIFIED_AT = Date.UTC(2026, 10, 23, 16, 3, 57) + 400
 const SAME = httpDate(MODIFIED_AT)
 const BEFORE = httpDate(MODIFIED_AT - 60_000)
 const AFTER = httpDate(MODIFIED_AT + 60_000)
+const NOW = MODIFIED_AT + 3_600_000
 const object = { etag: ETAG, lastModifiedAt: MODIFIED_AT }
 
 describe('evaluateRead', () => {
@@ -31,7 +32,7 @@ describe('evaluateRead', () => {
     [{ 'if-unmodified-since': AFTER }, 'ok'],
     [{ 'if-unmodified-since': BEFORE }, 'precondition-failed'],
   ] as const)('judges %j: %s', (headers, verdict) => {
-    expect(evaluateRead(parseConditions(headers, ''), object)).toBe(verdict)
+    expect(evaluateRead(parseConditions(headers, '', NOW), object)).toBe(verdict)
   })
 
   it.each([
@@ -42,13 +43,24 @@ describe('evaluateRead', () => {
     [{ 'if-match': '"other"', 'if-none-match': ETAG }, 'precondition-failed'],
     [{ 'if-match': ETAG, 'if-none-match': ETAG }, 'not-modified'],
   ] as const)('keeps to the order of RFC 9110 for %j: %s', (headers, verdict) => {
-    expect(evaluateRead(parseConditions(headers, ''), object)).toBe(verdict)
+    expect(evaluateRead(parseConditions(headers, '', NOW), object)).toBe(verdict)
   })
 
   it('reads the conditions on the source of a copy from their own headers only', () => {
     const headers = { 'if-match': '"other"', 'x-amz-copy-source-if-none-match': ETAG }
-    expect(evaluateRead(parseConditions(headers, 'x-amz-copy-source-'), object)).toBe('not-modified')
-    expect(evaluateRead(parseConditions(headers, ''), object)).toBe('precondition-failed')
+    expect(evaluateRead(parseConditions(headers, 'x-amz-copy-source-', NOW), object)).toBe('not-modified')
+    expect(evaluateRead(parseConditions(headers, '', NOW), object)).toBe('precondition-failed')
+  })
+
+  it('passes over an If-Modified-Since that is still to come, as AWS does', () => {
+    const headers = { 'if-modified-since': httpDate(NOW + 60_000) }
+    expect(evaluateRead(parseConditions(headers, '', NOW), object)).toBe('ok')
+  })
+
+  it('says which condition does not hold', () => {
+    const headers = { 'if-none-match': ETAG, 'if-unmodified-since': BEFORE }
+    expect(failedCondition(parseConditions(headers, '', NOW), object)).toBe('If-Unmodified-Since')
+    expect(failedCondition(parseConditions({}, '', NOW), object)).toBeUndefined()
   })
 
   it('judges any header without throwing', () => {

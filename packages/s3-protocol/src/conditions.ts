@@ -10,10 +10,17 @@ export interface Conditions {
 
 export type Verdict = 'ok' | 'not-modified' | 'precondition-failed'
 
-/** A date that is none is ignored, as RFC 9110, section 13.1.3 has it. */
+/** As AWS names in its errors which one did not hold. */
+export type ConditionName = 'If-Match' | 'If-Unmodified-Since' | 'If-None-Match' | 'If-Modified-Since'
+
+/**
+ * A date that is none is ignored, as RFC 9110, section 13.1.3 has it; so is an If-Modified-Since that is still to come (RFC 2616,
+ * section 14.25; AWS keeps to it).
+ */
 export function parseConditions(
   headers: Readonly<Record<string, string | undefined>>,
   prefix: '' | 'x-amz-copy-source-' | 'x-amz-rename-source-',
+  nowMs = Date.now(),
 ): Conditions {
   const ifMatch = headers[`${prefix}if-match`]
   const ifNoneMatch = headers[`${prefix}if-none-match`]
@@ -22,28 +29,40 @@ export function parseConditions(
   return {
     ...(ifMatch !== undefined && { ifMatch }),
     ...(ifNoneMatch !== undefined && { ifNoneMatch }),
-    ...(ifModifiedSinceMs !== undefined && { ifModifiedSinceMs }),
+    ...(ifModifiedSinceMs !== undefined && ifModifiedSinceMs <= nowMs && { ifModifiedSinceMs }),
     ...(ifUnmodifiedSinceMs !== undefined && { ifUnmodifiedSinceMs }),
   }
 }
 
-/** In the order of RFC 9110, section 13.2.2; times compare in whole seconds, as HTTP shows them. `etag` is quoted. */
 export function evaluateRead(
   conditions: Conditions,
   object: { readonly etag: string; readonly lastModifiedAt: number },
 ): Verdict {
+  const failed = failedCondition(conditions, object)
+  if (failed === undefined) return 'ok'
+  return failed === 'If-None-Match' || failed === 'If-Modified-Since' ? 'not-modified' : 'precondition-failed'
+}
+
+/**
+ * The first that does not hold, in the order of RFC 9110, section 13.2.2; times compare in whole seconds, as HTTP shows them. `etag` is
+ * quoted.
+ */
+export function failedCondition(
+  conditions: Conditions,
+  object: { readonly etag: string; readonly lastModifiedAt: number },
+): ConditionName | undefined {
   const modifiedAtMs = Math.floor(object.lastModifiedAt / 1000) * 1000
   if (conditions.ifMatch !== undefined) {
-    if (!matchesEtag(conditions.ifMatch, object.etag)) return 'precondition-failed'
+    if (!matchesEtag(conditions.ifMatch, object.etag)) return 'If-Match'
   } else if (conditions.ifUnmodifiedSinceMs !== undefined && modifiedAtMs > conditions.ifUnmodifiedSinceMs) {
-    return 'precondition-failed'
+    return 'If-Unmodified-Since'
   }
   if (conditions.ifNoneMatch !== undefined) {
-    if (matchesEtag(conditions.ifNoneMatch, object.etag)) return 'not-modified'
+    if (matchesEtag(conditions.ifNoneMatch, object.etag)) return 'If-None-Match'
   } else if (conditions.ifModifiedSinceMs !== undefined && modifiedAtMs <= conditions.ifModifiedSinceMs) {
-    return 'not-modified'
+    return 'If-Modified-Since'
   }
-  return 'ok'
+  return undefined
 }
 
 /** A list of entity tags or `*`. Weak ones match like strong ones; S3 clients also send them without quotes. */

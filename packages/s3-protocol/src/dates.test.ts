@@ -6,11 +6,13 @@ const YEAR_9999_MS = Date.UTC(9999, 11, 31)
 const times = fc.integer({ min: 0, max: YEAR_9999_MS })
 
 describe('iso8601', () => {
-  it('shows every time as Date does, with milliseconds, whatever day came before', () => {
-    fc.assert(fc.property(times, (atMs) => iso8601(atMs) === new Date(atMs).toISOString()))
+  const shownByDate = (atMs: number): string => new Date(Math.floor(atMs / 1000) * 1000).toISOString()
+
+  it('shows every time as Date does, in whole seconds, whatever day came before', () => {
+    fc.assert(fc.property(times, (atMs) => iso8601(atMs) === shownByDate(atMs)))
     const day = Date.UTC(2024, 1, 29)
     for (const atMs of [day, day + 1, day + 59_999, day + 86_399_999, day + 86_400_000, -1]) {
-      expect(iso8601(atMs)).toBe(new Date(atMs).toISOString())
+      expect(iso8601(atMs)).toBe(shownByDate(atMs))
     }
   })
 })

@@ -15,15 +15,14 @@ const DAY_MS = 86_400_000
 const TWO_DIGITS = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0'))
 let lastDay = { number: Number.NaN, text: '' }
 
-/** `2026-11-23T16:03:57.000Z`: as S3 shows times in XML. The day is kept for the next call: a listing has many of one day. */
+/** `2026-11-23T16:03:57.000Z`: as S3 shows times in XML, in whole seconds like Last-Modified. The day is kept for the next call: a listing has many of one day. */
 export function iso8601(atMs: number): string {
   const number = Math.floor(atMs / DAY_MS)
   if (number !== lastDay.number) lastDay = { number, text: new Date(number * DAY_MS).toISOString().slice(0, -13) }
-  const milliseconds = Math.floor(atMs) - number * DAY_MS
-  const seconds = Math.floor(milliseconds / 1000)
+  const seconds = Math.floor((atMs - number * DAY_MS) / 1000)
   const minutes = Math.floor(seconds / 60)
   const time = `${TWO_DIGITS[Math.floor(minutes / 60)]}:${TWO_DIGITS[minutes % 60]}:${TWO_DIGITS[seconds % 60]}`
-  return `${lastDay.text}${time}.${String(milliseconds % 1000).padStart(3, '0')}Z`
+  return `${lastDay.text}${time}.000Z`
 }
 
 /** `Mon, 23 Nov 2026 16:03:57 GMT` (RFC 9110, section 5.6.7). */

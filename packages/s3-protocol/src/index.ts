@@ -25,7 +25,7 @@ export {
   loadChecksum,
   parseChecksumAlgorithm,
   parseChecksumHeader,
-  parseChecksumType,
+  parseUploadChecksum,
 } from './checksums.ts'
 export * from './conditions.ts'
 export { isControlRequest } from './control-request.ts'

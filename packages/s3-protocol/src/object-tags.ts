@@ -19,9 +19,11 @@ export function parseTagging(tagging: string): Tags {
   const tags = new Map<string, string>()
   for (const pair of pairs) {
     const equalsAt = pair.indexOf('=')
-    const key = decode(equalsAt === -1 ? pair : pair.slice(0, equalsAt))
-    const value = equalsAt === -1 ? '' : decode(pair.slice(equalsAt + 1))
-    if (key === '' || tags.has(key)) throw notEncoded()
+    const key = decode(equalsAt === -1 ? pair : pair.slice(0, equalsAt), tagging)
+    const value = equalsAt === -1 ? '' : decode(pair.slice(equalsAt + 1), tagging)
+    const isText = TAG_TEXT.test(key) && TAG_TEXT.test(value)
+    // Recorded of AWS by LocalStack (test_object_tagging_exc): the header as a whole is wrong, where in a document a tag is.
+    if (key === '' || tags.has(key) || !isText) throw notEncoded(tagging)
     assertTag(key, value)
     tags.set(key, value)
   }
@@ -51,18 +53,18 @@ export function assertTag(key: string, value: string): void {
   }
 }
 
-function decode(text: string): string {
+function decode(text: string, tagging: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw notEncoded()
+    throw notEncoded(tagging)
   }
 }
 
-function notEncoded() {
+function notEncoded(tagging: string) {
   return s3Error('InvalidArgument', {
     message:
       "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates.",
-    details: { ArgumentName: 'x-amz-tagging' },
+    details: { ArgumentName: 'x-amz-tagging', ArgumentValue: tagging },
   })
 }

@@ -84,6 +84,12 @@ describe('parseCopySourceRange', () => {
   ])('refuses %j of 10 bytes', (header) => {
     expect(() => parseCopySourceRange(header, 10)).toThrow(expect.objectContaining({ code: 'InvalidArgument' }))
   })
+
+  it('has another error for a range of which nothing is there', () => {
+    const code = 'InvalidRequest'
+    expect(() => parseCopySourceRange('bytes=10-10', 10)).toThrow(expect.objectContaining({ code }))
+    expect(() => parseCopySourceRange('bytes=0-0', 0)).toThrow(expect.objectContaining({ code }))
+  })
 })
 
 function orError<T>(run: () => T): T | S3Error {

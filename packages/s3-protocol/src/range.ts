@@ -46,6 +46,10 @@ export function parseCopySourceRange(header: string | undefined, sizeBytes: numb
       'The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy',
     )
   }
+  // Recorded by LocalStack of AWS (test_upload_part_copy_range): one that begins past the end is another error than one that ends there.
+  if (firstByte >= sizeBytes) {
+    throw s3Error('InvalidRequest', { message: 'The specified copy range is invalid for the source object size' })
+  }
   if (lastByte >= sizeBytes) {
     throw invalidArgument(
       'x-amz-copy-source-range',

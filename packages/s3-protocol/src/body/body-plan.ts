@@ -22,6 +22,8 @@ export interface BodyPlan {
   readonly computeMd5: boolean
   /** To be computed; `expected` (base64) to be compared with, unless the trailer brings it. */
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm; readonly expected?: string }
+  /** To be computed beside it. */
+  readonly besides?: ChecksumAlgorithm
   /** Name of the trailing header that brings the checksum. */
   readonly trailerName?: string
 }
@@ -33,6 +35,8 @@ export interface BodyDigests {
   readonly checksumAlgorithm?: ChecksumAlgorithm | undefined
   /** The one to compute where the client names none. */
   readonly checksumFallback?: ChecksumAlgorithm | undefined
+  /** The one that is wanted in any case, beside the client's where that is another. */
+  readonly checksumBesides?: ChecksumAlgorithm | undefined
 }
 
 /** S3 API, PutObject and UploadPart: 5 GiB. */
@@ -48,6 +52,7 @@ export function planBody(request: ParsedRequest, authentication: Authentication,
   const contentMd5 = parseContentMd5(headers['content-md5'])
   const trailerName = chunked && payload.trailer ? trailerNameOf(headers['x-amz-trailer']) : undefined
   const checksum = checksumOf(request, trailerName, options)
+  const { checksumBesides: besides } = options
   return {
     sizeBytes,
     ...(chunked && { chunked: { signed: payload.signed, trailer: payload.trailer } }),
@@ -55,6 +60,7 @@ export function planBody(request: ParsedRequest, authentication: Authentication,
     ...(contentMd5 && { contentMd5 }),
     computeMd5: options.md5 || contentMd5 !== undefined,
     ...(checksum && { checksum }),
+    ...(besides && besides !== checksum?.algorithm && { besides }),
     ...(trailerName !== undefined && { trailerName }),
   }
 }

@@ -11,6 +11,8 @@ export interface VerifiedBody {
   /** 16 bytes, where the plan asks for it: the MD5, or in FIPS mode what stands in for it. */
   readonly md5?: Buffer
   readonly checksum?: { readonly algorithm: ChecksumAlgorithm /** Base64. */; readonly value: string }
+  /** Base64, of the algorithm that the plan has besides. */
+  readonly besides?: string
 }
 
 /** Verifies a body as it passes: raw bytes in, payload out (views of what came in), and the verdict at the end. */
@@ -20,6 +22,7 @@ export class BodyVerifier {
   readonly #md5: EtagHash | undefined
   readonly #sha256: Hash | undefined
   readonly #checksum: Checksum | undefined
+  readonly #besides: Checksum | undefined
   #sizeBytes = 0
 
   constructor(plan: BodyPlan, seed?: ChunkSeed) {
@@ -28,6 +31,7 @@ export class BodyVerifier {
     this.#md5 = plan.computeMd5 ? createEtagHash(plan) : undefined
     this.#sha256 = plan.sha256Hex === undefined ? undefined : createHash('sha256')
     this.#checksum = plan.checksum && createChecksum(plan.checksum.algorithm)
+    this.#besides = plan.besides && createChecksum(plan.besides)
   }
 
   /** Payload may be used before `end`, but not be kept without it: the digests come last. IncompleteBody if it is too long. */
@@ -38,6 +42,7 @@ export class BodyVerifier {
       this.#md5?.update(piece)
       this.#sha256?.update(piece)
       this.#checksum?.update(piece)
+      this.#besides?.update(piece)
     }
     if (this.#sizeBytes > this.#plan.sizeBytes) throw s3Error('IncompleteBody')
     return payload
@@ -56,6 +61,7 @@ export class BodyVerifier {
       md5,
       sha256Hex: this.#sha256?.digest('hex'),
       checksum: this.#checksum?.digest(),
+      besides: this.#besides?.digest(),
       trailers: this.#decoder?.trailers(),
     })
   }
@@ -70,11 +76,14 @@ export function verifySmallBody(
   if (plan.chunked !== undefined) return verifyInPieces(plan, seed, raw)
   const checksum = plan.checksum && createChecksum(plan.checksum.algorithm)
   checksum?.update(raw)
+  const besides = plan.besides && createChecksum(plan.besides)
+  besides?.update(raw)
   const body = judge(plan, {
     sizeBytes: raw.length,
     md5: plan.computeMd5 ? etagHashOf(raw) : undefined,
     sha256Hex: plan.sha256Hex === undefined ? undefined : hash('sha256', raw),
     checksum: checksum?.digest(),
+    besides: besides?.digest(),
     trailers: undefined,
   })
   return { payload: raw, body }
@@ -93,11 +102,13 @@ interface Computed {
   readonly md5: Buffer | undefined
   readonly sha256Hex: string | undefined
   readonly checksum: Buffer | undefined
+  readonly besides: Buffer | undefined
   readonly trailers: ReadonlyMap<string, string> | undefined
 }
 
 function judge(plan: BodyPlan, computed: Computed): VerifiedBody {
   const { sizeBytes, md5 } = computed
+  const besides = computed.besides?.toString('base64')
   if (sizeBytes !== plan.sizeBytes) throw s3Error('IncompleteBody')
   if (computed.sha256Hex !== plan.sha256Hex) {
     throw s3Error('XAmzContentSHA256Mismatch', {
@@ -117,7 +128,7 @@ function judge(plan: BodyPlan, computed: Computed): VerifiedBody {
     })
   }
   const checksum = judgeChecksum(plan, computed)
-  return { sizeBytes, ...(md5 && { md5 }), ...(checksum && { checksum }) }
+  return { sizeBytes, ...(md5 && { md5 }), ...(checksum && { checksum }), ...(besides && { besides }) }
 }
 
 function judgeChecksum(plan: BodyPlan, { checksum, trailers }: Computed): VerifiedBody['checksum'] {

@@ -105,7 +105,9 @@ export function parseCreateBucketConfiguration(bytes: Uint8Array): { locationCon
     throw s3Error('NotImplemented', { message: `${asked.name} of a new bucket is not available on this server.` })
   }
   const tagged = findChild(root, 'Tags')
-  const tags = tagged && { tags: parseTags(knownChildren(tagged, ['Tag']), 'bucket') }
+  const given = tagged === undefined ? {} : parseTags(knownChildren(tagged, ['Tag']), 'bucket')
+  // An empty list is none.
+  const tags = Object.keys(given).length > 0 && { tags: given }
   const location = findText(root, 'LocationConstraint')?.trim()
   if (location === undefined || location === '') return { ...tags }
   if (!/^[A-Za-z0-9-]{1,64}$/.test(location)) throw s3Error('MalformedXML')

@@ -33,7 +33,7 @@ describe('buckets', () => {
     expect(renderListBuckets({ owner: OWNER, buckets: [{ name: 'b', createdAt: AT }] })).toBe(
       document(
         'ListAllMyBucketsResult',
-        `<Owner>${OWNER_XML}</Owner><Buckets><Bucket><Name>b</Name><CreationDate>${AT_XML}</CreationDate></Bucket></Buckets>`,
+        `<Owner>${OWNER_XML}</Owner><Buckets><Bucket><Name>b</Name><CreationDate>${AT_XML}</CreationDate><BucketArn>arn:aws:s3:::b</BucketArn></Bucket></Buckets>`,
       ),
     )
     const paged = renderListBuckets({ owner: OWNER, buckets: [], prefix: 'p', continuationToken: 't' })

@@ -15,6 +15,11 @@ interface ObjectChecksum extends PartChecksum {
   readonly type: ChecksumType
 }
 
+/** As in S3's answers about buckets themselves since 2025. */
+export function bucketArn(name: string): string {
+  return `arn:aws:s3:::${name}`
+}
+
 export function renderListBuckets(result: {
   readonly owner: Owner
   readonly buckets: readonly { readonly name: string; readonly createdAt: number; readonly region?: string }[]
@@ -23,7 +28,7 @@ export function renderListBuckets(result: {
 }): string {
   const buckets = result.buckets.map(
     ({ name, createdAt, region }) =>
-      `<Bucket>${element('Name', name)}${element('CreationDate', iso8601(createdAt))}${element('BucketRegion', region)}</Bucket>`,
+      `<Bucket>${element('Name', name)}${element('CreationDate', iso8601(createdAt))}${element('BucketRegion', region)}${element('BucketArn', bucketArn(name))}</Bucket>`,
   )
   return xmlDocument(
     'ListAllMyBucketsResult',

@@ -3,13 +3,12 @@ import { assertTag, assertTagCount, type TaggedKind, type Tags } from '../object
 import { findChild, findText, knownChildren, parseXml, type XmlElement } from './parse-xml.ts'
 import { controlDocument, element, xmlDocument } from './write-xml.ts'
 
-/** PutObjectTagging, PutBucketTagging. MalformedXML, InvalidTag, BadRequest. */
+/** PutObjectTagging, PutBucketTagging. A document without a set has no tags, as with AWS. MalformedXML, InvalidTag, BadRequest. */
 export function parseTaggingDocument(bytes: Uint8Array, kind: TaggedKind): Tags {
   const root = parseXml(bytes, 'Tagging')
   knownChildren(root, ['TagSet'])
   const tagSet = findChild(root, 'TagSet')
-  if (tagSet === undefined) throw s3Error('MalformedXML')
-  return parseTags(knownChildren(tagSet, ['Tag']), kind)
+  return tagSet === undefined ? {} : parseTags(knownChildren(tagSet, ['Tag']), kind)
 }
 
 /** S3 Control API, TagResource. MalformedXML, InvalidTag, BadRequest. */

@@ -34,6 +34,7 @@ export async function chooseParts(
   listed: readonly CompletedPart[],
 ): Promise<ChosenPart[]> {
   assertAscending(listed)
+  assertPartChecksums(listed, upload)
   const stored = await readParts(context, bucket, upload)
   const chosen = listed.map((part) => choose(part, stored.get(part.partNumber), bucket, upload))
   for (const { record } of chosen.slice(0, -1)) {
@@ -71,7 +72,7 @@ export async function multipartChecksum(
   const wanted = upload.attributes.checksum ?? defaultChecksum(parts)
   if (wanted === undefined) return undefined
   const sums = parts.map(({ attributes, record }) => ({
-    value: Buffer.from(attributes.checksum ?? '', 'base64'),
+    value: Buffer.from(objectsChecksum(upload, attributes) ?? '', 'base64'),
     sizeBytes: record.sizeBytes,
   }))
   const value =
@@ -84,11 +85,19 @@ export async function multipartChecksum(
   return { ...wanted, value }
 }
 
-/** An upload for which the client named no checksum, unless a part came with one of another kind. */
+/** An upload for which the client named no checksum. A part that an older Coffer stored may lack this one. */
 function defaultChecksum(parts: readonly ChosenPart[]): Omit<StoredChecksum, 'value'> | undefined {
-  const algorithm = DEFAULT_CHECKSUM_ALGORITHM
-  const haveIt = parts.every(({ attributes }) => attributes.checksumAlgorithm === algorithm)
-  return haveIt ? { algorithm, type: 'FULL_OBJECT' } : undefined
+  const haveIt = parts.every(({ attributes }) => defaultChecksumOf(attributes) !== undefined)
+  return haveIt ? { algorithm: DEFAULT_CHECKSUM_ALGORITHM, type: 'FULL_OBJECT' } : undefined
+}
+
+function defaultChecksumOf({ checksum, checksumAlgorithm, defaultChecksum: besides }: PartAttributes) {
+  return checksumAlgorithm === DEFAULT_CHECKSUM_ALGORITHM ? checksum : besides
+}
+
+/** A part's checksum of the algorithm that the object's is of, in base64. */
+export function objectsChecksum(upload: FoundUpload, part: PartAttributes): string | undefined {
+  return upload.attributes.checksum === undefined ? defaultChecksumOf(part) : part.checksum
 }
 
 function assertAscending(listed: readonly CompletedPart[]): void {
@@ -97,6 +106,16 @@ function assertAscending(listed: readonly CompletedPart[]): void {
     if (partNumber <= last) throw s3Error('InvalidPartOrder')
     last = partNumber
   }
+}
+
+/** S3 User Guide, "Checking object integrity": a composite checksum is of the parts' checksums, and these have to be listed. InvalidRequest. */
+function assertPartChecksums(listed: readonly CompletedPart[], { attributes }: FoundUpload): void {
+  if (attributes.checksum?.type !== 'COMPOSITE') return
+  const missing = listed.find(({ checksum }) => checksum === undefined)
+  if (missing === undefined) return
+  throw s3Error('InvalidRequest', {
+    message: `The upload was created using a ${attributes.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${missing.partNumber} in the request.`,
+  })
 }
 
 async function readParts(

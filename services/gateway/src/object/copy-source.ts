@@ -2,7 +2,7 @@ import { isCofferError } from '@coffer/errors'
 import type { ByteRange } from '@coffer/object-body'
 import { etagOf } from '@coffer/object-record'
 import {
-  evaluateRead,
+  failedCondition,
   parseConditions,
   parseCopySource,
   parseSseRequest,
@@ -65,12 +65,14 @@ export async function findCopySource(request: AuthorizedRequest, context: Gatewa
   if (bucket === undefined) throw s3Error('NoSuchBucket', { details: { BucketName: source.bucket } })
   await assertMayRead(request, context, bucket, source)
   const object = await findObject(context, bucket, source.key, source.versionId, { withBody: true }).catch(asCopyError)
-  const verdict = evaluateRead(parseConditions(headers, 'x-amz-copy-source-'), {
+  const failed = failedCondition(parseConditions(headers, 'x-amz-copy-source-'), {
     etag: etagOf(object.attributes),
     lastModifiedAt: object.version.lastModifiedAt,
   })
   // A copy has no 304: whatever does not fit is 412 (S3 API, CopyObject).
-  if (verdict !== 'ok') throw s3Error('PreconditionFailed')
+  if (failed !== undefined) {
+    throw s3Error('PreconditionFailed', { details: { Condition: `x-amz-copy-source-${failed}` } })
+  }
   return { bucket, object, sse, versionNamed: source.versionId !== undefined }
 }
 

@@ -18,9 +18,11 @@ export interface PartAttributes {
   readonly etagHex: string
   /** Base64: which stream this attempt is. */
   readonly salt: string
-  /** Base64, of the upload's algorithm. */
+  /** Base64, of the upload's algorithm, or where it has none of the client's. */
   readonly checksum?: string
   readonly checksumAlgorithm?: ChecksumAlgorithm
+  /** Base64, of the default algorithm, where the client's is another and the upload has none. */
+  readonly defaultChecksum?: string
 }
 
 /** NoSuchUpload for an id that is unknown, aborted, completed, or of another key. */

@@ -1,6 +1,6 @@
 import type { VersionId } from '@coffer/metadata-store'
 import { etagOf } from '@coffer/object-record'
-import { invalidArgument, parseHttpDate, s3Error } from '@coffer/s3-protocol'
+import { invalidArgument, matchesEtag, parseHttpDate, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { type FoundObject, findCurrentObject } from './find-object.ts'
@@ -16,11 +16,22 @@ export interface WriteCondition {
   /** Of renames only, as is the next: there has to be an object, modified since. */
   readonly ifModifiedSinceMs?: number | undefined
   readonly ifUnmodifiedSinceMs?: number | undefined
+  /** Of the end of an upload only: since then nothing may have been written under the name, or deleted there. */
+  readonly uploadBegunAtMs?: number | undefined
 }
 
 export function writeConditionOf(headers: Readonly<Record<string, string | undefined>>): WriteCondition | undefined {
   const condition = { ifMatch: headers['if-match'], ifNoneMatch: headers['if-none-match'] }
   return condition.ifMatch === undefined && condition.ifNoneMatch === undefined ? undefined : condition
+}
+
+/** The same of the end of a multipart upload that was begun then. */
+export function uploadConditionOf(
+  headers: Readonly<Record<string, string | undefined>>,
+  uploadBegunAtMs: number,
+): WriteCondition | undefined {
+  const condition = writeConditionOf(headers)
+  return condition && { ...condition, uploadBegunAtMs }
 }
 
 /** The same of a deletion, with x-amz-if-match-size and x-amz-if-match-last-modified-time (S3 API, DeleteObject). */
@@ -61,18 +72,38 @@ export async function resolveCondition(
   const current = await findCurrentObject(context, bucket, key)
   if (condition.ifMatch !== undefined) {
     if (current === undefined) throw s3Error('NoSuchKey', { details: { Key: key } })
-    if (!matches(condition.ifMatch, etagOf(current.attributes))) {
+    if (!matchesEtag(condition.ifMatch, etagOf(current.attributes))) {
       throw s3Error('PreconditionFailed', { details: { Condition: 'If-Match' } })
     }
   }
   if (condition.ifNoneMatch !== undefined && current !== undefined) {
-    if (matches(condition.ifNoneMatch, etagOf(current.attributes))) {
+    if (matchesEtag(condition.ifNoneMatch, etagOf(current.attributes))) {
       throw s3Error('PreconditionFailed', { details: { Condition: 'If-None-Match' } })
     }
   }
+  await assertNoConflict(context, bucket, key, condition, current)
   assertModified(condition, current)
   await assertSizeAndTime(context, bucket, key, condition, current)
   return current?.version.versionId ?? 'none'
+}
+
+/**
+ * S3 User Guide, "How to prevent object overwrites with conditional writes": what was written while the upload was under way makes its
+ * end a conflict, whether the condition holds or not. A deletion without versioning leaves nothing to be found. ConditionalRequestConflict.
+ */
+async function assertNoConflict(
+  context: GatewayContext,
+  bucket: OpenBucket,
+  key: string,
+  { uploadBegunAtMs, ifMatch }: WriteCondition,
+  current: FoundObject | undefined,
+): Promise<void> {
+  if (uploadBegunAtMs === undefined) return
+  const newest = current ?? (await context.metadata.findVersion(bucket.record.id, key, 'current', { withBody: false }))
+  if (newest === undefined || newest.version.lastModifiedAt <= uploadBegunAtMs) return
+  throw s3Error('ConditionalRequestConflict', {
+    details: { Condition: ifMatch === undefined ? 'If-None-Match' : 'If-Match', Key: key },
+  })
 }
 
 function assertModified(
@@ -107,13 +138,4 @@ async function assertSizeAndTime(
 
 function secondsOf(atMs: number): number {
   return Math.floor(atMs / 1000)
-}
-
-/** A list of entity tags, quoted or (as S3 allows) not, or `*`. */
-function matches(header: string, etag: string): boolean {
-  const wanted = etag.replaceAll('"', '')
-  return header.split(',').some((tag) => {
-    const bare = tag.trim().replaceAll('"', '')
-    return bare === '*' || bare === wanted
-  })
 }

@@ -18,6 +18,7 @@ import {
   chooseParts,
   multipartChecksum,
   multipartEtagHex,
+  objectsChecksum,
   totalSizeOf,
 } from '../object/complete-upload.ts'
 import { originOf } from '../object/event-origin.ts'
@@ -25,7 +26,7 @@ import { findCurrentObject } from '../object/find-object.ts'
 import { sseHeaders } from '../object/sse-headers.ts'
 import { type FoundUpload, findUpload, openUploadKey } from '../object/upload.ts'
 import { newVersionId } from '../object/version-id.ts'
-import { writeConditionOf } from '../object/write-condition.ts'
+import { uploadConditionOf } from '../object/write-condition.ts'
 import { type Reply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
@@ -49,6 +50,7 @@ export const completeMultipartUpload: Operation = async (request, context) => {
 
   const sse = parseSseRequest(headers, request.parsed.secure, 'read')
   await assertKeyFits(context, bucket, upload, sse)
+  assertDeclaredType(headers['x-amz-checksum-type'], upload)
   const parts = await chooseParts(context, bucket, upload, listed)
   const sizeBytes = totalSizeOf(parts)
   assertDeclaredSize(headers['x-amz-mp-object-size'], sizeBytes)
@@ -64,9 +66,15 @@ export const completeMultipartUpload: Operation = async (request, context) => {
     bodyOf: (versionId) => ({
       kind: 'blobs',
       blobs: parts.map(({ record }) => record.blob),
-      manifest: sealManifest(bucket.metadataKey, bucket.record.id, key, versionId, parts.map(manifestPartOf)),
+      manifest: sealManifest(
+        bucket.metadataKey,
+        bucket.record.id,
+        key,
+        versionId,
+        parts.map((part) => manifestPartOf(upload, part)),
+      ),
     }),
-    condition: writeConditionOf(headers),
+    condition: uploadConditionOf(headers, upload.record.initiatedAt),
     eventName: 's3:ObjectCreated:CompleteMultipartUpload',
     origin: originOf(request),
     replicaOf: upload.attributes.replicaOf ?? (upload.attributes.isReplica && 'unknown'),
@@ -126,9 +134,14 @@ function attributesOf(
   }
 }
 
-function manifestPartOf({ record, attributes }: ChosenPart) {
-  const { salt, checksum } = attributes
-  return { number: record.partNumber, sizeBytes: record.sizeBytes, salt, ...(checksum && { checksum }) }
+function manifestPartOf(upload: FoundUpload, { record, attributes }: ChosenPart) {
+  const checksum = objectsChecksum(upload, attributes)
+  return {
+    number: record.partNumber,
+    sizeBytes: record.sizeBytes,
+    salt: attributes.salt,
+    ...(checksum && { checksum }),
+  }
 }
 
 /** A client whose answer was lost asks again: while the object that it made is current, it gets the same answer. */
@@ -171,6 +184,14 @@ function assertDeclaredSize(declared: string | undefined, sizeBytes: number): vo
       message: 'The provided x-amz-mp-object-size header does not match the size of the uploaded parts.',
     })
   }
+}
+
+/** Recorded of AWS by LocalStack (test_complete_multipart_parts_checksum_full_object, ..._default): it says how the parts' checksums are to be put together. */
+function assertDeclaredType(declared: string | undefined, { attributes }: FoundUpload): void {
+  if (declared === undefined || declared.toUpperCase() === attributes.checksum?.type) return
+  throw s3Error('InvalidRequest', {
+    message: `The upload was created using the ${attributes.checksum?.type ?? 'null'} checksum mode. The complete request must use the same checksum mode.`,
+  })
 }
 
 function assertDeclaredChecksum(

@@ -4,6 +4,7 @@ import { isCofferError } from '@coffer/errors'
 import {
   asksForObjectLock,
   assertBucketName,
+  bucketArn,
   type Grant,
   grantsOfCanned,
   invalidArgument,
@@ -61,8 +62,8 @@ export const createBucket: Operation = async (request, context) => {
   )
   await context.metadata
     .createBucket({ ...clear, wrappedMetadataKey: wrapped, sealed })
-    .catch((error: unknown) => acceptOwn(error, request, context, acl))
-  return emptyReply(200, { location: `/${name}` })
+    .catch((error: unknown) => acceptOwn(error, request, context, { acl, hasTags: tags !== undefined }))
+  return emptyReply(200, { location: `/${name}`, 'x-amz-bucket-arn': bucketArn(name) })
 }
 
 /** S3 API, CreateBucket, "Permissions": what is set with a new bucket needs the leave that setting it later does. AccessDenied. */
@@ -100,18 +101,18 @@ async function issueMetadataKey(context: GatewayContext, bucketId: string) {
 
 /**
  * S3 API, CreateBucket, BucketAlreadyOwnedByYou: in us-east-1 making one's own bucket again succeeds and resets its access control list;
- * nothing else of it changes.
+ * nothing else of it changes. Not with tags (recorded of AWS by LocalStack, test_create_bucket_with_tags_us_east_1_idempotency).
  */
 async function acceptOwn(
   error: unknown,
   request: AuthorizedRequest,
   context: GatewayContext,
-  acl: readonly Grant[] | undefined,
+  { acl, hasTags }: { readonly acl: readonly Grant[] | undefined; readonly hasTags: boolean },
 ): Promise<void> {
   if (!isCofferError(error, 'META_BUCKET_EXISTS')) throw error
   const name = request.parsed.bucket
   const ours = error.details.ownerAccountId === accountOf(request).accountId
-  if (!ours || context.options.region !== LEGACY_REGION) {
+  if (!ours || hasTags || context.options.region !== LEGACY_REGION) {
     throw s3Error(ours ? 'BucketAlreadyOwnedByYou' : 'BucketAlreadyExists', { details: { BucketName: name } })
   }
   const bucket = await context.buckets.find(name)

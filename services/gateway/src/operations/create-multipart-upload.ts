@@ -1,11 +1,6 @@
 import { isCofferError } from '@coffer/errors'
 import { sealUploadRecord } from '@coffer/object-record'
-import {
-  parseChecksumAlgorithm,
-  parseChecksumType,
-  parseObjectHeaders,
-  renderInitiateMultipartUpload,
-} from '@coffer/s3-protocol'
+import { parseObjectHeaders, parseUploadChecksum, renderInitiateMultipartUpload } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
 import { findSameBucket } from '../object/commit-object.ts'
@@ -33,11 +28,7 @@ export const createMultipartUpload: Operation = async (request, context) => {
   const lock = requestedLock(request, bucket)
   const acl = await requestedAcl(request, context, bucket)
   const replicaOf = replicaSourceOf(request)
-  const checksumAlgorithm = parseChecksumAlgorithm(headers)
-  const checksum = checksumAlgorithm && {
-    algorithm: checksumAlgorithm,
-    type: parseChecksumType(headers, checksumAlgorithm),
-  }
+  const checksum = parseUploadChecksum(headers)
   const uploadId = newVersionId(request.receivedAtMs)
   const algorithm = dataAlgorithmOf(sealing, context)
   await assertMayUseKey(request, context, 'kms:GenerateDataKey', { bucket, key, kms: kmsOf(sealing) })

@@ -1,4 +1,4 @@
-import { parseDelete, renderDeleteResult, S3Error, s3Error } from '@coffer/s3-protocol'
+import { isS3Error, parseDelete, renderDeleteResult, S3Error, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { toS3Error } from '../errors-to-s3.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -61,10 +61,16 @@ async function deleteOne(request: AuthorizedRequest, context: GatewayContext, en
       ...(deleted.deleteMarker && { deleteMarker: true }),
       ...(deleted.deleteMarker && deleted.versionId !== undefined && { deleteMarkerVersionId: deleted.versionId }),
     }
-  } catch (error) {
+  } catch (thrown) {
+    const error = isUnknownVersion(thrown, versionId) ? s3Error('NoSuchVersion') : thrown
     const { code, message } = error instanceof S3Error ? error : toS3Error(error, context.options.logger)
     return { kind: 'error', key, code, message, ...(versionId !== undefined && { versionId }) }
   }
+}
+
+/** Recorded of AWS by LocalStack (test_delete_objects): in a list a text that is no version id is one of a version that is not there. */
+function isUnknownVersion(error: unknown, versionId: string | undefined): boolean {
+  return versionId !== undefined && versionId !== '' && isS3Error(error, 'InvalidArgument')
 }
 
 /** For the audit trail: each key as a request of its own. */

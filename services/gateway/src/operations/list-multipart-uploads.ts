@@ -6,7 +6,7 @@ import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { accountAsOwner, ownerOf } from '../bucket/bucket-owner.ts'
 import type { Classed } from '../object/storage-class.ts'
 import { xmlReply } from '../reply.ts'
-import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
+import { encodingTypeOf, pageLimitOf, passedMarker } from './list-parameters.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
 /** ListMultipartUploads. */
@@ -18,16 +18,18 @@ export const listMultipartUploads: Operation = async (request, context) => {
   const keyMarker = query.get('key-marker') ?? ''
   // S3 API: without a key-marker the upload-id-marker is ignored.
   const uploadIdMarker = keyMarker === '' ? '' : (query.get('upload-id-marker') ?? '')
+  const afterKey = passedMarker(keyMarker, prefix, delimiter)
   const maxUploads = pageLimitOf(request.parsed, 'max-uploads')
   const encodingType = encodingTypeOf(request.parsed)
   const page = await context.metadata.listUploads({
     bucketId: bucket.record.id,
     prefix,
     delimiter,
-    afterKey: keyMarker,
-    afterUploadId: uploadIdMarker,
+    afterKey,
+    afterUploadId: afterKey === keyMarker ? uploadIdMarker : '',
     limit: maxUploads,
   })
+  const last = page.uploads.at(-1)
   const owner = await ownerOf(request, context, bucket)
   const result = renderListMultipartUploads({
     bucket: bucket.record.name,
@@ -35,8 +37,9 @@ export const listMultipartUploads: Operation = async (request, context) => {
     delimiter,
     keyMarker,
     uploadIdMarker,
-    nextKeyMarker: page.next?.afterKey,
-    nextUploadIdMarker: page.next?.afterUploadId,
+    // AWS names the last upload of every page, and says so where there is none.
+    nextKeyMarker: page.next?.afterKey ?? last?.key ?? '',
+    nextUploadIdMarker: page.next?.afterUploadId ?? last?.uploadId ?? '',
     maxUploads,
     encodingType,
     isTruncated: page.next !== undefined,

@@ -2,7 +2,7 @@ import { renderListObjectVersions, s3Error } from '@coffer/s3-protocol'
 import { ownerOf } from '../bucket/bucket-owner.ts'
 import { externalVersionId, isVersionId } from '../object/version-id.ts'
 import { xmlReply } from '../reply.ts'
-import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
+import { encodingTypeOf, pageLimitOf, passedMarker } from './list-parameters.ts'
 import { listEntries } from './listed-entries.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -14,14 +14,15 @@ export const listObjectVersions: Operation = async (request, context) => {
   const delimiter = query.get('delimiter') ?? ''
   const keyMarker = query.get('key-marker') ?? ''
   const versionIdMarker = versionMarkerOf(query.get('version-id-marker'), keyMarker)
+  const afterKey = passedMarker(keyMarker, prefix, delimiter)
   const maxKeys = pageLimitOf(request.parsed, 'max-keys')
   const encodingType = encodingTypeOf(request.parsed)
   const page = await context.metadata.listVersions({
     bucketId: bucket.record.id,
     prefix,
     delimiter,
-    afterKey: keyMarker,
-    afterVersionId: versionIdMarker,
+    afterKey,
+    afterVersionId: afterKey === keyMarker ? versionIdMarker : '',
     limit: maxKeys,
   })
   const entries = listEntries(context, bucket, page.entries, { owner: await ownerOf(request, context, bucket) })

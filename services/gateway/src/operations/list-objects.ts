@@ -1,7 +1,7 @@
 import { renderListObjects } from '@coffer/s3-protocol'
 import { ownerOf } from '../bucket/bucket-owner.ts'
 import { xmlReply } from '../reply.ts'
-import { encodingTypeOf, pageLimitOf } from './list-parameters.ts'
+import { encodingTypeOf, pageLimitOf, passedMarker } from './list-parameters.ts'
 import { listEntries } from './listed-entries.ts'
 import { bucketOf, type Operation } from './operation.ts'
 
@@ -18,7 +18,7 @@ export const listObjects: Operation = async (request, context) => {
     bucketId: bucket.record.id,
     prefix,
     delimiter,
-    afterKey: marker,
+    afterKey: passedMarker(marker, prefix, delimiter),
     limit: maxKeys,
   })
   const result = renderListObjects({

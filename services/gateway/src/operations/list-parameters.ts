@@ -17,13 +17,23 @@ export function pageLimitOf(request: ParsedRequest, name: string): number {
   return Math.min(number, PAGE_ENTRIES_MAX)
 }
 
-/** `encoding-type`: only `url` exists. */
+/** `encoding-type`: only `url` exists, the empty one does not either. */
 export function encodingTypeOf(request: ParsedRequest): 'url' | undefined {
   const text = request.query.get('encoding-type')
-  if (text === undefined || text === '') return undefined
+  if (text === undefined) return undefined
   if (text.toLowerCase() === 'url') return 'url'
   throw s3Error('InvalidArgument', {
     message: 'Invalid Encoding Method specified in Request',
     details: { ArgumentName: 'encoding-type', ArgumentValue: text },
   })
+}
+
+/**
+ * Where a listing with a delimiter goes on: after a marker within a common prefix the prefix as a whole has been passed (recorded of AWS by
+ * LocalStack, test_list_objects_marker_common_prefixes and its kin).
+ */
+export function passedMarker(marker: string, prefix: string, delimiter: string): string {
+  if (delimiter === '' || !marker.startsWith(prefix)) return marker
+  const endAt = marker.indexOf(delimiter, prefix.length)
+  return endAt === -1 ? marker : marker.slice(0, endAt + delimiter.length)
 }

@@ -21,6 +21,8 @@ export const listParts: Operation = async (request, context) => {
     afterPartNumber: partNumberMarker,
     limit: maxParts,
   })
+  // As AWS: where the upload was begun without an algorithm, its parts are shown without checksums.
+  const algorithm = upload.attributes.checksum?.algorithm
   const { owner } = effectiveAcl(bucket, upload.attributes.acl, await ownerOf(request, context, bucket))
   const result = renderListParts({
     bucket: bucket.record.name,
@@ -29,19 +31,19 @@ export const listParts: Operation = async (request, context) => {
     owner,
     storageClass: upload.attributes.storageClass ?? 'STANDARD',
     partNumberMarker,
-    nextPartNumberMarker: page.parts.at(-1)?.partNumber,
+    nextPartNumberMarker: page.parts.at(-1)?.partNumber ?? 0,
     maxParts,
     isTruncated: page.more,
-    checksumAlgorithm: upload.attributes.checksum?.algorithm,
+    checksumAlgorithm: algorithm,
     checksumType: upload.attributes.checksum?.type,
     parts: page.parts.map((part) => {
-      const { etagHex, checksum, checksumAlgorithm } = openPart(bucket, upload.record, part)
+      const { etagHex, checksum: value } = openPart(bucket, upload.record, part)
       return {
         partNumber: part.partNumber,
         lastModifiedAt: part.lastModifiedAt,
         etag: `"${etagHex}"`,
         sizeBytes: part.sizeBytes,
-        ...(checksum && checksumAlgorithm && { checksum: { algorithm: checksumAlgorithm, value: checksum } }),
+        ...(value && algorithm && { checksum: { algorithm, value } }),
       }
     }),
   })

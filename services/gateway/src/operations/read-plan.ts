@@ -1,7 +1,7 @@
 import type { ByteRange } from '@coffer/object-body'
 import { openManifest } from '@coffer/object-body'
 import { etagOf, type StoredChecksum } from '@coffer/object-record'
-import { evaluateRead, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
+import { failedCondition, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { checksumHeaders, wantsChecksum } from './response-headers.ts'
@@ -23,12 +23,14 @@ export function assertReadConditions(
   object: FoundObject,
   responseHeaders: Headers,
 ): void {
-  const verdict = evaluateRead(parseConditions(headers, ''), {
+  const failed = failedCondition(parseConditions(headers, ''), {
     etag: etagOf(object.attributes),
     lastModifiedAt: object.version.lastModifiedAt,
   })
-  if (verdict === 'precondition-failed') throw s3Error('PreconditionFailed')
-  if (verdict === 'not-modified') {
+  if (failed === 'If-Match' || failed === 'If-Unmodified-Since') {
+    throw s3Error('PreconditionFailed', { details: { Condition: failed } })
+  }
+  if (failed !== undefined) {
     const kept = NOT_MODIFIED_HEADERS.flatMap((name) => {
       const value = responseHeaders[name]
       return value === undefined ? [] : [[name, String(value)] as const]
@@ -43,11 +45,14 @@ export function planRange(request: ParsedRequest, bucket: OpenBucket, object: Fo
   const partNumber = request.query.get('partNumber')
   const part = partNumber === undefined ? undefined : findPart(partNumber, request, bucket, object)
   const range = part === undefined ? parseRange(request.headers.range, totalBytes) : part.range
+  // A checksum of the whole object goes with all of it, by whatever range (S3 API, GetObject).
+  const isWhole = range === undefined || range.lengthBytes === totalBytes
+  const wholeChecksum = isWhole && !part && wantsChecksum(request) ? checksumHeaders(object.attributes.checksum) : {}
   if (range === undefined) {
     return {
       status: 200,
       range: { offsetBytes: 0, lengthBytes: totalBytes },
-      headers: { 'content-length': totalBytes },
+      headers: { 'content-length': totalBytes, ...wholeChecksum },
     }
   }
   const lastByte = range.offsetBytes + range.lengthBytes - 1
@@ -58,6 +63,7 @@ export function planRange(request: ParsedRequest, bucket: OpenBucket, object: Fo
     headers: {
       'content-length': range.lengthBytes,
       ...(range.lengthBytes > 0 && contentRange),
+      ...wholeChecksum,
       ...(part && wantsChecksum(request) && checksumHeaders(part.checksum)),
     },
   }

@@ -30,6 +30,8 @@ export const uploadPart: Operation = async (request, context) => {
     md5: upload.attributes.sse === 'SSE-S3',
     checksumAlgorithm: upload.attributes.checksum?.algorithm,
     checksumFallback: DEFAULT_CHECKSUM_ALGORITHM,
+    // S3 User Guide, "Checking object integrity": what the object gets where its upload was begun without an algorithm.
+    ...(!upload.attributes.checksum && { checksumBesides: DEFAULT_CHECKSUM_ALGORITHM }),
   })
   request.trail.usedKey(upload.objectKey)
   const stored = await storePart(context, bucket, upload, { partNumber, payload, sse })
@@ -69,11 +71,12 @@ export async function storePart(
   const stored = await storeBody(payload, stream, context, { ...upload.attributes, inlineSizeBytesMax: -1 })
   objectKey.wipe()
   if (stored.kind !== 'blob') throw s3Error('InternalError')
-  const { md5, checksum } = stored.verified
+  const { md5, checksum, besides } = stored.verified
   const attributes: PartAttributes = {
     etagHex: etagHexOf(md5),
     salt: stored.salt,
     ...(checksum && { checksum: checksum.value, checksumAlgorithm: checksum.algorithm }),
+    ...(besides && { defaultChecksum: besides }),
   }
   const { key, uploadId } = upload.record
   const lastModifiedAt = Date.now()

@@ -14,13 +14,12 @@ const METHOD = /^[A-Z]{1,20}$/
 export async function applyCors({ parsed }: UnderstoodRequest, context: GatewayContext): Promise<Headers> {
   const isPreflight = parsed.operation === PREFLIGHT
   const request = corsRequestOf(parsed.method, parsed.headers)
-  if (isPreflight) assertSaysWhat(parsed.headers)
+  if (isPreflight) assertNamesOrigin(parsed.headers)
+  if (isPreflight && parsed.bucket !== '') await assertIsEnabled(parsed, context)
+  if (isPreflight) assertNamesMethod(parsed.headers)
   if (request === undefined || parsed.bucket === '') return {}
   const rules = (await context.buckets.find(parsed.bucket))?.config.cors
-  if (rules === undefined) {
-    if (isPreflight) throw s3Error('AccessForbidden', { message: 'CORSResponse: CORS is not enabled for this bucket.' })
-    return {}
-  }
+  if (rules === undefined) return {}
   const rule = findCorsRule(rules, request)
   if (rule !== undefined) return corsHeaders(rule, request)
   // A cache must not give this answer to another origin.
@@ -32,10 +31,30 @@ export async function applyCors({ parsed }: UnderstoodRequest, context: GatewayC
   })
 }
 
-function assertSaysWhat(headers: Readonly<Record<string, string | undefined>>): void {
+type Named = Readonly<Record<string, string | undefined>>
+
+/** Before it is asked for what (recorded of AWS by LocalStack, test_cors_http_options_no_config and ..._non_existent_bucket). */
+async function assertIsEnabled(
+  { bucket, headers }: UnderstoodRequest['parsed'],
+  context: GatewayContext,
+): Promise<void> {
+  const found = await context.buckets.find(bucket)
+  if (found?.config.cors !== undefined) return
+  const why = found === undefined ? 'Bucket not found' : 'CORS is not enabled for this bucket.'
+  const method = headers['access-control-request-method'] ?? ''
+  throw s3Error('AccessForbidden', {
+    message: `CORSResponse: ${why}`,
+    details: { Method: METHOD.test(method) ? method : 'OPTIONS', ResourceType: 'BUCKET' },
+  })
+}
+
+function assertNamesOrigin(headers: Named): void {
   if (!headers.origin) {
     throw s3Error('BadRequest', { message: 'Insufficient information. Origin request header needed.' })
   }
+}
+
+function assertNamesMethod(headers: Named): void {
   const method = headers['access-control-request-method'] ?? ''
   if (!METHOD.test(method)) {
     throw s3Error('BadRequest', { message: `Invalid Access-Control-Request-Method: ${method.slice(0, 20)}` })
