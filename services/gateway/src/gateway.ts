@@ -12,6 +12,7 @@ import { sendFailure } from './failure.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import type { Gateway, GatewayOptions } from './gateway-options.ts'
 import { KeyGuards } from './keys/key-guards.ts'
+import { fallIntoStep } from './in-step.ts'
 import { isKmsApiRequest, serveKmsApi } from './kms-api/serve.ts'
 import { RateLimits } from './limits/rate-limits.ts'
 import { MinioHealth } from './minio-health.ts'
@@ -77,6 +78,7 @@ async function serve(request: IncomingMessage, response: ServerResponse, context
   if (context.options.observer !== undefined) observeRequest(exchange, context.options.observer)
   response.setHeader('x-amz-request-id', requestId)
   response.setHeader('server', 'Coffer')
+  await fallIntoStep()
   await traceRequest(exchange, context, () => answer(exchange, context))
 }
 

@@ -65,6 +65,8 @@ export class RequestBody {
   #begin(): void {
     if (this.#begun) throw s3Error('InternalError')
     this.#begun = true
+    // The client went away before anybody asked for its body: no event will tell.
+    if (this.#request.destroyed) throw s3Error('IncompleteBody')
     if (this.#request.headers.expect?.toLowerCase() === '100-continue') this.#response.writeContinue()
   }
 }
