@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
+import { type Cipheriv, createCipheriv, createDecipheriv, createHmac, timingSafeEqual } from 'node:crypto'
 import { invariant } from '@coffer/errors'
 import { expandKey } from './derive.ts'
 import { cryptoError } from './errors.ts'
@@ -35,6 +35,8 @@ export class MetadataKey {
   readonly #recordKey: Secret
   readonly #summaryCipherKey: Secret
   readonly #summaryMacKey: Secret
+  /** One for all summaries: a bare block cipher remembers nothing of the blocks before, and a new one costs 1 µs. */
+  #summaryCipher: Cipheriv | undefined
 
   /** `key`: 256 uniformly random bits. The caller may wipe it afterwards. */
   constructor(key: Secret) {
@@ -116,13 +118,14 @@ export class MetadataKey {
   /** Overwrites the keys; any later use throws CRYPTO_SECRET_WIPED. */
   wipe(): void {
     for (const key of [this.#recordKey, this.#summaryCipherKey, this.#summaryMacKey]) key.wipe()
+    // OpenSSL overwrites its copy of the key when the cipher is collected (EVP_CIPHER_CTX_free).
+    this.#summaryCipher = undefined
   }
 
   /** One block of keystream for each 16-byte nonce: the bare block cipher, in one call for a whole page. */
   #keystream(nonces: Uint8Array): Buffer {
-    const cipher = createCipheriv('aes-256-ecb', insecureExportKeyBytes(this.#summaryCipherKey), null)
-    cipher.setAutoPadding(false)
-    return cipher.update(nonces)
+    this.#summaryCipher ??= blockCipher(this.#summaryCipherKey)
+    return this.#summaryCipher.update(nonces)
   }
 
   /** Valid until the next call. */
@@ -131,6 +134,11 @@ export class MetadataKey {
     macScratch.write(mac.update(nonceAndEncrypted).update(additionalData).digest('latin1'), 'latin1')
     return macScratch.subarray(0, TAG_BYTES)
   }
+}
+
+/** AES-256 alone, block by block (NIST SP 800-38A, section 6.1): what it is given is as long as so many blocks. */
+function blockCipher(key: Secret): Cipheriv {
+  return createCipheriv('aes-256-ecb', insecureExportKeyBytes(key), null).setAutoPadding(false)
 }
 
 function xorInto(target: Buffer, other: Uint8Array): Buffer {
