@@ -39,7 +39,9 @@ export function commitVersion(batch: WriteBatch, commit: CommitVersion): Committ
   const appended = commit.appendsTo && requireAppendable(batch, commit, commit.appendsTo, replaced)
   const kept = completion?.blobIds ?? renamed?.blobIds ?? appended
   if (body.kind === 'blobs') requireBlobs(batch, body, kept)
-  const replacement = replaced && planRemoval(batch, name, replaced, { keepsBlobs: appended !== undefined })
+  const replacement =
+    replaced &&
+    planRemoval(batch, name, replaced, { keepsBlobs: appended !== undefined, isOverwritten: replaced === head })
   if (!version.isDeleteMarker) {
     const { versionCount = 0, sizeBytes = 0 } = replaced ? usageOfVersion(replaced.record, -1) : {}
     const partSizeBytes = completion?.partSizeBytes ?? 0
@@ -200,12 +202,15 @@ function requireBlobs(
   }
 }
 
-/** Reads what removing a version needs; `apply` then removes it and returns the blobs that became garbage. */
+/**
+ * Reads what removing a version needs; `apply` then removes it and returns the blobs that became garbage. `isOverwritten`: the same
+ * change puts another version into its row.
+ */
 function planRemoval(
   batch: WriteBatch,
   name: Buffer,
   target: PlacedVersion,
-  { keepsBlobs }: { readonly keepsBlobs: boolean } = { keepsBlobs: false },
+  { keepsBlobs, isOverwritten = false }: { readonly keepsBlobs: boolean; readonly isOverwritten?: boolean },
 ): { apply(usage: ReturnType<WriteBatch['usage']>): BlobId[] } {
   const { record } = target
   const { databases } = batch
@@ -213,7 +218,7 @@ function planRemoval(
   const keyUse = planKeyUse(batch, record.keyRef, name, record.versionId)
   return {
     apply: (usage) => {
-      batch.remove(databases.versions, target.rowKey)
+      if (!isOverwritten) batch.remove(databases.versions, target.rowKey)
       if (record.bodyKind === 'blobs' || target.inlineSizeBytes > target.inlineTail.length) {
         batch.remove(databases.bodies, idBytes(record.versionId))
       }
