@@ -91,10 +91,10 @@ describe('the file driver', () => {
   // skip: only root may mount a disk that is known to be strict
   it.skipIf(ext4 === undefined)('finds out whether the disk takes direct I/O from its buffers', async () => {
     const directory = ext4 ?? ''
-    expect(await canWriteDirectly(directory, new AlignedBuffers(1))).toBe(true)
+    expect(canWriteDirectly(directory, new AlignedBuffers(1))).toBe(true)
     const misaligned = new Uint8Array(65_537).subarray(1)
-    expect(await canWriteDirectly(directory, { tryAcquire: () => misaligned, release: () => {} })).toBe(false)
-    expect(await canWriteDirectly(join(directory, 'missing'), new AlignedBuffers(1))).toBe(false)
+    expect(canWriteDirectly(directory, { tryAcquire: () => misaligned, release: () => {} })).toBe(false)
+    expect(canWriteDirectly(join(directory, 'missing'), new AlignedBuffers(1))).toBe(false)
     expect((await readdir(directory)).filter((name) => name.includes('probe'))).toEqual([])
   })
 

@@ -43,7 +43,7 @@ interface BlobPath {
 export async function openFsBlobStore(options: FsBlobStoreOptions): Promise<OwnedBlobStore> {
   const folders = await Folders.in(options.directory)
   const buffers = new AlignedBuffers(BUFFERS_MAX)
-  const isDirect = (options.directIo ?? true) && (await canWriteDirectly(options.directory, buffers))
+  const isDirect = (options.directIo ?? true) && canWriteDirectly(options.directory, buffers)
   return new FsBlobStore(folders, isDirect ? buffers : undefined)
 }
 
