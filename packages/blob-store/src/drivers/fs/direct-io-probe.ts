@@ -9,10 +9,7 @@ import { type AlignedBuffers, BLOCK_BYTES } from './aligned-buffers.ts'
  * macOS has no such flag. After any failure, a full disk too, the page cache serves. The file loses its name as soon as it is open,
  * in one go: a process that is killed while it tries leaves nothing behind.
  */
-export function canWriteDirectly(
-  directory: string,
-  buffers: Pick<AlignedBuffers, 'tryAcquire' | 'release'>,
-): boolean {
+export function canWriteDirectly(directory: string, buffers: Pick<AlignedBuffers, 'tryAcquire' | 'release'>): boolean {
   if (constants.O_DIRECT === undefined) return false
   const buffer = buffers.tryAcquire()
   if (buffer === undefined) return false
