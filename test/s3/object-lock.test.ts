@@ -160,12 +160,19 @@ describe('retention', () => {
 
   it('ends at its date', async () => {
     const Bucket = await lockBucket()
-    const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + 5000)
-    const version = await put(Bucket, 'k', { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: soon })
-    const remove = () => sendSigned(server, { method: 'DELETE', path: `/${Bucket}/k`, query: { versionId: version } })
-    expect((await remove()).status).toBe(403)
-    await sleep(soon.getTime() - Date.now() + 100)
-    expect((await remove()).status).toBe(204)
+    const remove = (versionId: string) =>
+      sendSigned(server, { method: 'DELETE', path: `/${Bucket}/k`, query: { versionId } })
+    for (let aheadMs = 5_000; ; aheadMs *= 2) {
+      const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + aheadMs)
+      const version = await put(Bucket, 'k', { ObjectLockMode: 'COMPLIANCE', ObjectLockRetainUntilDate: soon })
+      const { status } = await remove(version)
+      // Asked too late, on a machine that is busy: once more, with more time.
+      if (status === 204 && Date.now() >= soon.getTime()) continue
+      expect(status).toBe(403)
+      await sleep(soon.getTime() - Date.now() + 100)
+      expect((await remove(version)).status).toBe(204)
+      break
+    }
   })
 
   it('refuses a date that is over, and words that it does not know', async () => {
