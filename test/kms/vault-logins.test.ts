@@ -84,12 +84,12 @@ describeWithPrograms('logins of the vault connector, over TLS', ['bao'], (progra
   })
 
   it('keeps a token of a file alive while nobody calls', async () => {
-    const made = await bao.api('POST', 'auth/token/create', { policies: ['coffer'], ttl: '6s', renewable: true })
+    const made = await bao.api('POST', 'auth/token/create', { policies: ['coffer'], ttl: '12s', renewable: true })
     const { client_token } = made.data.auth as { client_token: string }
     const auth = { method: 'token', tokenFile: fileWith(client_token) }
     const connector = await connect({ address: bao.address, caFile: bao.caFile, auth })
     await connector.selfTest()
-    await sleep(9_000)
+    await sleep(14_000)
     await expect(connector.selfTest()).resolves.toBeUndefined()
   })
 
