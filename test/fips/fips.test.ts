@@ -167,7 +167,7 @@ function withProvider(module: string, program: string): void {
         'services/iam/src/password-hash.test.ts',
       ]
       const env = cleanEnvironment({ ...environment, CI: 'false' })
-      const { code, stdout } = await run(process.execPath, [vitest, 'run', ...suites], { env, timeoutMs: 110_000 })
+      const { code, stdout } = await run(process.execPath, [vitest, 'run', ...suites], { env, timeoutMs: 170_000 })
       expect(stdout).toMatch(/Tests .* passed/)
       expect(code, stdout.slice(-4_000)).toBe(0)
     })

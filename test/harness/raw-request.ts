@@ -64,7 +64,7 @@ export async function send(target: ClientTarget, raw: RawRequest): Promise<RawRe
         resolve({ status: response.statusCode ?? 0, headers: response.headers, body, code })
       })
     })
-    request.setTimeout(30_000, () => request.destroy(new Error('no answer')))
+    request.setTimeout(60_000, () => request.destroy(new Error('no answer')))
     request.on('error', reject)
     request.end(raw.body)
   })

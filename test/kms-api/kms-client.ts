@@ -13,7 +13,7 @@ export function kmsClient(target: ClientTarget): KMSClient {
     credentials: { accessKeyId: target.accessKeyId, secretAccessKey: target.secretAccessKey },
     maxAttempts: 1,
     requestHandler: {
-      connectionTimeout: 10_000,
+      connectionTimeout: 60_000,
       ...(secure && { httpsAgent: new Agent({ ca: readFileSync(target.caFile) }) }),
     },
   })

@@ -8,7 +8,7 @@ import type { ClientTarget } from '../harness/s3.ts'
 import { COFFER, cleanEnvironment, REPOSITORY } from '../harness/start-server.ts'
 import type { NatsServer } from './nats-server.ts'
 
-const READY_TIMEOUT_MS = 60_000
+const READY_TIMEOUT_MS = 120_000
 
 export interface MeshProcesses {
   readonly gateways: readonly ClientTarget[]

@@ -16,7 +16,7 @@ export function s3ControlClient({ endpoint, accessKeyId, secretAccessKey, caFile
     credentials: { accessKeyId, secretAccessKey },
     maxAttempts: 1,
     requestHandler: {
-      connectionTimeout: 10_000,
+      connectionTimeout: 60_000,
       httpsAgent: new Agent({
         ca: readFileSync(caFile),
         checkServerIdentity: () => undefined,
