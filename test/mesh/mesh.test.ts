@@ -146,7 +146,7 @@ describeWithPrograms('services as processes over NATS', ['nats-server', 'openssl
     expect(gateway.value('coffer_mesh_call_seconds_count', { service: 'metadata' })).toBeGreaterThan(0)
     expect((await numbersOf('metadata')).value('coffer_metadata_commits_total')).toBeGreaterThan(0)
     expect((await numbersOf('kms')).value('coffer_kms_calls_total', { connector: 'local' })).toBeGreaterThan(0)
-    expect((await numbersOf('rotation')).value('coffer_store_buckets')).toBeGreaterThan(0)
+    await expect.poll(async () => (await numbersOf('rotation')).value('coffer_store_buckets')).toBeGreaterThan(0)
   })
 
   it('a small get takes at most two calls, a small put at most three', async () => {

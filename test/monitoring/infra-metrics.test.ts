@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
 import { freePort } from '../harness/free-port.ts'
 import { REPOSITORY, serverForSuite } from '../harness/start-server.ts'
-import { firstScrape } from './scrape.ts'
+import { firstScrape, scrapeUntil } from './scrape.ts'
 
 interface Dashboard {
   readonly panels: readonly { readonly title: string; readonly targets: readonly { readonly expr: string }[] }[]
@@ -25,7 +25,9 @@ const alerts = parse(read('infra/prometheus/alerts.yaml')) as Alerts
 const rules = alerts.groups.flatMap((group) => group.rules)
 const address = `127.0.0.1:${await freePort()}`
 await serverForSuite({ workers: 1, env: { COFFER_HEALTH_ADDRESS: address } })
-const { names: exported } = await firstScrape(address)
+await firstScrape(address)
+// Of the supervisor, and of the worker.
+const { names: exported } = await scrapeUntil(address, ({ names }) => names.has('coffer_requests_total'))
 
 /** Names of metrics in an expression; those of a histogram's series go by its name. */
 function metricsIn(expression: string): string[] {

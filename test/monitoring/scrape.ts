@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { eventually } from '../events/event-reading.ts'
 
 const START_TIMEOUT_MS = 60_000
 const RETRY_MS = 50
@@ -23,6 +24,11 @@ export async function firstScrape(address: string): Promise<Scrape> {
       await sleep(RETRY_MS)
     }
   }
+}
+
+/** A process that is too busy to answer a scrape is in it with what it told last, or not at all: scrapes until what has happened is in one. */
+export async function scrapeUntil(address: string, isIn: (scrape: Scrape) => boolean): Promise<Scrape> {
+  return await eventually(() => scrape(address), isIn)
 }
 
 /** Source: Prometheus, "Exposition formats", text-based format. */

@@ -4,7 +4,7 @@ import { cofferJson } from '../harness/coffer-command.ts'
 import { freePort } from '../harness/free-port.ts'
 import { newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite, startServer } from '../harness/start-server.ts'
-import { firstScrape, scrape } from './scrape.ts'
+import { firstScrape, type Scrape, scrape, scrapeUntil } from './scrape.ts'
 
 const PUTS = 24
 const GETS = 40
@@ -22,7 +22,7 @@ await firstScrape(address)
 describe('the metrics of a server', () => {
   it('are the sums over all workers, and stay so when one dies', async () => {
     const bucket = await newBucket(admin)
-    const before = await scrape(address)
+    const before = await scrapeUntil(address, (one) => bucketsMadeIn(one) === 1)
     // A client for each request: connections spread over the workers.
     const each = async (
       count: number,
@@ -46,7 +46,12 @@ describe('the metrics of a server', () => {
     await each(2, (client) =>
       client.send(new GetObjectCommand({ Bucket: bucket, Key: 'missing-name' })).catch(() => undefined),
     )
-    const after = await scrape(address)
+    const requests = (one: Scrape, labels = {}) =>
+      one.value('coffer_requests_total', labels) - before.value('coffer_requests_total', labels)
+    const after = await scrapeUntil(
+      address,
+      (one) => one.value('coffer_requests_in_flight') === 0 && requests(one) >= PUTS + GETS + 2,
+    )
     const grown = (name: string, labels?: Record<string, string>) =>
       after.value(name, labels) - before.value(name, labels)
     expect(grown('coffer_requests_total', { ...OPERATION, operation: 'PutObject' })).toBe(PUTS)
@@ -71,7 +76,7 @@ describe('the metrics of a server', () => {
 
   it('say who was refused, and nothing of names, keys or secrets', async () => {
     const bucket = await newBucket(admin)
-    const before = await scrape(address)
+    const before = await scrapeUntil(address, (one) => bucketsMadeIn(one) === 2)
     const stranger = s3Client({ ...server, accessKeyId: 'AKSTRANGER', secretAccessKey: 'not-the-right-secret' })
     await expect(stranger.send(new DeleteObjectCommand({ Bucket: bucket, Key: 'private-name' }))).rejects.toMatchObject(
       { name: 'InvalidAccessKeyId' },
@@ -87,7 +92,9 @@ describe('the metrics of a server', () => {
       dispatcher,
     })
     await dispatcher.close()
-    const { text, value } = await scrape(address)
+    const { text, value } = await scrapeUntil(address, (one) =>
+      ['kms', 'sts'].every((api) => one.value('coffer_requests_total', { api, status: '4xx' }) > 0),
+    )
     expect(value('coffer_authentication_failures_total') - before.value('coffer_authentication_failures_total')).toBe(1)
     expect(value('coffer_requests_total', { api: 'kms', operation: 'unknown', status: '4xx' })).toBe(1)
     expect(value('coffer_requests_total', { api: 'sts', operation: 'STS', status: '4xx' })).toBe(1)
@@ -117,10 +124,7 @@ describe('the metrics of a server', () => {
       await one.killGroup('SIGTERM')
       await one.restart()
       await firstScrape(named)
-      await expect
-        .poll(async () => (await scrape(named)).value('coffer_store_bytes'), { timeout: 60_000 })
-        .toBeGreaterThan(0)
-      const { text, value } = await scrape(named)
+      const { text, value } = await scrapeUntil(named, (scraped) => scraped.value('coffer_store_bytes') > 0)
       expect(value('coffer_store_bytes')).toBe(3_210)
       expect(value('coffer_store_versions')).toBe(3)
       expect(value('coffer_store_buckets')).toBe(3)
@@ -145,12 +149,20 @@ describe('the metrics of a server', () => {
     await expect
       .poll(async () => (await cofferJson<{ state: string }>(server, ['job', 'show', id])).state, { timeout: 60_000 })
       .toBe('completed')
-    const { value } = await scrape(address)
+    const { value } = await scrapeUntil(
+      address,
+      (one) => one.value('coffer_job_runs_total', { kind }) > 0 && one.value('coffer_jobs_running') === 0,
+    )
     expect(value('coffer_job_units_total', { kind, outcome: 'changed' })).toBe(5)
     expect(value('coffer_job_runs_total', { kind, outcome: 'ok' })).toBe(1)
     expect(value('coffer_jobs_running')).toBe(0)
   })
 })
+
+/** Once it counts the last one, the worker that made it is in the scrape. */
+function bucketsMadeIn({ value }: Scrape): number {
+  return value('coffer_requests_total', { ...OPERATION, operation: 'CreateBucket' })
+}
 
 /** The children of the supervisor that serve requests have the workers' program; any of them will do. */
 async function killOneWorker(supervisorPid: number): Promise<void> {

@@ -99,15 +99,15 @@ describe('coffer status', () => {
   it('counts the objects that a rotated key still opens in its older versions, until they are rewrapped', async () => {
     const Bucket = await newBucket(s3)
     for (const Key of ['a', 'b', 'c']) await s3.send(new PutObjectCommand({ Bucket, Key, Body: Key }))
-    const [key] = (await status()).keys ?? []
+    const [key] = (await until(({ keys = [] }) => keys.length > 0)).keys ?? []
     const name = `${key?.connector}/${key?.keyId}`
     await cofferJson(server, ['key', 'rotate', name])
     await cofferJson(server, ['key', 'schedule', name, '--every-days', '90'])
-    const rotated = (await status()).keys?.[0]
+    const { keys: [rotated] = [] } = await until(({ keys }) => (keys?.[0]?.olderObjectCount ?? 0) >= 3)
     expect(rotated).toMatchObject({ currentVersion: 2, nextRotationAt: expect.any(Number) })
     expect(rotated?.olderObjectCount).toBeGreaterThanOrEqual(3)
     await cofferJson(server, ['job', 'start', 'rewrap', name, '--follow'])
-    const after = await status()
+    const after = await until(({ keys, jobs }) => keys?.[0]?.olderObjectCount === 0 && jobs?.lagMs === 0)
     expect(after.keys?.[0]).toMatchObject({ currentVersion: 2, olderObjectCount: 0 })
     expect(after.jobs).toMatchObject({ byState: { completed: 1, failed: 0, waiting: 0 }, lagMs: 0 })
   })

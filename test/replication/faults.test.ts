@@ -12,7 +12,7 @@ import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { freePort } from '../harness/free-port.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import type { CofferServer } from '../harness/start-server.ts'
-import { scrape } from '../monitoring/scrape.ts'
+import { type Scrape, scrape, scrapeUntil } from '../monitoring/scrape.ts'
 import { arnOf, ReplicationFile, replicate, ruleTo, startStore } from './two-stores.ts'
 
 const PATIENCE = { timeout: 60_000, interval: 100 }
@@ -63,8 +63,8 @@ describe('replication', () => {
     expect(last.ReplicationStatus).toBe('PENDING')
     const [waiting] = await cofferJson<object[]>(here, ['replication', 'status'])
     expect(waiting).toMatchObject({ destination: arnOf(NAME) })
-    const { value } = await scrape(health)
-    expect(value('coffer_replication_waiting', { destination: arnOf(NAME) })).toBeGreaterThan(0)
+    const waitingIn = ({ value }: Scrape) => value('coffer_replication_waiting', { destination: arnOf(NAME) })
+    expect(waitingIn(await scrapeUntil(health, (one) => waitingIn(one) > 0))).toBeGreaterThan(0)
     await expect.poll(() => here.logs(), PATIENCE).toContain('ROTATION_DESTINATION_UNAVAILABLE ECONNREFUSED')
     await there.restart()
     await writeAll(2)
@@ -104,8 +104,8 @@ describe('replication', () => {
     await expect.poll(() => here.logs()).toContain('ROTATION_DESTINATION_REFUSED SignatureDoesNotMatch 403')
     expect(here.logs()).not.toContain(secretAccessKey)
     expect(JSON.stringify(await source.send(new HeadObjectCommand({ Bucket, Key: 'refused' })))).not.toContain('wrong-')
-    const waits = await coffer(['replication', 'status'], here.env)
-    expect(waits.stdout).toBe('Nothing waits to be replicated.\n')
+    const waits = async () => (await coffer(['replication', 'status'], here.env)).stdout
+    await expect.poll(waits, PATIENCE).toBe('Nothing waits to be replicated.\n')
     const counted = async (metric: string, labels = {}) =>
       (await scrape(health)).value(metric, { destination: arnOf(NAME), ...labels })
     await expect.poll(() => counted('coffer_replication_total', { outcome: 'failed' }), PATIENCE).toBe(1)

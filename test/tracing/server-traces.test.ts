@@ -220,7 +220,9 @@ describeWithPrograms('the traces of a server', ['openssl'], ({ openssl }) => {
     const plain = await page('text/plain')
     expect(plain.headers.get('content-type')).toContain('text/plain')
     expect(await plain.text()).not.toContain('trace_id')
-    expect((await scrape(healthAddress)).value('coffer_trace_spans_total', { outcome: 'exported' })).toBeGreaterThan(0)
+    const exported = async () =>
+      (await scrape(healthAddress)).value('coffer_trace_spans_total', { outcome: 'exported' })
+    await expect.poll(exported, PATIENCE).toBeGreaterThan(0)
   })
 
   it('are tried by the doctor, with the token and the authority that the collector needs', async () => {
