@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { AuditLog, newChainId } from './audit-log.ts'
+import { lineHash } from './chain.ts'
 import { fileTarget } from './targets/file.ts'
 import { recordOf, testSigner } from './testing/records.ts'
 import { type VerifyOptions, verifyTrail } from './verify.ts'
@@ -105,6 +106,59 @@ describe('the verification of a trail', () => {
     await rm(await onlyFile())
     await write(5)
     options = { ...genuine, heads: [] }
+    expect(await fault()).toMatchObject({ problem: 'signature' })
+  })
+
+  /** As somebody would who knows how a chain is made, and has no key: each line with the hash of the one before as it is now. */
+  const chainAnew = (all: string[]) => {
+    let prev = '0'.repeat(64)
+    for (const [at, line] of all.entries()) {
+      all[at] = JSON.stringify({ ...(JSON.parse(line) as object), prev })
+      prev = lineHash(all[at])
+    }
+  }
+  const changeRecord = (all: string[], key: string) => {
+    const at = all.findIndex((line) => line.includes(`"${key}"`))
+    all[at] = all[at]?.replace('GetObject', 'PutObject') ?? ''
+  }
+
+  it('finds records that were changed under genuine signatures, all hashes made anew', async () => {
+    await write(10)
+    await edit((all) => {
+      changeRecord(all, 'k4')
+      chainAnew(all)
+    })
+    options = { ...options, heads: [] }
+    expect(await fault()).toMatchObject({ problem: 'signature' })
+  })
+
+  it('finds the last record that was signed changed, where the signature after it was taken away', async () => {
+    const chain = await write(10)
+    const [head] = options.heads
+    const lines = await edit((all) => {
+      all.splice(head?.seq ?? 0)
+      all.push(all.pop()?.replace(/"time":"[^"]*"/, '"time":"2020-01-01T00:00:00.000Z"') ?? '')
+    })
+    expect(lines).toHaveLength(head?.seq ?? 0)
+    expect(await fault()).toMatchObject({ problem: 'changed', chain, seq: head?.seq })
+  })
+
+  it('finds what was added after the end of a writer, however well it is chained', async () => {
+    const chain = await write(3)
+    const lines = await edit((all) => {
+      const more = JSON.parse(all.find((line) => line.includes('"k1"')) ?? '') as object
+      all.push(JSON.stringify({ ...more, seq: all.length + 1 }))
+      chainAnew(all)
+    })
+    expect(await fault()).toMatchObject({ problem: 'changed', chain, seq: lines.length })
+  })
+
+  it('finds a signature that names another key than the one that it is checked with', async () => {
+    await write(3)
+    await edit((all) => {
+      const last = JSON.parse(all.pop() ?? '') as object
+      all.push(JSON.stringify({ ...last, keyId: '0'.repeat(16) }))
+    })
     expect(await fault()).toMatchObject({ problem: 'signature' })
   })
 

@@ -283,6 +283,14 @@ describe('the trust of a role', () => {
   })
 })
 
+it('what is nobody’s is refused, whatever policies say', () => {
+  const everywhere = { resourceAccountId: undefined, resourcePolicy: bucketPolicy('Allow', '*') }
+  for (const principal of [root(OWNER), user(OWNER), role(OWNER)]) {
+    const decided = asked({ ...everywhere, principal, policies: { identity: [may] } })
+    expect(decided).toEqual({ effect: 'deny', reason: 'no-owner' })
+  }
+})
+
 describe('a decision', () => {
   it('says which statement of which policy decided', () => {
     const policies = { identity: [elsewhere, own('Allow', 's3:Get*', 'arn:aws:iam::1:policy/p', 'Read')] }
