@@ -96,6 +96,12 @@ describe('a request that its sender has signed rightly', () => {
     expect(() => verify(signed(), NOW_MS, keyOf('20260101'))).toThrow(refused('SignatureDoesNotMatch'))
   })
 
+  it('is refused where it is signed in two ways: which of them counts, others may see otherwise', () => {
+    const twice = signed()
+    const query = new Map([...twice.query, ['X-Amz-Signature', '0'.repeat(64)]])
+    expect(() => parseAuthentication({ ...twice, query })).toThrow(refused('InvalidArgument'))
+  })
+
   it('is refused where its key is of another service, or of another secret', () => {
     expect(() => parseAuthentication(signed({ service: 'kms' }))).toThrow(refused('AuthorizationHeaderMalformed'))
     const wrong = refused('SignatureDoesNotMatch')
