@@ -93,6 +93,16 @@ describe('the local connector and its root key', () => {
     }
   })
 
+  it('gives a key that is disabled, or waits for its deletion, no new version', async () => {
+    const connector = await openLocal(new MemoryRecords())
+    await connector.createKey('k1')
+    await connector.disableKey('k1')
+    await expect(connector.rotateKey('k1')).rejects.toMatchObject({ code: 'KMS_KEY_DISABLED' })
+    await connector.scheduleKeyDeletion('k1', 7)
+    await expect(connector.rotateKey('k1')).rejects.toMatchObject({ code: 'KMS_KEY_PENDING_DELETION' })
+    expect(await connector.describeKey('k1')).toMatchObject({ currentVersion: 1 })
+  })
+
   it('takes a key from outside as version 1, and keeps it like its own', async () => {
     const records = new MemoryRecords()
     const connector = await openLocal(records)

@@ -62,6 +62,17 @@ describe('a root key that is replaced', () => {
     }
   })
 
+  it('is not undone below a process that runs: an older record of the domain key is refused', async () => {
+    const { records } = await storeWithKeys()
+    const older = records.rows.get('root-check')
+    await replace(records, OLD(), NEW())
+    const running = await DomainKey.open(NEW(), records)
+    const { version } = running.newest
+    records.rows.set('root-check', { value: older?.value ?? new Uint8Array(0), revision: 99 })
+    await expect(running.refresh()).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+    expect(running.newest.version).toBe(version)
+  })
+
   it('leaves processes that run at work, with and without their having looked in time', async () => {
     const { records, connector } = await storeWithKeys()
     const { wrapped } = await connector.generateDataKey('k1', CONTEXT)
