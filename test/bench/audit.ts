@@ -3,7 +3,7 @@
  * time of their processes. `node test/bench/audit.ts [seconds for each]`
  */
 import { runLoad } from '@coffer/service-coffer/bench'
-import { type BenchServer, makeBenchBucket, startCoffer } from './bench-server.ts'
+import { type BenchServer, makeBenchBucket, startCoffer, WARM_UP_MS } from './bench-server.ts'
 
 const SIZE_BYTES = 4096
 const MODES = ['off', 'changes', 'all'] as const
@@ -17,11 +17,7 @@ try {
     await makeBenchBucket(server)
   }
   for (const operation of ['get', 'put'] as const) {
-    // Once to warm up, and to make what is got.
-    await load(operation, 1000)
-    const before = servers.map((server) => server.cpuMs())
-    const counts = await load(operation, durationMs)
-    const costs = servers.map((server, index) => (server.cpuMs() - (before[index] ?? 0)) / (counts[index] ?? 1))
+    const costs = await load(operation)
     const [off = 0] = costs
     for (const [index, cost] of costs.entries()) {
       const more = ((cost / off - 1) * 100).toFixed(1)
@@ -34,8 +30,8 @@ try {
   for (const server of servers) await server.stop()
 }
 
-/** How many operations each server has done. */
-async function load(operation: 'get' | 'put', forMs: number): Promise<readonly number[]> {
+/** Processor time of each server for one operation, milliseconds. */
+async function load(operation: 'get' | 'put'): Promise<readonly number[]> {
   const { results } = await runLoad({
     endpoints: servers.map(({ endpoint }) => endpoint),
     operations: [operation],
@@ -43,9 +39,14 @@ async function load(operation: 'get' | 'put', forMs: number): Promise<readonly n
     bucket: 'bench',
     objectCount: 200,
     connections: 16,
-    durationMs: forMs,
+    durationMs,
+    warmUpMs: WARM_UP_MS,
     sliceMs: 500,
     sse: 'none',
+    counterOf: ({ url }) => servers.find(({ endpoint }) => endpoint.url === url)?.cpuMs() ?? 0,
   })
-  return servers.map(({ endpoint }) => results.find((result) => result.endpoint === endpoint.url)?.operationCount ?? 1)
+  return servers.map(({ endpoint }) => {
+    const { counted = 0, operationCount = 1 } = results.find((result) => result.endpoint === endpoint.url) ?? {}
+    return counted / operationCount
+  })
 }

@@ -39,8 +39,8 @@ export interface LoadOptions {
   /** A bucket to use and leave in place; absent: one is made, and removed at the end. */
   readonly bucket?: string
   readonly onProgress?: (progress: LoadProgress) => void
-  /** A number that grows while an endpoint works (processor time, say): see `LoadResult.counted`. */
-  readonly counterOf?: (endpoint: LoadEndpoint) => number
+  /** A number that grows while an endpoint works (processor time, say): see `LoadResult.counted`. It may wait for what a turn has set going. */
+  readonly counterOf?: (endpoint: LoadEndpoint) => number | Promise<number>
 }
 
 export interface LoadProgress {

@@ -106,9 +106,10 @@ async function measureLoad(
     // There and back: who comes after whom makes a difference on a busy machine.
     const order = [...targets.entries()]
     for (const [which, target] of slice % 2 ? order.reverse() : order) {
-      const before = options.counterOf?.(target.endpoint) ?? 0
+      const before = (await options.counterOf?.(target.endpoint)) ?? 0
       const tally = await takeTurn(target, which, sliceMs)
-      counted[which] = (counted[which] ?? 0) + (options.counterOf?.(target.endpoint) ?? 0) - before
+      const after = (await options.counterOf?.(target.endpoint)) ?? 0
+      counted[which] = (counted[which] ?? 0) + after - before
       addTally(sums[which] as SliceTally, tally)
       rates[which]?.push(rateOf(tally))
     }
