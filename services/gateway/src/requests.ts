@@ -5,6 +5,7 @@ import type { Authentication, FormDataReader, ParsedRequest, PostForm, SizeRange
 import type { Trail } from './audit/trail.ts'
 import type { RequestBody } from './body/request-body.ts'
 import type { OpenBucket } from './bucket/bucket-cache.ts'
+import type { FoundVersion } from './object/find-object.ts'
 import type { LockAsked } from './steps/lock-values.ts'
 
 /** A request that is understood: one operation, its names and parameters within their limits. */
@@ -64,6 +65,8 @@ export interface LocatedRequest extends AuthenticatedRequest {
 export interface ExistingObject {
   readonly tags: Tags | undefined
   readonly acl: AccessControlList
+  /** Absent: it is an object that is not there yet, or another than the request's. */
+  readonly found?: FoundVersion
 }
 
 declare const authorized: unique symbol

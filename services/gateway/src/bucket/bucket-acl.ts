@@ -16,7 +16,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import type { OpenBucket } from './bucket-cache.ts'
-import { publicAccessOf } from './public-access.ts'
+import { isBlocked } from './public-access.ts'
 
 const DOCUMENT_BYTES_MAX = 64 * 1024
 const KNOWN_GROUPS: readonly string[] = Object.values(GROUPS)
@@ -93,7 +93,7 @@ export async function resolveGrants(
 
 /** BlockPublicAcls. AccessDenied. */
 export function assertMayBePublic(bucket: Pick<OpenBucket, 'config' | 'accountBlock'>, grants: readonly Grant[]): void {
-  if (publicAccessOf(bucket).blockPublicAcls && grants.some(isPublicGrant)) {
+  if (isBlocked(bucket, 'blockPublicAcls') && grants.some(isPublicGrant)) {
     throw s3Error('AccessDenied', {
       message:
         'Public access control lists are blocked by the BlockPublicAcls block public access setting of this bucket or of its account.',

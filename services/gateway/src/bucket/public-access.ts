@@ -3,21 +3,14 @@ import type { PublicAccessBlock } from '@coffer/s3-protocol'
 import type { OpenBucket } from './bucket-cache.ts'
 
 /**
- * What of public access a bucket refuses: what it says itself or what its account says of all its buckets (S3 User Guide, "Blocking
+ * Whether a bucket refuses this of public access: what it says itself or what its account says of all its buckets (S3 User Guide, "Blocking
  * public access": the most restrictive of both).
  */
-export function publicAccessOf({
-  config,
-  accountBlock,
-}: Pick<OpenBucket, 'config' | 'accountBlock'>): PublicAccessBlock {
-  const own = config.publicAccessBlock
-  const said = (name: keyof PublicAccessBlock) => own?.[name] === true || accountBlock?.[name] === true
-  return {
-    blockPublicAcls: said('blockPublicAcls'),
-    ignorePublicAcls: said('ignorePublicAcls'),
-    blockPublicPolicy: said('blockPublicPolicy'),
-    restrictPublicBuckets: said('restrictPublicBuckets'),
-  }
+export function isBlocked(
+  { config, accountBlock }: Pick<OpenBucket, 'config' | 'accountBlock'>,
+  setting: keyof PublicAccessBlock,
+): boolean {
+  return config.publicAccessBlock?.[setting] === true || accountBlock?.[setting] === true
 }
 
 /** The accounts' own blocks, asked for again when their lease is over (at once where the identities are in this process). */

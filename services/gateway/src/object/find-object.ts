@@ -5,12 +5,15 @@ import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { externalVersionId, isVersionId } from './version-id.ts'
 
-/** A version whose record has been found, authenticated and opened. */
-export interface FoundObject extends OpenedVersion {
+/** A version as the metadata service has it. */
+export interface FoundVersion {
   readonly version: VersionRecord
   readonly isLatest: boolean
   readonly body?: VersionBody
 }
+
+/** The same, its record authenticated and opened. */
+export interface FoundObject extends FoundVersion, OpenedVersion {}
 
 /** What `versionId=` in a request means; a text that is no version id of ours names no version. */
 export function versionSelectorOf(key: string, versionId: string | undefined): VersionSelector {
@@ -26,16 +29,20 @@ export function versionSelectorOf(key: string, versionId: string | undefined): V
   return { versionId }
 }
 
-/** The object version that a read names; NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker) as AWS answers them. */
+/**
+ * The object version that a read names; NoSuchKey, NoSuchVersion, MethodNotAllowed (a delete marker) as AWS answers them. `known`: that very
+ * version, where it was found when the request was authorized.
+ */
 export async function findObject(
   context: GatewayContext,
   bucket: OpenBucket,
   key: string,
   versionId: string | undefined,
-  options: { readonly withBody: boolean },
+  { withBody, known }: { readonly withBody: boolean; readonly known?: FoundVersion | undefined },
 ): Promise<FoundObject> {
   const which = versionSelectorOf(key, versionId)
-  const found = await context.metadata.findVersion(bucket.record.id, key, which, options)
+  const isEnough = known !== undefined && (known.body !== undefined || !withBody)
+  const found = isEnough ? known : await context.metadata.findVersion(bucket.record.id, key, which, { withBody })
   if (found === undefined) {
     if (which === 'current') throw s3Error('NoSuchKey', { details: { Key: key } })
     throw s3Error('NoSuchVersion', { details: { Key: key, VersionId: versionId ?? '' } })

@@ -3,7 +3,7 @@ import { isPublicGrant, renderPolicyStatus, s3Error } from '@coffer/s3-protocol'
 import { collectDocument } from '../body/upload-payload.ts'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import { parseBucketPolicy, policyOf } from '../bucket/bucket-policy.ts'
-import { publicAccessOf } from '../bucket/public-access.ts'
+import { isBlocked } from '../bucket/public-access.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { bindPrincipals, PrincipalUnknown, shownPolicy } from '../policy-principals.ts'
@@ -26,8 +26,8 @@ export const putBucketPolicy: Operation = async (request, context) => {
   const policyPrincipals = await bound(parsed, context)
   // A bucket without a policy had no need for its account's word yet.
   const accountBlock = await context.buckets.accountBlocks.find(bucket.record.ownerAccountId)
-  const { blockPublicPolicy } = publicAccessOf({ ...bucket, ...(accountBlock && { accountBlock }) })
-  if (blockPublicPolicy && isPublicPolicy(parsed)) {
+  const blocksPolicy = isBlocked({ ...bucket, ...(accountBlock && { accountBlock }) }, 'blockPublicPolicy')
+  if (blocksPolicy && isPublicPolicy(parsed)) {
     throw s3Error('AccessDenied', {
       message:
         'Public policies are blocked by the BlockPublicPolicy block public access setting of this bucket or of its account.',
@@ -72,7 +72,7 @@ export const getBucketPolicyStatus: Operation = async (request) => {
   const policy = policyOf(bucket)
   if (policy === undefined && !hasAcls(bucket)) throw noPolicy(request)
   const { acl = [] } = bucket.config
-  const isPublicByAcl = hasAcls(bucket) && !publicAccessOf(bucket).ignorePublicAcls && acl.some(isPublicGrant)
+  const isPublicByAcl = hasAcls(bucket) && !isBlocked(bucket, 'ignorePublicAcls') && acl.some(isPublicGrant)
   return xmlReply(renderPolicyStatus(isPublicByAcl || (policy !== undefined && isPublicPolicy(policy))))
 }
 

@@ -21,6 +21,7 @@ export const getObject: Operation = async (request, context) => {
   for (let lookup = 1; ; lookup++) {
     const object = await findObject(context, bucket, request.parsed.key, request.parsed.query.get('versionId'), {
       withBody: true,
+      known: lookup === 1 ? request.existing?.found : undefined,
     })
     try {
       return await replyWith(request, context, bucket, object, sse)

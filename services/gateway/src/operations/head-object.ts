@@ -12,6 +12,7 @@ export const headObject: Operation = async (request, context) => {
   const sse = parseSseRequest(headers, secure, 'read')
   const object = await findObject(context, bucket, key, query.get('versionId'), {
     withBody: query.has('partNumber'),
+    known: request.existing?.found,
   })
   // Opening the key costs a call only where the client brings it.
   if (sse.kind === 'SSE-C' || object.attributes.sse === 'SSE-C') await openKeyOf(context, bucket, object, sse)

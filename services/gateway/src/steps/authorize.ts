@@ -19,7 +19,7 @@ export async function authorize(located: LocatedRequest, context: GatewayContext
   const { bucket, parsed } = request
   const { key, query, operation } = parsed
   const action = actionOf(parsed)
-  const named = { action, key, versionId: query.get('versionId') }
+  const named = { action, key, versionId: query.get('versionId'), withBody: operation === 'GetObject' }
   const existing = bucket && (await existingObjectOf(request, context, bucket, named))
   const asked = { bucket, action, key, existing }
   const isAskedLater = operation === ASKED_BY_KEY && (!isRoot(request) || (bucket && tellsKeysApart(bucket)))

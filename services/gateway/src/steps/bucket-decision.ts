@@ -10,7 +10,7 @@ import {
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
-import { publicAccessOf } from '../bucket/public-access.ts'
+import { isBlocked } from '../bucket/public-access.ts'
 import type { ExistingObject } from '../requests.ts'
 import { resourceOf } from './s3-actions.ts'
 
@@ -48,13 +48,13 @@ export function decideOnBucket(asked: BucketUseAsked): Decision {
     values,
     resourceAccountId: bucket?.record.ownerAccountId ?? accountId,
     ...(bucketPolicy && { resourcePolicy: { id: `bucket/${name}`, policy: bucketPolicy } }),
-    restrictsPublic: bucket !== undefined && publicAccessOf(bucket).restrictPublicBuckets,
+    restrictsPublic: bucket !== undefined && isBlocked(bucket, 'restrictPublicBuckets'),
   }
   if (bucket === undefined || !hasAcls(bucket)) return decide(request)
   const { record, config } = bucket
   return decideWithAcls(request, {
     bucketAcl: { ownerAccountId: record.ownerAccountId, grants: config.acl ?? [] },
     objectAcl: existing?.acl,
-    ignoresPublic: publicAccessOf(bucket).ignorePublicAcls,
+    ignoresPublic: isBlocked(bucket, 'ignorePublicAcls'),
   })
 }

@@ -72,10 +72,11 @@ export const asksForRequestTags = remembered(
 export function conditionValues(
   request: LocatedRequest,
   resource: ResourceFacts,
-  said: Readonly<Record<string, string | undefined>> = {},
+  said?: Readonly<Record<string, string | undefined>>,
 ): ContextValues {
   return (key) => {
-    const value = Object.hasOwn(said, key) ? said[key] : (resourceValue(key, resource) ?? oneOrMore(request, key))
+    const isSaid = said !== undefined && Object.hasOwn(said, key)
+    const value = isSaid ? said[key] : readerOf(key)(request, resource)
     return typeof value === 'string' ? [value] : value
   }
 }
@@ -96,25 +97,55 @@ export function resourceValue(key: string, { accountId, existingTags, bucketTags
   return key.startsWith(EXISTING_TAG) ? tagNamed(existingTags, key.slice(EXISTING_TAG.length)) : undefined
 }
 
-function oneOrMore(request: LocatedRequest, key: string): string | readonly string[] | undefined {
-  const { headers, query, method, operation } = request.parsed
+type Value = string | readonly string[] | undefined
+type Reader = (request: LocatedRequest, resource: ResourceFacts) => Value
+
+/** How the value of each key is found that a policy has asked for: what a key is about is seen once, not with each request. */
+const readers = new Map<string, Reader>()
+/** More than there are keys; the names of tags are anybody's. */
+const READERS_MAX = 1000
+
+function readerOf(key: string): Reader {
+  const known = readers.get(key)
+  if (known !== undefined) return known
+  const ofRequest = requestReader(key)
+  const reader: Reader = isOfResource(key)
+    ? (request, resource) => resourceValue(key, resource) ?? ofRequest(request)
+    : ofRequest
+  if (readers.size >= READERS_MAX) readers.clear()
+  readers.set(key, reader)
+  return reader
+}
+
+function isOfResource(key: string): boolean {
+  return key.endsWith(':resourceaccount') || BUCKETS_TAG.test(key) || key.startsWith(EXISTING_TAG)
+}
+
+function requestReader(key: string): (request: LocatedRequest) => Value {
   const inQuery = QUERY_KEYS[key]
-  if (inQuery !== undefined) return query.get(inQuery)
+  if (inQuery !== undefined) return ({ parsed }) => parsed.query.get(inQuery)
   const inHeader = HEADER_KEYS[key]
-  if (inHeader !== undefined) return headers[inHeader]
+  if (inHeader !== undefined) return ({ parsed }) => parsed.headers[inHeader]
   const inCondition = CONDITION_KEYS[key]
-  if (inCondition !== undefined)
-    return method === 'GET' || method === 'HEAD' ? undefined : promiseOf(headers[inCondition], key)
-  if (key === 's3:objectcreationoperation') return CREATES_OBJECT[operation]
-  if (key.startsWith(ENCRYPTION) && request.encryption) return request.encryption[key.slice('s3:'.length)]
-  if (key.startsWith(LOCK)) return request.lock && lockValue(request.lock, key, request.receivedAtMs)
-  if (key.startsWith('s3:x-amz-')) {
-    const header = key.slice('s3:'.length)
+  if (inCondition !== undefined) {
+    return ({ parsed: { method, headers } }) =>
+      method === 'GET' || method === 'HEAD' ? undefined : promiseOf(headers[inCondition], key)
+  }
+  if (key.startsWith(LOCK)) return ({ lock, receivedAtMs }) => lock && lockValue(lock, key, receivedAtMs)
+  if (key.startsWith(ENCRYPTION) || key.startsWith('s3:x-amz-')) return headerReader(key)
+  if (key.startsWith(REQUEST_TAG)) return (request) => tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
+  if (key.startsWith(BUCKET_TAG)) return (request) => tagNamed(bucketTags(request), key.slice(BUCKET_TAG.length))
+  const ofRequest = Object.hasOwn(OF_REQUEST, key) ? OF_REQUEST[key] : undefined
+  return ofRequest ?? (({ principal }) => principalValue(principal, key))
+}
+
+function headerReader(key: string): (request: LocatedRequest) => Value {
+  const header = key.slice('s3:'.length)
+  const isOfEncryption = key.startsWith(ENCRYPTION)
+  return ({ encryption, parsed: { operation, headers } }) => {
+    if (isOfEncryption && encryption) return encryption[header]
     return operation === 'RenameObject' && header !== PAYLOAD_HASH ? undefined : headers[header]
   }
-  if (key.startsWith(REQUEST_TAG)) return tagNamed(requestTags(request), key.slice(REQUEST_TAG.length))
-  if (key.startsWith(BUCKET_TAG)) return tagNamed(bucketTags(request), key.slice(BUCKET_TAG.length))
-  return globalValue(request, key)
 }
 
 /** An If-None-Match that names an ETag fits almost any object: to policies that ask that nothing is overwritten it is none. */
@@ -122,39 +153,38 @@ function promiseOf(header: string | undefined, key: string): string | undefined 
   return key === 's3:if-none-match' && header?.trim() !== '*' ? undefined : header
 }
 
-function globalValue(request: LocatedRequest, key: string): string | readonly string[] | undefined {
-  const { principal, authentication, receivedAtMs } = request
-  switch (key) {
-    case LOCATION:
-      return request.location
-    case 's3:tlsversion':
-      return request.tlsVersion
-    case 'aws:requestedregion':
-      return request.region
-    case 'aws:sourceip':
-      return request.sourceIp
-    case 'aws:securetransport':
-      return String(request.parsed.secure)
-    case 'aws:currenttime':
-      return iso8601(receivedAtMs)
-    case 'aws:epochtime':
-      return String(Math.floor(receivedAtMs / 1000))
-    case 's3:authtype':
-      if (authentication.kind === 'anonymous') return undefined
-      return AUTHENTICATION_TYPES[authentication.kind === 'v2' ? authentication.via : authentication.kind]
-    case 's3:signatureversion':
-      if (authentication.kind === 'anonymous') return undefined
-      return authentication.kind === 'v2' ? 'AWS' : 'AWS4-HMAC-SHA256'
-    case 's3:signatureage':
-      return 'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined
-    case REQUEST_TAG_KEYS:
-      return Object.keys(requestTags(request) ?? {})
-    case BUCKET_TAG_KEYS:
-      if (request.parsed.operation === 'UntagResource') return queryValues(request.parsed, TAG_KEYS)
-      return Object.keys(bucketTags(request) ?? {})
-    default:
-      return principalValue(principal, key)
-  }
+const OF_REQUEST: Readonly<Record<string, (request: LocatedRequest) => Value>> = {
+  's3:objectcreationoperation': ({ parsed }) => CREATES_OBJECT[parsed.operation],
+  [LOCATION]: ({ location }) => location,
+  's3:tlsversion': ({ tlsVersion }) => tlsVersion,
+  'aws:requestedregion': ({ region }) => region,
+  'aws:sourceip': ({ sourceIp }) => sourceIp,
+  'aws:securetransport': ({ parsed }) => String(parsed.secure),
+  'aws:currenttime': ({ receivedAtMs }) => timeText(receivedAtMs),
+  'aws:epochtime': ({ receivedAtMs }) => String(Math.floor(receivedAtMs / 1000)),
+  's3:authtype': ({ authentication }) => {
+    if (authentication.kind === 'anonymous') return undefined
+    return AUTHENTICATION_TYPES[authentication.kind === 'v2' ? authentication.via : authentication.kind]
+  },
+  's3:signatureversion': ({ authentication }) => {
+    if (authentication.kind === 'anonymous') return undefined
+    return authentication.kind === 'v2' ? 'AWS' : 'AWS4-HMAC-SHA256'
+  },
+  's3:signatureage': ({ authentication, receivedAtMs }) =>
+    'signedAtMs' in authentication ? String(receivedAtMs - authentication.signedAtMs) : undefined,
+  [REQUEST_TAG_KEYS]: (request) => Object.keys(requestTags(request) ?? {}),
+  [BUCKET_TAG_KEYS]: (request) => {
+    if (request.parsed.operation === 'UntagResource') return queryValues(request.parsed, TAG_KEYS)
+    return Object.keys(bucketTags(request) ?? {})
+  },
+}
+
+let lastTime = { atMs: Number.NaN, text: '' }
+
+/** Many requests come in one millisecond. */
+function timeText(atMs: number): string {
+  if (atMs !== lastTime.atMs) lastTime = { atMs, text: iso8601(atMs) }
+  return lastTime.text
 }
 
 /** The tags that the request sets, in its body or its header; a copy only where it replaces those of its source. */

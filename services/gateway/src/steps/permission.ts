@@ -29,6 +29,8 @@ interface ObjectAction {
   readonly key: string
   readonly versionId: string | undefined
   readonly said?: Asked['said']
+  /** What is found is read next. */
+  readonly withBody?: boolean
 }
 
 /** The cause of AccessDenied: why, for the audit trail; no client is told. */
@@ -100,16 +102,16 @@ export async function existingObjectOf(
   request: Pick<LocatedRequest, 'policies'>,
   context: Pick<GatewayContext, 'metadata'>,
   bucket: OpenBucket,
-  { action, key, versionId }: ObjectAction,
+  { action, key, versionId, withBody = false }: ObjectAction,
 ): Promise<ExistingObject | undefined> {
   const asksForAcl = hasAcls(bucket) && isByObjectAcl(action)
   if (key === '' || !(asksForAcl || isAskedByPolicy(request, bucket, asksForExistingTags))) return undefined
   const which = versionSelectorOf(key, versionId)
-  const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody: false })
+  const found = await context.metadata.findVersion(bucket.record.id, key, which, { withBody })
   if (found === undefined || found.version.isDeleteMarker) return undefined
   const { headers, acl } = openAttributes(bucket.metadataKey, bucket.record.id, found.version).attributes
   const ownerAccountId = acl?.ownerAccountId ?? bucket.record.ownerAccountId
-  return { tags: headers.tags, acl: { ownerAccountId, grants: acl?.grants ?? [] } }
+  return { tags: headers.tags, acl: { ownerAccountId, grants: acl?.grants ?? [] }, found }
 }
 
 /** Whether any policy that may have a word in it, of the principal or of the bucket, asks for something. */
