@@ -90,6 +90,29 @@ describe('replication', () => {
     }
   })
 
+  it('tells how many bytes wait for a destination that is away, after all that has come and gone', async () => {
+    await there.killGroup('SIGKILL')
+    const source = s3Client(here)
+    const Bucket = await newBucket(source, VERSIONED)
+    await replicate(source, Bucket, ruleTo(NAME))
+    for (const sizeBytes of [1_000, 200_000]) {
+      await source.send(new PutObjectCommand({ Bucket, Key: `k${sizeBytes}`, Body: randomBytes(sizeBytes) }))
+    }
+    await source.send(new DeleteObjectCommand({ Bucket, Key: 'k1000' }))
+    const waits = async () => {
+      const { value } = await scrape(health)
+      const of = { destination: arnOf(NAME) }
+      return [value('coffer_replication_pending_bytes', of), value('coffer_replication_pending_operations', of)]
+    }
+    await expect.poll(waits, PATIENCE).toEqual([201_000, 3])
+    const [status] = await cofferJson<object[]>(here, ['replication', 'status'])
+    expect(status).toMatchObject({ waitingCount: 3, pendingCount: 3, pendingBytes: 201_000 })
+    expect((await coffer(['status', '--once'], here.env)).stdout).toContain('to be sent')
+    await there.restart()
+    const told = async () => (await coffer(['replication', 'status'], here.env)).stdout
+    await expect.poll(told, PATIENCE).toBe('Nothing waits to be replicated.\n')
+  })
+
   it('fails where the credentials are wrong, with the reason in the log and the secret nowhere', async () => {
     const secretAccessKey = `wrong-secret-${randomBytes(12).toString('hex')}`
     files.here.write(there, [arnOf(NAME)], { secretAccessKey })

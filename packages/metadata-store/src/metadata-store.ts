@@ -8,6 +8,7 @@ import type {
   OutboxEntry,
   OutboxEvent,
   PartRecord,
+  QueueTotals,
   Quota,
   TableName,
   TableRecord,
@@ -310,6 +311,8 @@ export interface MetadataStore {
   moveEvents(move: EventMove): Promise<number>
   /** How many entries a queue holds; stops counting at `countMax`. */
   countEvents(queue: string, countMax: number): Promise<number>
+  /** Kept in each commit; nothing is counted. */
+  getQueueTotals(queue: string): Promise<QueueTotals>
   /** The queues that hold something, in byte order. */
   listEventQueues(): Promise<readonly string[]>
 

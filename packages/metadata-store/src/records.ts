@@ -142,6 +142,14 @@ export interface OutboxEvent {
   readonly queue: string
   /** Sealed by whoever makes the change. Opaque; at most 64 KiB. */
   readonly payload: Uint8Array
+  /** Of what has to be done for it; its queue tells the sum. Absent: nobody asks for the totals of that queue. */
+  readonly weightBytes?: number
+}
+
+/** Of the entries of a queue that have a weight. */
+export interface QueueTotals {
+  readonly entryCount: number
+  readonly weightBytes: number
 }
 
 export interface OutboxEntry {
@@ -151,6 +159,7 @@ export interface OutboxEntry {
   readonly createdAt: number
   /** Why it came into this queue; '' as committed. */
   readonly note: string
+  readonly weightBytes?: number
 }
 
 /** A small record of a service that keeps its state here (`iam`, `keys`, `bucket-keys`, `jobs`, `events`, `store`). `value` is sealed by its owner where it is secret. */

@@ -71,6 +71,12 @@ export interface ReplicationTask extends ReplicaOwner {
   readonly bypassGovernance?: true
 }
 
+interface PlannedVersion {
+  readonly key: string
+  readonly versionId: VersionId
+  readonly sizeBytes: number
+}
+
 interface OpenedBucket {
   readonly record: BucketRecord
   readonly metadataKey: MetadataKey
@@ -103,7 +109,7 @@ export function replicationStatusOf(state: ReplicationState | undefined): Outcom
 export function planReplication(
   bucket: OpenedBucket,
   configuration: ReplicationConfiguration | undefined,
-  version: { readonly key: string; readonly versionId: VersionId; readonly replicaOf?: ReplicaSource | 'unknown' },
+  version: PlannedVersion & { readonly replicaOf?: ReplicaSource | 'unknown' },
   attributes: Pick<ObjectAttributes, 'sse' | 'headers' | 'acl'> | undefined,
 ): { readonly state?: ReplicationState; readonly events: readonly OutboxEvent[] } {
   const { replicaOf } = version
@@ -134,7 +140,7 @@ export function planReplication(
 export function planLateReplication(
   bucket: OpenedBucket,
   configuration: ReplicationConfiguration,
-  { key, versionId }: { readonly key: string; readonly versionId: VersionId },
+  { key, versionId, sizeBytes }: PlannedVersion,
   { sse, headers, replication, acl }: ObjectAttributes,
 ): { readonly state: ReplicationState; readonly events: readonly OutboxEvent[] } | undefined {
   if (sse === 'SSE-C' || (replication !== undefined && 'isReplica' in replication)) return undefined
@@ -150,7 +156,9 @@ export function planLateReplication(
   const pending = due.map((rule) => stateOf(rule, 'PENDING'))
   return {
     state: { destinations: { ...known, ...Object.fromEntries(pending) } },
-    events: due.flatMap((rule) => entriesOf(bucket, rule, { what: 'object', key, versionId, onlyIfLatest: true }, acl)),
+    events: due.flatMap((rule) =>
+      entriesOf(bucket, rule, { what: 'object', key, versionId, sizeBytes, onlyIfLatest: true }, acl),
+    ),
   }
 }
 
@@ -233,7 +241,7 @@ function ownerOf({ destination: { account, overridesOwner } }: ReplicationRule):
 function entriesOf(
   bucket: OpenedBucket,
   rule: ReplicationRule,
-  { what, key, versionId, onlyIfLatest }: Pick<ReplicationTask, 'what' | 'key' | 'versionId' | 'onlyIfLatest'>,
+  { what, key, versionId, sizeBytes, onlyIfLatest }: PlannedVersion & Pick<ReplicationTask, 'what' | 'onlyIfLatest'>,
   acl: ObjectAcl | undefined,
 ): readonly OutboxEvent[] {
   const { bucket: destination, storageClass, replicaKmsKeyId, overridesOwner } = rule.destination
@@ -242,17 +250,23 @@ function entriesOf(
   const isTimed = rule.destination.time === true && what === 'object' && !onlyIfLatest
   const letsInGroups = !overridesOwner && acl?.grants?.some(({ grantee }) => 'uri' in grantee)
   return [
-    seal(bucket, {
-      ...{ what, ...place },
-      ...(onlyIfLatest && { onlyIfLatest }),
-      ...(isTimed && { timeControl: true as const }),
-      ...(storageClass !== undefined && { storageClass }),
-      ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
-    }),
+    seal(
+      bucket,
+      {
+        ...{ what, ...place },
+        ...(onlyIfLatest && { onlyIfLatest }),
+        ...(isTimed && { timeControl: true as const }),
+        ...(storageClass !== undefined && { storageClass }),
+        ...(replicaKmsKeyId !== undefined && { replicaKmsKeyId }),
+      },
+      sizeBytes,
+    ),
     ...(letsInGroups ? [seal(bucket, { what: 'acl', ...place })] : []),
   ]
 }
 
-function seal({ metadataKey, record }: OpenedBucket, task: ReplicationTask): OutboxEvent {
-  return sealBucketMessage(metadataKey, record, queueOfDestination(task.destination), { kind: 'replicate', ...task })
+/** `weightBytes`: of object data that is to be sent. */
+function seal({ metadataKey, record }: OpenedBucket, task: ReplicationTask, weightBytes = 0): OutboxEvent {
+  const queue = queueOfDestination(task.destination)
+  return { ...sealBucketMessage(metadataKey, record, queue, { kind: 'replicate', ...task }), weightBytes }
 }

@@ -10,6 +10,9 @@ export interface WaitingReplication {
   readonly waitingCount: number
   /** How long the first of them has waited. */
   readonly lagMs: number
+  /** Versions and changes of them, and bytes of objects, that are to be sent there. Not what was committed before these were counted. */
+  readonly pendingCount: number
+  readonly pendingBytes: number
 }
 
 /** Destinations that nothing waits for are not in it. */
@@ -20,8 +23,19 @@ export async function replicationStatus(mesh: Mesh): Promise<readonly WaitingRep
     const destination = destinationOf(queue)
     if (destination === undefined) continue
     const [first] = await metadata.listEvents({ queue, afterId: '', limit: 1 })
-    const waitingCount = await metadata.countEvents(queue, COUNT_MAX)
-    if (first) waiting.push({ destination, waitingCount, lagMs: Math.max(0, Date.now() - first.createdAt) })
+    if (first === undefined) continue
+    const [waitingCount, totals] = await Promise.all([
+      metadata.countEvents(queue, COUNT_MAX),
+      metadata.getQueueTotals(queue),
+    ])
+    const lagMs = Math.max(0, Date.now() - first.createdAt)
+    waiting.push({
+      destination,
+      waitingCount,
+      lagMs,
+      pendingCount: totals.entryCount,
+      pendingBytes: totals.weightBytes,
+    })
   }
   return waiting
 }

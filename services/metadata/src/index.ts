@@ -20,6 +20,7 @@ const METHODS = [
   'findVersions',
   'forgetGarbage',
   'getKeyUse',
+  'getQueueTotals',
   'getUsage',
   'isReferenced',
   'listBuckets',

@@ -20,6 +20,7 @@ import {
 const KEY_COUNT = 30
 const KEY_REFS = ['', 'kms:k/1', 'bucket/2']
 const REFUSED_PAUSE_MS = 5
+const EVENT_WEIGHT_BYTES = 5_000_000_000
 
 interface Known {
   readonly versionId: string
@@ -133,6 +134,9 @@ export class MovingWriter {
     )
     const events = await store.listEvents({ queue: this.#bucket.name, afterId: '', limit: 1_000_000 })
     expect(events.map(({ payload }) => Buffer.from(payload).toString())).toEqual(this.#events)
+    const entryCount = events.length
+    const weightBytes = entryCount * EVENT_WEIGHT_BYTES
+    expect(await store.getQueueTotals(this.#bucket.name)).toEqual({ entryCount, weightBytes })
   }
 
   async #change(): Promise<void> {
@@ -154,7 +158,10 @@ export class MovingWriter {
     const commit = commitOf(this.#bucket, key, { isDeleteMarker, keyRef, ...body })
     const { versionId, sizeBytes, sealed } = commit.version
     const event = `${versionId} made`
-    await store.commitVersion({ ...commit, events: [{ queue: this.#bucket.name, payload: Buffer.from(event) }] })
+    await store.commitVersion({
+      ...commit,
+      events: [{ queue: this.#bucket.name, payload: Buffer.from(event), weightBytes: EVENT_WEIGHT_BYTES }],
+    })
     this.#versions.set(key, [{ versionId, isDeleteMarker, sizeBytes, keyRef, sealed }, ...this.#of(key)])
     this.#events.push(event)
   }

@@ -101,6 +101,44 @@ export function outboxContract(under: StoreUnderTest): void {
       expect(plain(await store.listEvents({ queue: 'q', afterId: '', limit: 10 }))).toEqual(plain([first, second]))
     })
 
+    test('what entries weigh is told of their queue, whatever becomes of them', async () => {
+      const { store } = under
+      const heavy = (text: string, weightBytes: number) => ({ ...event('q', text), weightBytes })
+      const totals = async (queue: string) => {
+        const { entryCount, weightBytes } = await under.store.getQueueTotals(queue)
+        return [entryCount, weightBytes]
+      }
+      expect(await totals('q')).toEqual([0, 0])
+      const bucket = await newBucket(store)
+      const commits = [heavy('1', 5_000_000_000_000), heavy('2', 7), event('q', 'light'), event('other')]
+      for (const one of commits)
+        await store.commitVersion({ ...commitOf(bucket, randomBytes(4).toString('hex')), events: [one] })
+      await refused(
+        store.commitVersion({ ...commitOf(bucket, 'a', { expectedCurrent: newVersionId() }), events: [heavy('3', 1)] }),
+        'META_PRECONDITION_FAILED',
+      )
+      await store.appendEvents([heavy('nothing to send', 0)])
+      expect(await totals('q')).toEqual([3, 5_000_000_000_007])
+      expect(await totals('other')).toEqual([0, 0])
+      await under.reopen()
+      const entries = await under.store.listEvents({ queue: 'q', afterId: '', limit: 10 })
+      const [first, second, light] = entries.map(({ id }) => id)
+      await under.store.moveEvents({ queue: 'q', ids: [String(first)], to: 'dead/q', note: 'refused' })
+      expect([await totals('q'), await totals('dead/q')]).toEqual([
+        [2, 7],
+        [1, 5_000_000_000_000],
+      ])
+      const [dead] = await under.store.listEvents({ queue: 'dead/q', afterId: '', limit: 1 })
+      expect(dead?.weightBytes).toBe(5_000_000_000_000)
+      for (let time = 0; time < 2; time++) {
+        await under.store.moveEvents({ queue: 'q', ids: [String(second), String(light)] })
+      }
+      expect(await totals('q')).toEqual([1, 0])
+      await under.store.moveEvents({ queue: 'dead/q', ids: [String(dead?.id)] })
+      expect(await totals('dead/q')).toEqual([0, 0])
+      expect(await under.store.getKeyUse('q')).toBe(0)
+    })
+
     test('queues are counted up to a limit, and listed while they hold something', async () => {
       const { store } = under
       await store.appendEvents([...Array.from({ length: 30 }, () => event('b')), event('a'), event('bb')])

@@ -44,7 +44,15 @@ import { readKnownBucket } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
 import { KnownRows } from './rows/known-rows.ts'
-import { appendEvents, countEvents, eventBytes, listEventQueues, listEvents, moveEvents } from './rows/outbox.ts'
+import {
+  appendEvents,
+  countEvents,
+  eventBytes,
+  listEventQueues,
+  listEvents,
+  moveEvents,
+  queueCounters,
+} from './rows/outbox.ts'
 import { type Addition, assertFits, findQuota, removeQuota, scopesOf, setQuota } from './rows/quotas.ts'
 import { changeRecords, deleteRecord, findKnownRecord, listRecords, putRecord } from './rows/records.ts'
 import { listUploads } from './rows/upload-listing.ts'
@@ -265,6 +273,14 @@ class LmdbStore implements MetadataStore {
 
   async countEvents(queue: string, countMax: number) {
     return this.#read((databases) => countEvents(databases, queue, countMax))
+  }
+
+  async getQueueTotals(queue: string) {
+    const { entries, bytes } = queueCounters(queue)
+    return this.#read((databases) => ({
+      entryCount: readKeyUse(databases, entries),
+      weightBytes: readKeyUse(databases, bytes),
+    }))
   }
 
   async listEventQueues() {

@@ -55,7 +55,15 @@ import { readBucket } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
 import { afterPrefix, ID_BYTES, idBytes } from './rows/keys.ts'
-import { appendEvents, eventBytes, listEventQueues, listEvents, moveEvents, queuePrefix } from './rows/outbox.ts'
+import {
+  appendEvents,
+  eventBytes,
+  listEventQueues,
+  listEvents,
+  moveEvents,
+  queueCounters,
+  queuePrefix,
+} from './rows/outbox.ts'
 import { type Addition, assertFits, decodeQuota, findQuota, removeQuota, setQuota } from './rows/quotas.ts'
 import { changeRecords, deleteRecord, findRecord, listRecords, putRecord } from './rows/records.ts'
 import type { Row } from './rows/table.ts'
@@ -308,6 +316,12 @@ class PostgresStore implements MetadataStore {
       connection.query(this.#statements.countRange('outbox'), [prefix, afterPrefix(prefix), countMax]),
     )
     return Number(rows[0]?.count)
+  }
+
+  async getQueueTotals(queue: string) {
+    const { entries, bytes } = queueCounters(queue)
+    const [entryCount, weightBytes] = await Promise.all([this.getKeyUse(entries), this.getKeyUse(bytes)])
+    return { entryCount, weightBytes }
   }
 
   async listEventQueues() {

@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { replicationStatus, type WaitingReplication } from '../replication-status.ts'
 import { addOptionFlags, MESH_OPTIONS, STORE_OPTIONS } from './option-flags.ts'
 import { print, printJson } from './print.ts'
-import { durationText } from './quantities.ts'
+import { durationText, sizeText } from './quantities.ts'
 import { withStore } from './with-store.ts'
 
 export function replicationCommand(): Command {
@@ -27,9 +27,12 @@ function statusCommand(): Command {
 }
 
 function render(status: readonly WaitingReplication[]): string {
-  const table = new Table({ head: ['destination', 'waiting', 'since'], style: { head: [], border: [], compact: true } })
-  for (const { destination, waitingCount, lagMs } of status) {
-    table.push([destination, waitingCount, durationText(lagMs)])
+  const table = new Table({
+    head: ['destination', 'waiting', 'to be sent', 'since'],
+    style: { head: [], border: [], compact: true },
+  })
+  for (const { destination, waitingCount, pendingBytes, lagMs } of status) {
+    table.push([destination, waitingCount, sizeText(pendingBytes), durationText(lagMs)])
   }
   return table.toString()
 }

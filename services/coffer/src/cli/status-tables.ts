@@ -113,8 +113,13 @@ function events({ events: all = [] }: StatusReport): string {
 
 function replication({ replication: all = [] }: StatusReport): string {
   if (all.length === 0) return ''
-  const rows = all.map(({ destination, waitingCount, lagMs }) => [destination, waitingCount, durationText(lagMs)])
-  return tableOf(['replication to', 'waiting', 'lag'], rows)
+  const rows = all.map(({ destination, waitingCount, pendingBytes, lagMs }) => [
+    destination,
+    waitingCount,
+    sizeText(pendingBytes),
+    durationText(lagMs),
+  ])
+  return tableOf(['replication to', 'waiting', 'to be sent', 'lag'], rows)
 }
 
 function audit({ audit: total }: StatusReport): string {

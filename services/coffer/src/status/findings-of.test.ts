@@ -92,7 +92,7 @@ it.each([
   ['there are dead letters', { events: [{ ...TARGET, deadLetterCount: 1 }] }, ['warning event-dead-letters t']],
   [
     'replication lags',
-    { replication: [{ destination: 'arn', waitingCount: 1, lagMs: 2 * HOUR_MS }] },
+    { replication: [{ destination: 'arn', waitingCount: 1, lagMs: 2 * HOUR_MS, pendingCount: 1, pendingBytes: 9 }] },
     ['warning replication-late arn'],
   ],
   [

@@ -108,8 +108,9 @@ async function sealCommit(
   const objectKey = draft.objectKey ?? NO_KEY
   const retained = draft.attributes && withDefaultRetention(draft.attributes, bucket, place.lastModifiedAt)
   const { replicaOf } = draft
-  const name = { key: draft.key, versionId: place.versionId, ...(replicaOf && { replicaOf }) }
-  const replication = planReplication(bucket, bucket.config.replication, name, retained)
+  const { key, sizeBytes } = draft
+  const planned = { key, versionId: place.versionId, sizeBytes, ...(replicaOf && { replicaOf }) }
+  const replication = planReplication(bucket, bucket.config.replication, planned, retained)
   const attributes = retained && { ...retained, ...(replication.state && { replication: replication.state }) }
   const fields = {
     key: draft.key,

@@ -70,7 +70,8 @@ function sealCommit(
   const { record, metadataKey, config } = bucket
   const { key } = version
   const retained = draft && withDefaultRetention(draft.attributes, bucket)
-  const replication = planReplication(bucket, config.replication, { key, versionId }, retained)
+  const sizeBytes = draft?.received.sizeBytes ?? 0
+  const replication = planReplication(bucket, config.replication, { key, versionId, sizeBytes }, retained)
   const attributes = retained && { ...retained, ...(replication.state && { replication: replication.state }) }
   const objectKey = draft?.objectKey ?? NO_KEY
   const body = bodyOf(bucket, key, versionId, draft)
@@ -80,7 +81,7 @@ function sealCommit(
     isNull: record.versioning !== 'enabled',
     isDeleteMarker: attributes === undefined,
     lastModifiedAt: version.lastModifiedAt,
-    sizeBytes: draft?.received.sizeBytes ?? 0,
+    sizeBytes,
     keyRef: objectKey.keyRef,
   }
   const sealedFields = { ...fields, bodyKind: body.kind }

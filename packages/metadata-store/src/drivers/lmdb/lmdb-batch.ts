@@ -34,7 +34,7 @@ export class LmdbBatch implements WriteBatch {
   readonly #added = new Map<BucketId, { add(change: UsageChange): void }>()
   /** By the keys of their rows. */
   readonly #usage = new Map<string, { readonly key: Buffer; usage: Usage }>()
-  readonly #keyUse = new Map<string, KeyUseCounter>()
+  readonly #counts = new Map<string, Counter>()
   #eventNumber: number | undefined
 
   readonly #journal: Journal | undefined
@@ -128,13 +128,13 @@ export class LmdbBatch implements WriteBatch {
     return this.#counter(scope).usage
   }
 
-  keyUse(keyRef: string): KeyUseCounter {
-    let use = this.#keyUse.get(keyRef)
-    if (!use) {
-      use = new KeyUseCounter(readKeyUse(this.databases, keyRef))
-      this.#keyUse.set(keyRef, use)
+  counter(name: string): Counter {
+    let counter = this.#counts.get(name)
+    if (!counter) {
+      counter = new Counter(readKeyUse(this.databases, name))
+      this.#counts.set(name, counter)
     }
-    return use
+    return counter
   }
 
   nextEventNumber(): number {
@@ -148,7 +148,7 @@ export class LmdbBatch implements WriteBatch {
     for (const { key, usage } of this.#usage.values()) {
       this.#putCounter(key, Object.values(usage).every((value) => value === 0) || encodeUsage(this.rows, usage, key))
     }
-    for (const [keyRef, { count }] of this.#keyUse) this.#putCount(keyUseKey(keyRef), count)
+    for (const [name, { count }] of this.#counts) this.#putCount(keyUseKey(name), count)
     if (this.#eventNumber !== undefined) this.#putCount(EVENT_NUMBER_KEY, this.#eventNumber)
   }
 
@@ -185,14 +185,14 @@ function sumOf(usage: Usage, change: UsageChange): Usage {
   }
 }
 
-class KeyUseCounter {
+class Counter {
   count: number
 
   constructor(count: number) {
     this.count = count
   }
 
-  add(change: 1 | -1): void {
+  add(change: number): void {
     this.count = Math.max(0, this.count + change)
   }
 }

@@ -44,7 +44,7 @@ export class PostgresBatch implements WriteBatch {
   /** Owners of buckets that this batch has made. */
   readonly #accounts = new Map<BucketId, string>()
   readonly #usage = new Map<string, UsageDelta>()
-  readonly #keyUse = new Map<string, number>()
+  readonly #counts = new Map<string, number>()
   #eventCount = 0
 
   /** Runs a change; whatever it throws, nothing of it is left. */
@@ -136,8 +136,8 @@ export class PostgresBatch implements WriteBatch {
     }
   }
 
-  keyUse(keyRef: string): { add(change: 1 | -1): void } {
-    const count = (change: number) => this.#keyUse.set(keyRef, (this.#keyUse.get(keyRef) ?? 0) + change)
+  counter(name: string): { add(change: number): void } {
+    const count = (change: number) => this.#counts.set(name, (this.#counts.get(name) ?? 0) + change)
     return {
       add: (change) => {
         count(change)
@@ -181,10 +181,10 @@ export class PostgresBatch implements WriteBatch {
     }
     for (const name of DATABASE_NAMES) sent.push(...this.#sendTable(connection, statements, name))
     sent.push(...this.#sendUsage(connection, statements, shard))
-    const keyUse = sortedBy(this.#keyUse).filter(([, change]) => change !== 0)
-    if (keyUse.length > 0) {
-      const refs = byteaArray(keyUse.map(([ref]) => Buffer.from(ref)))
-      sent.push(connection.query(statements.addKeyUse(), [refs, keyUse.map(([, change]) => change), shard]))
+    const counts = sortedBy(this.#counts).filter(([, change]) => change !== 0)
+    if (counts.length > 0) {
+      const names = byteaArray(counts.map(([name]) => Buffer.from(name)))
+      sent.push(connection.query(statements.addKeyUse(), [names, counts.map(([, change]) => change), shard]))
     }
     return sent
   }

@@ -26,7 +26,7 @@ export function planKeyUse(
   versionId: VersionId,
   holder: 'version' | 'upload' = 'version',
 ) {
-  const use = keyRef === '' ? undefined : batch.keyUse(keyRef)
+  const use = keyRef === '' ? undefined : batch.counter(keyRef)
   const row = keyRef.startsWith(INDEXED) ? rowKey(keyRef, name, versionId) : undefined
   const table = batch.databases['key-use']
   return {

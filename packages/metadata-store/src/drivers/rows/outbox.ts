@@ -5,9 +5,14 @@ import type { Databases } from './databases.ts'
 import { afterPrefix, justAfter } from './keys.ts'
 import { RowReader } from './row.ts'
 import { type Row, readRow, scan } from './table.ts'
+import { assertUint48 } from './version-row.ts'
 import type { WriteBatch } from './write-batch.ts'
 
-/* Rows of `outbox`: queue | 00 | event number (8); value: created at (6), note (text), payload to the end. */
+/*
+ * Rows of `outbox`: queue | 00 | event number (8); value: created at (6), in format 2 what it weighs (6), note (text), payload to
+ * the end. What the entries of format 2 of a queue are, and weigh, is counted beside the uses of keys, by names that no key has.
+ */
+const WITH_WEIGHT = 2
 const QUEUE_BYTES_MAX = 256
 const PAYLOAD_BYTES_MAX = 64 * 1024
 const NOTE_BYTES_MAX = 1024
@@ -22,8 +27,9 @@ export function eventBytes(events: readonly OutboxEvent[] | undefined): number {
 
 /** Before the first write of a change. */
 export function assertEvents(events: readonly OutboxEvent[] | undefined): void {
-  for (const { queue, payload } of events ?? []) {
+  for (const { queue, payload, weightBytes } of events ?? []) {
     queuePrefix(queue)
+    if (weightBytes !== undefined) assertUint48(weightBytes, 'a weight')
     invariant(payload.length <= PAYLOAD_BYTES_MAX, 'an event has at most 64 KiB')
   }
 }
@@ -32,12 +38,14 @@ export function appendEvents(batch: WriteBatch, events: readonly OutboxEvent[] |
   if (events === undefined || events.length === 0) return
   assertEvents(events)
   const createdAt = Date.now()
-  for (const { queue, payload } of events) {
+  for (const { queue, payload, weightBytes } of events) {
     const id = batch
       .nextEventNumber()
       .toString(16)
       .padStart(2 * ID_BYTES, '0')
-    putEntry(batch, queuePrefix(queue), { id, createdAt, note: '', payload })
+    const entry = { id, createdAt, note: '', payload, ...(weightBytes !== undefined && { weightBytes }) }
+    putEntry(batch, queuePrefix(queue), entry)
+    countEntry(batch, queue, entry, 1)
   }
 }
 
@@ -61,9 +69,13 @@ export function moveEvents(batch: WriteBatch, { queue, ids, to, note = '' }: Eve
     const value = readRow(outbox, key)
     if (value) rows.push({ key, value })
   }
-  const entries = target && rows.map(decodeEntry)
+  const entries = rows.map(decodeEntry)
   for (const { key } of rows) batch.remove(outbox, key)
-  if (target && entries) for (const entry of entries) putEntry(batch, target, { ...entry, note })
+  for (const entry of entries) {
+    if (target) putEntry(batch, target, { ...entry, note })
+    countEntry(batch, queue, entry, -1)
+    if (to !== undefined) countEntry(batch, to, entry, 1)
+  }
   return rows.length
 }
 
@@ -87,15 +99,34 @@ export function listEventQueues(databases: Databases): readonly string[] {
   return queues
 }
 
-function putEntry(batch: WriteBatch, prefix: Buffer, { id, createdAt, note, payload }: OutboxEntry): void {
+/** The names of what is counted of a queue. */
+export function queueCounters(queue: string): { readonly entries: string; readonly bytes: string } {
+  return { entries: `\0queue entries\0${queue}`, bytes: `\0queue bytes\0${queue}` }
+}
+
+function countEntry(batch: WriteBatch, queue: string, { weightBytes }: OutboxEntry, sign: 1 | -1): void {
+  if (weightBytes === undefined) return
+  const { entries, bytes } = queueCounters(queue)
+  batch.counter(entries).add(sign)
+  if (weightBytes > 0) batch.counter(bytes).add(sign * weightBytes)
+}
+
+function putEntry(batch: WriteBatch, prefix: Buffer, entry: OutboxEntry): void {
+  const { id, createdAt, note, payload, weightBytes } = entry
   const key = entryKey(prefix, id)
-  batch.put(batch.databases.outbox, key, batch.rows.begin().uint48(createdAt).text(note).bytes(payload).finish(key))
+  const row =
+    weightBytes === undefined
+      ? batch.rows.begin().uint48(createdAt)
+      : batch.rows.begin(WITH_WEIGHT).uint48(createdAt).uint48(weightBytes)
+  batch.put(batch.databases.outbox, key, row.text(note).bytes(payload).finish(key))
 }
 
 function decodeEntry({ key, value }: Row): OutboxEntry {
-  const reader = new RowReader('event', value, key)
+  const reader = new RowReader('event', value, key, WITH_WEIGHT)
   const id = key.toString('hex', key.length - ID_BYTES)
-  return { id, createdAt: reader.uint48(), note: reader.text(), payload: reader.rest() }
+  const createdAt = reader.uint48()
+  const weight = reader.format === WITH_WEIGHT ? { weightBytes: reader.uint48() } : {}
+  return { id, createdAt, ...weight, note: reader.text(), payload: reader.rest() }
 }
 
 export function queuePrefix(queue: string): Buffer {

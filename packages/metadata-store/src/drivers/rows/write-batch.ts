@@ -36,8 +36,8 @@ export interface WriteBatch {
   usage(bucketId: BucketId): { add(change: UsageChange): void }
   /** As it is with what this transaction has added; where the scope has a quota, no other transaction adds to it meanwhile. */
   usageOf(scope: UsageScope): Usage
-  /** The counter of the object keys that a key seals. */
-  keyUse(keyRef: string): { add(change: 1 | -1): void }
+  /** The counter of the object keys that a key seals, or of what a queue holds. */
+  counter(name: string): { add(change: number): void }
   /** The number of a new event: of the events of one object key, the later one has the greater number. */
   nextEventNumber(): number
 }
