@@ -1,63 +1,129 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { expect, it } from 'vitest'
+import { expect, it, vi } from 'vitest'
 
-/** A worker that takes no connection any more, as it is busy, and then ends. */
+const KILLS = 15
+const LANES = 8
+
+vi.setConfig({ testTimeout: 60_000 })
+
+/** Answers at once. Told `end` or `stick` it takes no connection any more, as it is busy: for a second, and then ends, or for good. */
 const WORKER = `
   import { createServer } from 'node:net'
-  const server = createServer(() => {}).listen(0, '127.0.0.1', () => process.send(server.address().port))
-  process.on('message', () => {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1_000)
+  const server = createServer((socket) => socket.on('error', () => {}).end('x'))
+  server.listen(0, '127.0.0.1', () => process.send(server.address().port))
+  process.on('message', (order) => {
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order === 'end' ? 1_000 : Infinity)
     process.exit(0)
   })`
 
-const primary = (closes: boolean) => `
+/** `act`: what it does with `fork`, `handed` and `tell`. */
+const primary = (act: string) => `
   import cluster from 'node:cluster'
   import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
   import { tmpdir } from 'node:os'
   import { join } from 'node:path'
   import { HandedConnections } from ${JSON.stringify(import.meta.resolve('./handed-connections.ts'))}
   const directory = mkdtempSync(join(tmpdir(), 'coffer-handed-'))
-  process.on('exit', () => rmSync(directory, { recursive: true }))
+  process.on('exit', () => {
+    for (const worker of Object.values(cluster.workers)) worker.process.kill('SIGKILL')
+    rmSync(directory, { recursive: true })
+  })
   const exec = join(directory, 'worker.mjs')
   writeFileSync(exec, ${JSON.stringify(WORKER)})
   cluster.setupPrimary({ exec, args: [], execArgv: [] })
-  const worker = cluster.fork()
   const handed = new HandedConnections()
-  handed.follow(worker)
-  worker.on('message', (port) => console.log(port))
-  process.stdin.once('data', () => worker.send('end', () => console.log('told')))
-  worker.on('exit', () => {
-    if (${closes}) handed.closeAll()
-    console.log('gone')
-  })
+  const fork = () => cluster.fork()
+  const tell = (text) => console.log(text)
   process.stdin.on('end', () => process.exit(0))
+  ${act}
   process.stdin.resume()`
 
-/** Whether clients that connect while the worker ends are let go when it has ended. */
-async function letsGo(closes: boolean): Promise<boolean> {
-  const child = spawn(process.execPath, ['--input-type=module', '-e', primary(closes)], {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  })
+interface Primary {
+  /** What it says next. */
+  line(): Promise<string>
+  say(text: string): void
+  stop(): Promise<void>
+}
+
+function startPrimary(act: string): Primary {
+  const args = ['--input-type=module', '-e', primary(act)]
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] })
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
-  const port = Number((await lines.next()).value)
-  child.stdin.write('end\n')
-  // The worker hears it before it hears of a connection: one channel, in order.
-  expect((await lines.next()).value).toBe('told')
-  const clients = Array.from({ length: 3 }, () => connect(port, '127.0.0.1').on('error', () => {}))
-  await Promise.all(clients.map((client) => once(client, 'connect')))
-  const closed = Promise.all(clients.map((client) => new Promise((resolve) => client.once('close', resolve))))
+  return {
+    line: async () => String((await lines.next()).value),
+    say: (text) => child.stdin.write(`${text}\n`),
+    async stop() {
+      child.stdin.end()
+      await once(child, 'exit')
+    },
+  }
+}
+
+async function connected(port: number): Promise<Socket> {
+  const client = connect(port, '127.0.0.1').on('error', () => {})
+  await once(client, 'connect')
+  return client
+}
+
+/** Whether the clients are let go; where they are not to be, that is waited for a second. */
+async function areLetGo(clients: readonly Socket[], isExpected: boolean): Promise<boolean> {
+  const closed = Promise.all(clients.map((client) => client.closed || once(client, 'close')))
   for (const client of clients) client.resume()
-  expect((await lines.next()).value).toBe('gone')
-  const isOver = await Promise.race([
-    closed.then(() => true),
-    closes ? closed.then(() => true) : new Promise<boolean>((resolve) => setTimeout(resolve, 1_000, false)),
-  ])
+  if (isExpected) await closed
+  const waiting = new Promise<boolean>((resolve) => setTimeout(resolve, 1_000, false))
+  const isOver = await Promise.race([closed.then(() => true), waiting])
   for (const client of clients) client.destroy()
-  child.stdin.end()
-  await once(child, 'exit')
+  return isOver
+}
+
+/** Of clients that connect while the only worker ends. */
+async function letsGo(closes: boolean): Promise<boolean> {
+  const server = startPrimary(`
+    const worker = fork()
+    if (${closes}) handed.follow(worker)
+    worker.on('message', tell)
+    process.stdin.once('data', () => worker.send('end', () => tell('told')))
+    worker.on('exit', () => {
+      handed.closeAll()
+      tell('gone')
+    })`)
+  const port = Number(await server.line())
+  server.say('end')
+  // The worker hears it before it hears of a connection: one channel, in order.
+  expect(await server.line()).toBe('told')
+  const clients = await Promise.all(Array.from({ length: 3 }, () => connected(port)))
+  const over = areLetGo(clients, closes)
+  expect(await server.line()).toBe('gone')
+  const isOver = await over
+  await server.stop()
+  return isOver
+}
+
+/** Of clients that connect while one of two workers is busy, and is killed then. */
+async function letsGoOfKilled(closes: boolean): Promise<boolean> {
+  const server = startPrimary(`
+    const [busy, other] = [fork(), fork()]
+    for (const worker of [busy, other]) {
+      if (${closes}) handed.follow(worker)
+      worker.on('message', tell)
+    }
+    busy.on('exit', () => tell('gone'))
+    process.stdin.once('data', () => {
+      busy.send('stick', () => tell('told'))
+      process.stdin.once('data', () => busy.process.kill('SIGKILL'))
+    })`)
+  const port = Number(await server.line())
+  await server.line()
+  server.say('stick')
+  expect(await server.line()).toBe('told')
+  const clients = await Promise.all(Array.from({ length: 4 }, () => connected(port)))
+  server.say('kill')
+  expect(await server.line()).toBe('gone')
+  const isOver = await areLetGo(clients, closes)
+  await server.stop()
   return isOver
 }
 
@@ -65,6 +131,46 @@ it('closes connections that no worker has taken, when all workers are gone', asy
   expect(await letsGo(true)).toBe(true)
 })
 
+it('closes those that a worker was handed which was killed, while others go on', async () => {
+  expect(await letsGoOfKilled(true)).toBe(true)
+})
+
 it('is needed: node:cluster leaves them open', async () => {
   expect(await letsGo(false)).toBe(false)
+  expect(await letsGoOfKilled(false)).toBe(false)
+})
+
+it('leaves no client waiting, however often workers are killed under their connections', async () => {
+  const server = startPrimary(`
+    let kills = 0
+    const listening = []
+    const start = () => {
+      const worker = fork()
+      handed.follow(worker)
+      worker.on('message', (at) => {
+        listening.push(worker)
+        if (listening.length < 3) return start()
+        tell(kills === 0 ? at : 'another')
+        if (kills === ${KILLS}) return
+        kills += 1
+        listening.shift().process.kill('SIGKILL')
+        start()
+      })
+    }
+    start()`)
+  const port = Number(await server.line())
+  let isOver = false
+  let answered = 0
+  const lanes = Array.from({ length: LANES }, async () => {
+    while (!isOver) {
+      const client = connect(port, '127.0.0.1').on('error', () => {})
+      client.on('data', () => answered++)
+      await new Promise((resolve) => client.once('close', resolve))
+    }
+  })
+  for (let kill = 1; kill <= KILLS; kill++) expect(await server.line()).toBe('another')
+  isOver = true
+  await Promise.all(lanes)
+  expect(answered).toBeGreaterThan(0)
+  await server.stop()
 })
