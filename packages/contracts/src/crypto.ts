@@ -85,4 +85,8 @@ export interface CryptoService {
    * it is done once. ENGINE_BUCKET_KEY_NOT_FOUND.
    */
   rewrapBucketKey(id: string, keyName: string): Promise<WrappingKey>
+  /** Erases the bucket keys of a bucket that is gone, and tells how many; none as long as it is there. */
+  removeBucketKeys(bucketId: string): Promise<number>
+  /** The same of `limit` buckets that have any, strictly after `afterId`. `next`: where to go on; absent: these were the last. */
+  removeLeftBucketKeys(query: { afterId: string; limit: number }): Promise<{ removedCount: number; next?: string }>
 }

@@ -166,6 +166,8 @@ export interface MetadataStore {
   /** META_BUCKET_EXISTS if the name is taken (the error's details say the owner: `ownerAccountId`). */
   createBucket(bucket: Omit<BucketRecord, 'revision'>): Promise<BucketRecord>
   findBucket(name: string): Promise<BucketRecord | undefined>
+  /** Whether a bucket of this id is there. Ids are never used again: one that is gone does not come back, and nothing more is committed to it. */
+  hasBucket(id: BucketId): Promise<boolean>
   /** Replaces versioning and sealed configuration if the revision is still `expectedRevision`, else META_BUCKET_CHANGED. */
   updateBucket(
     name: string,

@@ -27,6 +27,7 @@ function keptHouse(reports: readonly (ScrubReport | Error)[]) {
         return 0
       },
     },
+    crypto: { removeLeftBucketKeys: async () => ({ removedCount: 0 }) },
     kms: {
       destroyDueKeys: async () => ({ destroyed: [], stillNeeded: [] }),
       rotateDueKeys: async () => ({ rotated: [], failed: [] }),

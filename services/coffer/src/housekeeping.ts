@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ScrubReport } from '@coffer/contracts'
 import type { Logger, Mesh } from '@coffer/mesh'
+import { LeftBucketKeys } from './left-bucket-keys.ts'
 import { LifecyclePasses } from './lifecycle-passes.ts'
 
 const GARBAGE_INTERVAL_MS = 60_000
@@ -22,6 +23,7 @@ export interface Housekeeping {
  */
 export function startHousekeeping(mesh: Mesh, logger: Logger, onScrub?: OnScrub): Housekeeping {
   const lifecycle = new LifecyclePasses(mesh, logger)
+  const leftBucketKeys = new LeftBucketKeys(mesh, logger)
   let running: Promise<void> = Promise.resolve()
   let isScrubWanted = false
   let lastScrub: ScrubReport | undefined
@@ -39,6 +41,7 @@ export function startHousekeeping(mesh: Mesh, logger: Logger, onScrub?: OnScrub)
       if (!wasWanted) await removeGarbage(mesh, logger)
       await destroyDueKeys(mesh, logger)
       await rotateDueKeys(mesh, logger)
+      await leftBucketKeys.removeEachHour()
       await lifecycle.turn(() => isStopped)
     })
   }

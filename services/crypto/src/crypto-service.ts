@@ -18,6 +18,7 @@ import { BucketKeys } from './bucket-keys.ts'
 import { decodeDirect, directKeyContext, encodeDirect } from './direct-key.ts'
 import { decodeLayers, encodeLayers } from './dual-layer-key.ts'
 import { engineError } from './errors.ts'
+import { removeBucketKeys, removeLeftBucketKeys } from './left-bucket-keys.ts'
 import { MasterKeys } from './master-keys.ts'
 import { OpenedKeys } from './opened-keys.ts'
 import { rewrapObjectKeys } from './rewrap-object-keys.ts'
@@ -147,6 +148,8 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     listBucketKeys: ({ afterId, limit }) => listBucketKeys(metadata, afterId, limit),
     describeBucketKey: (id) => describeBucketKey(metadata, id),
     rewrapBucketKey: (id, keyName) => rewrapBucketKey({ kms, metadata }, id, keyName),
+    removeBucketKeys: (bucketId) => removeBucketKeys(metadata, bucketId),
+    removeLeftBucketKeys: (query) => removeLeftBucketKeys(metadata, query),
     async openMetadataKey(bucketId, wrapped, recipient) {
       const parcel = await kms.decrypt(decodeWrappedKey(wrapped), metadataKeyContext(bucketId), mesh.recipient())
       const key = mesh.unparcel(parcel, 'data-key', metadataKeyContext(bucketId))

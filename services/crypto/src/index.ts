@@ -12,6 +12,8 @@ const METHODS = [
   'listBucketKeys',
   'openMetadataKey',
   'openObjectKey',
+  'removeBucketKeys',
+  'removeLeftBucketKeys',
   'resealObjectKey',
   'rewrapBucketKey',
   'rewrapMetadataKey',

@@ -22,6 +22,7 @@ const METHODS = [
   'getKeyUse',
   'getQueueTotals',
   'getUsage',
+  'hasBucket',
   'isReferenced',
   'listBuckets',
   'listCurrent',

@@ -94,9 +94,7 @@ class RewrapWork {
     for await (const { id, objectCount: sealed, ...wrappedBy } of allBucketKeys(this.#mesh)) {
       if (!this.#isDue(wrappedBy)) continue
       this.#watch.planned(sealed)
-      const isDone = await this.#try(`bucket key ${id}`, sealed, () =>
-        this.#mesh.use('crypto').rewrapBucketKey(id, keyNameOf(this.#to)),
-      )
+      const isDone = await this.#try(`bucket key ${id}`, sealed, () => this.#bucketKey(id))
       if (!isDone) continue
       bucketKeyCount += 1
       objectCount += sealed
@@ -156,6 +154,15 @@ class RewrapWork {
     const done = batch.filter(({ outcome }) => outcome.kind !== 'failed')
     this.#watch.done(done.length)
     return done.filter(({ outcome }) => outcome.kind === 'rewrapped').length
+  }
+
+  async #bucketKey(id: string): Promise<void> {
+    try {
+      await this.#mesh.use('crypto').rewrapBucketKey(id, keyNameOf(this.#to))
+    } catch (error) {
+      // Gone with its bucket.
+      if (!isCofferError(error, 'ENGINE_BUCKET_KEY_NOT_FOUND')) throw error
+    }
   }
 
   async #metadataKey({ id, name, wrappedMetadataKey }: BucketRecord): Promise<void> {

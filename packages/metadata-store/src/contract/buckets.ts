@@ -91,8 +91,10 @@ export function bucketsContract(under: StoreUnderTest): void {
       const later = under.store.deleteBucket('bucket', bucket.id)
       await expect(later).rejects.toMatchObject({ code: 'META_BUCKET_NOT_EMPTY', details: { holds: 'uploads' } })
       await under.store.abortUpload(bucket.id, 'other', upload.uploadId)
+      expect(await under.store.hasBucket(bucket.id)).toBe(true)
       await under.store.deleteBucket('bucket', bucket.id)
       expect(await under.store.findBucket('bucket')).toBeUndefined()
+      expect(await under.store.hasBucket(bucket.id)).toBe(false)
       await refused(under.store.deleteBucket('bucket', bucket.id), 'META_BUCKET_NOT_FOUND')
     })
 

@@ -40,7 +40,7 @@ import {
   registerWriter,
   retireWriter,
 } from './rows/blobs.ts'
-import { readKnownBucket } from './rows/bucket-row.ts'
+import { readBucketRevision, readKnownBucket } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
 import { KnownRows } from './rows/known-rows.ts'
@@ -115,6 +115,10 @@ class LmdbStore implements MetadataStore {
 
   async findBucket(name: string) {
     return this.#read((databases) => readKnownBucket(this.#buckets, databases, name))
+  }
+
+  async hasBucket(id: BucketId) {
+    return this.#read((databases) => readBucketRevision(databases, id) !== undefined)
   }
 
   async updateBucket(

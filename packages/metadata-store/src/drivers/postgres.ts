@@ -51,7 +51,7 @@ import {
   registerWriter,
   retireWriter,
 } from './rows/blobs.ts'
-import { readBucket } from './rows/bucket-row.ts'
+import { readBucket, readBucketRevision } from './rows/bucket-row.ts'
 import { createBucket, deleteBucket, listBuckets, replaceWrappedMetadataKey, updateBucket } from './rows/buckets.ts'
 import { listKeyUse } from './rows/key-use.ts'
 import { afterPrefix, ID_BYTES, idBytes } from './rows/keys.ts'
@@ -138,6 +138,10 @@ class PostgresStore implements MetadataStore {
 
   async findBucket(name: string) {
     return this.#reader.read((databases) => readBucket(databases, name))
+  }
+
+  async hasBucket(id: BucketId) {
+    return this.#reader.read((databases) => readBucketRevision(databases, id) !== undefined)
   }
 
   async updateBucket(

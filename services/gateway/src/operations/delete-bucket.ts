@@ -25,6 +25,10 @@ export const deleteBucket: Operation = async (request, context) => {
     }
   }
   context.buckets.expire(name)
+  context.options.mesh
+    .use('crypto')
+    .removeBucketKeys(id)
+    .catch((error: unknown) => context.options.logger.warn({ err: error }, 'bucket keys left to the housekeeping'))
   return emptyReply(204)
 }
 
