@@ -131,6 +131,28 @@ describe('the gcp connector, against a double of the Cloud KMS API,', () => {
     gcp.server.misbehave = undefined
   })
 
+  it('never goes out of its key ring, whatever the records say', async () => {
+    const records = new MemoryRecords()
+    const connector = await connect({}, records)
+    await connector.createKey('k1')
+    const { wrapped } = await connector.generateDataKey('k1', {})
+    const asked: string[] = []
+    gcp.server.misbehave = ({ path }) => {
+      asked.push(path)
+      return undefined
+    }
+    const stolen = '../../../../../projects/thief/locations/global/keyRings/r/cryptoKeys/mine/1'
+    for (const id of [stolen, 'k1/../1', '../1', 'k1', 'k1/1?alt=json', 'k1/x', `${'k'.repeat(64)}/1`]) {
+      const value = Buffer.from(JSON.stringify({ format: 1, keyId: 'k1', versions: [{ id, createdAt: 1 }] }))
+      records.rows.set('key/k1', { value, revision: 2 })
+      for (const act of [() => connector.generateDataKey('k1', {}), () => connector.decrypt(wrapped, {})]) {
+        await expect(act()).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+      }
+    }
+    expect(asked).toEqual([])
+    gcp.server.misbehave = undefined
+  })
+
   it('says of a version that is disabled or destroyed at Google that the key is not usable', async () => {
     const connector = await connect({ keyPrefix: 'states-' })
     await connector.createKey('k1')

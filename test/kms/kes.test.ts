@@ -221,6 +221,29 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
       await expect(connector.decrypt(wrapped, {})).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
     })
 
+    it('wraps under no key of KES but its own versions, whatever the records say', async () => {
+      const records = new MemoryRecords()
+      const keyPrefix = `t${count++}-`
+      const connector = await connect({ ...withApiKey(kes.address), keyPrefix }, records)
+      await connector.createKey('k1')
+      await connector.createKey('thief')
+      const { wrapped } = await connector.generateDataKey('k1', {})
+      const ofThief = `${keyPrefix}thief-v-0123456789ab`
+      for (const name of [
+        `${keyPrefix}thief`,
+        ofThief,
+        `${keyPrefix}k1`,
+        '../status',
+        `${keyPrefix}k1-v-0123456789ab/x`,
+      ]) {
+        const value = Buffer.from(JSON.stringify({ format: 1, keyId: 'k1', later: [{ name, createdAt: 1 }] }))
+        records.rows.set('versions/k1', { value, revision: 1 })
+        for (const act of [() => connector.generateDataKey('k1', {}), () => connector.decrypt(wrapped, {})]) {
+          await expect(act()).rejects.toMatchObject({ code: 'KMS_RECORD_DAMAGED' })
+        }
+      }
+    })
+
     it('fails its self-test while KES does not reach where it keeps them', async () => {
       const connector = await connect(withApiKey(kes.address))
       kes.isKeyStoreReachable = false

@@ -14,7 +14,7 @@ import type {
 } from '../kms-connector.ts'
 import { base64Of, secretOf } from './base64-secret.ts'
 import { type KesAnswer, KesClient } from './kes/kes-client.ts'
-import { laterVersionName, listNames, nameOf } from './kes/key-names.ts'
+import { isLaterVersionOf, laterVersionName, listNames, nameOf } from './kes/key-names.ts'
 import { LaterVersions } from './kes/later-versions.ts'
 import { KesOptions } from './kes/options.ts'
 import { LivingKeys } from './living-keys.ts'
@@ -177,7 +177,10 @@ class KesConnector extends LivingKeys implements KmsConnector {
   async #usableNames(keyId: string): Promise<readonly string[]> {
     const first = this.#firstNameOf(keyId)
     assertUsable(await this.#lives.find(keyId), keyId)
-    return [first, ...(await this.#later.find(keyId)).map(({ name }) => name)]
+    const later = (await this.#later.find(keyId)).map(({ name }) => name)
+    // Another key of KES, to which somebody else may have access: whoever wrote it into the record has it used in this one's place.
+    if (!later.every((name) => isLaterVersionOf(first, name))) throw kmsError('KMS_RECORD_DAMAGED', { keyId })
+    return [first, ...later]
   }
 
   #firstNameOf(keyId: string): string {

@@ -10,6 +10,8 @@ import type { GcpOptions } from './options.ts'
 
 /** Cloud KMS API, "projects.locations.keyRings.cryptoKeys": names are of 1 to 63 characters. */
 const NAME = /^[A-Za-z0-9_-]{1,63}$/
+/** What a record may name: nothing outside of the key ring, whoever has written it. */
+const IDENTIFIER = /^([A-Za-z0-9_-]{1,63})\/(\d{1,10})$/
 const SYMMETRIC = 'GOOGLE_SYMMETRIC_ENCRYPTION'
 const POLL_MS = 100
 
@@ -91,7 +93,7 @@ export class GcpObjects implements KeyObjects {
   /** The ciphertext says which version of the key it needs; which one it was wrapped under the additional data binds. */
   async decrypt(id: string, keyId: string, ciphertext: Uint8Array, additionalData: Uint8Array): Promise<Secret> {
     if (ciphertext.length === 0) throw kmsError('KMS_CIPHERTEXT_REFUSED', { keyId })
-    const answer = await this.#client.call('POST', `${this.#keys}/${id.slice(0, id.lastIndexOf('/'))}:decrypt`, {
+    const answer = await this.#client.call('POST', `${this.#keys}/${partsOf(id).name}:decrypt`, {
       ciphertext: Buffer.from(ciphertext).toString('base64'),
       additionalAuthenticatedData: digestOf(additionalData),
     })
@@ -135,9 +137,16 @@ export class GcpObjects implements KeyObjects {
   }
 
   #versionPath(id: string): string {
-    const slashAt = id.lastIndexOf('/')
-    return `${this.#keys}/${id.slice(0, slashAt)}/cryptoKeyVersions/${id.slice(slashAt + 1)}`
+    const { name, version } = partsOf(id)
+    return `${this.#keys}/${name}/cryptoKeyVersions/${version}`
   }
+}
+
+/** KMS_RECORD_DAMAGED: an identifier that would lead elsewhere. */
+function partsOf(id: string): { name: string; version: string } {
+  const [, name, version] = IDENTIFIER.exec(id) ?? []
+  if (name === undefined || version === undefined) throw kmsError('KMS_RECORD_DAMAGED')
+  return { name, version }
 }
 
 /** Its SHA-256: HSM keys take plaintext and additional data of 8 KiB together, and a context may be longer. */

@@ -36,6 +36,10 @@ export function laterVersionName(name: string): string {
   return `${name}-v-${randomBytes(VERSION_RANDOM_BYTES).toString('hex')}`
 }
 
+export function isLaterVersionOf(name: string, laterName: string): boolean {
+  return VERSION_SUFFIX.test(laterName) && laterName.slice(0, -VERSION_SUFFIX_LENGTH) === name
+}
+
 /**
  * The names that begin with the prefix, without those of later versions, in their order. KES cuts a list at 1,024 names, says
  * the name it would go on with, and has no way to go on there: each next character is asked for by itself, as far as what
