@@ -55,7 +55,7 @@ async function configureNats(
   return { url: `tls://127.0.0.1:${port}`, caFile, user, password, passwordFile }
 }
 
-async function untilListening(group: ProcessGroup): Promise<void> {
+export async function untilListening(group: ProcessGroup): Promise<void> {
   const deadline = Date.now() + 30_000
   while (!group.logs().includes('Server is ready')) {
     if (group.exited() || Date.now() > deadline) throw new Error(`nats-server did not start:\n${group.logs()}`)

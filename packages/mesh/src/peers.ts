@@ -14,6 +14,13 @@ export interface Peers {
   stop(): void
 }
 
+interface NodeInfo extends Record<string, unknown> {
+  readonly services?: readonly { readonly name: string }[]
+}
+
+/** What every process offers, of itself. */
+const OF_ITSELF: ReadonlySet<string> = new Set(['process', '$node'])
+
 /**
  * Whom a process may ask is who has been heard over the connection that it has now. When the connection is lost, calls in
  * flight fail at once, since their answers may be lost; nobody is asked before it has been heard again, since a
@@ -26,6 +33,8 @@ export function knowPeersBy(transporter: NatsTransporter, broker: ServiceBroker)
   }
   const discoverer = broker.registry.discoverer
   const announce = () => discoverer.sendLocalNodeInfo()
+  const believe = discoverer.processRemoteNodeInfo.bind(discoverer)
+  discoverer.processRemoteNodeInfo = (id: string, info: NodeInfo) => believe(id, withinItsRole(id, info))
   transporter.onFound = () => {
     void announce()
     void discoverer.discoverAllNodes()
@@ -39,4 +48,14 @@ export function knowPeersBy(transporter: NatsTransporter, broker: ServiceBroker)
     },
     stop: () => clearInterval(timer),
   }
+}
+
+/**
+ * Anybody on the mesh may say that it offers anything, and would be asked then. The subjects of NATS tell roles apart by what a process id
+ * begins with (`gateway.<uuid>`): so a process offers what its role is, and nothing else that it says.
+ */
+function withinItsRole(processId: string, info: NodeInfo): NodeInfo {
+  const [role, ...rest] = processId.split('.')
+  if (rest.length === 0 || info.services === undefined) return info
+  return { ...info, services: info.services.filter(({ name }) => name === role || OF_ITSELF.has(name)) }
 }
