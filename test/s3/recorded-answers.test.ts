@@ -9,6 +9,7 @@ import {
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadBucketCommand,
+  HeadObjectCommand,
   ListBucketsCommand,
   ListMultipartUploadsCommand,
   ListObjectsCommand,
@@ -20,8 +21,9 @@ import {
   UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { describe, expect, it } from 'vitest'
-import { send } from '../harness/raw-request.ts'
+import { send, sendSigned } from '../harness/raw-request.ts'
 import { failureOf, newBucket, s3Client } from '../harness/s3.ts'
+import { presignQuery } from '../harness/sigv4-client.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 
 /** Answers of AWS that others recorded (docs/s3-conformance.md says who, and where). */
@@ -205,5 +207,65 @@ describe('buckets', () => {
     }
     const unsaid = await send(server, { method: 'OPTIONS', path: '/no-bucket-of-this-name/k' })
     expect([unsaid.status, unsaid.code]).toEqual([400, 'BadRequest'])
+  })
+})
+
+describe('a copy of an object onto itself', () => {
+  it('is one that names a class, a redirect or an encryption, or gets another of these', async () => {
+    const Bucket = await newBucket(s3)
+    const self = { Bucket, Key: 'k', CopySource: `${Bucket}/k` }
+    const copy = (said: object = {}) => s3.send(new CopyObjectCommand({ ...self, ...said }))
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x', WebsiteRedirectLocation: '/a' }))
+    expect((await failureOf(copy())).code).toBe('InvalidRequest')
+    await copy({ StorageClass: 'STANDARD' })
+    const redirectOf = async () => (await s3.send(new HeadObjectCommand({ Bucket, Key: 'k' }))).WebsiteRedirectLocation
+    expect(await redirectOf()).toBeUndefined()
+    await copy({ WebsiteRedirectLocation: '/b' })
+    expect(await redirectOf()).toBe('/b')
+    expect((await copy({ ServerSideEncryption: 'aws:kms' })).ServerSideEncryption).toBe('aws:kms')
+    expect((await copy()).ServerSideEncryption).toBe('AES256')
+    expect((await failureOf(copy())).code).toBe('InvalidRequest')
+  })
+
+  it('has the null version where versioning is suspended, and says so', async () => {
+    const Bucket = await newBucket(s3, { versioning: 'Suspended' })
+    await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }))
+    const copy = new CopyObjectCommand({ Bucket, Key: 'k', CopySource: `${Bucket}/k`, MetadataDirective: 'REPLACE' })
+    expect((await s3.send(copy)).VersionId).toBe('null')
+  })
+})
+
+describe('what is not passed over', () => {
+  it('conditions that a presigned URL has in its query', async () => {
+    const Bucket = await newBucket(s3)
+    const path = `/${Bucket}/k`
+    const headers = { host: new URL(server.endpoint).host }
+    const unsigned = { method: 'PUT', path, query: { 'If-None-Match': '*' }, headers, payloadHash: 'UNSIGNED-PAYLOAD' }
+    const put = () => send(server, { method: 'PUT', path, query: presignQuery(unsigned, server), body: 'x' })
+    expect((await put()).status).toBe(200)
+    const again = await put()
+    expect([again.status, again.code]).toEqual([412, 'PreconditionFailed'])
+  })
+
+  it('an expected owner that can be none, two kinds of encryption, a part’s checksum of another algorithm', async () => {
+    const Bucket = await newBucket(s3)
+    for (const ExpectedBucketOwner of ['0000', 'abcdefghijkl']) {
+      const head = new ListPartsCommand({ Bucket, Key: 'k', UploadId: 'x', ExpectedBucketOwner })
+      expect((await failureOf(s3.send(head))).code).toBe('InvalidBucketOwnerAWSAccountID')
+    }
+    const headers = {
+      'x-amz-server-side-encryption': 'AES256',
+      'x-amz-server-side-encryption-customer-algorithm': 'KMS',
+    }
+    const both = await sendSigned(server, { method: 'PUT', path: `/${Bucket}/k`, headers, body: 'x' })
+    expect([both.code, /<ArgumentName>([^<]*)/.exec(both.body.toString())?.[1]]).toEqual([
+      'InvalidArgument',
+      'x-amz-server-side-encryption',
+    ])
+    const { part, complete } = await begin(Bucket, { ChecksumAlgorithm: 'CRC32' })
+    const other = { PartNumber: 1, ETag: part.ETag, ChecksumSHA256: Buffer.alloc(32).toString('base64') }
+    expect((await failureOf(complete({ MultipartUpload: { Parts: [other] } }))).code).toBe('BadDigest')
+    const [listed] = (await s3.send(new ListMultipartUploadsCommand({ Bucket }))).Uploads ?? []
+    expect([listed?.ChecksumAlgorithm, listed?.ChecksumType]).toEqual(['CRC32', 'COMPOSITE'])
   })
 })

@@ -64,8 +64,15 @@ export function parseCopiedHeaders(headers: Headers): {
   return {
     replacesMetadata,
     replacesTags,
-    headersFrom: (source) => withTags(given ?? source, tags ?? source.tags ?? {}),
+    headersFrom: (source) => withTags(given ?? withRedirect(source, headers[REDIRECT]), tags ?? source.tags ?? {}),
   }
+}
+
+/** S3 API, CopyObject: x-amz-website-redirect-location is each object's own: never copied, always that of the request. */
+function withRedirect({ standard, ...more }: ObjectHeaders, location: string | undefined): ObjectHeaders {
+  assertRedirectLocation(location)
+  const { [REDIRECT]: _, ...kept } = standard
+  return { ...more, standard: { ...kept, ...(location && { [REDIRECT]: location }) } }
 }
 
 function isReplaced(headers: Headers, name: string, message: string): boolean {

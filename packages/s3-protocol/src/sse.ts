@@ -31,6 +31,7 @@ const COPY_SOURCE_HEADERS = customerHeaders(COPY_SOURCE_SSE)
  */
 export function parseSseRequest(headers: Headers, secure: boolean, use: 'write' | 'read' | 'copy-source'): SseRequest {
   assertAllKnown(headers)
+  if (use === 'write') assertOneKind(headers)
   const customer = parseCustomerKey(headers, secure, use === 'copy-source' ? COPY_SOURCE_SSE : SSE)
   if (use === 'copy-source') return customer ?? { kind: 'default' }
   const algorithm = headers[SSE]
@@ -60,14 +61,17 @@ function assertAllKnown(headers: Headers): void {
   }
 }
 
+function assertOneKind(headers: Headers): void {
+  const algorithm = headers[SSE]
+  if (algorithm === undefined || CUSTOMER_HEADERS.every((name) => headers[name] === undefined)) return
+  throw invalidArgument(
+    SSE,
+    algorithm,
+    'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
+  )
+}
+
 function parseWrite(headers: Headers, algorithm: string | undefined, customer: SseRequest | undefined): SseRequest {
-  if (algorithm !== undefined && customer !== undefined) {
-    throw invalidArgument(
-      SSE,
-      algorithm,
-      'Server Side Encryption with Customer provided key is incompatible with the encryption method specified',
-    )
-  }
   if (isKmsAlgorithm(algorithm)) return parseSseKms(headers, algorithm)
   if (algorithm !== undefined && algorithm !== 'AES256') {
     throw s3Error('InvalidArgument', {
@@ -86,7 +90,10 @@ function parseWrite(headers: Headers, algorithm: string | undefined, customer: S
   return customer ?? { kind: algorithm === undefined ? 'default' : 'SSE-S3' }
 }
 
-/** S3 User Guide, "Using server-side encryption with customer-provided keys": algorithm, key and the key's MD5, all three. */
+/**
+ * S3 User Guide, "Using server-side encryption with customer-provided keys": algorithm, key and the key's MD5, all three. Whatever is wrong,
+ * AWS names x-amz-server-side-encryption as the argument (recorded by LocalStack, test_put_object_validation_sse_c).
+ */
 function parseCustomerKey(headers: Headers, secure: boolean, prefix: string): SseRequest | undefined {
   const algorithm = headers[`${prefix}-customer-algorithm`]
   const key64 = headers[`${prefix}-customer-key`]
@@ -98,42 +105,42 @@ function parseCustomerKey(headers: Headers, secure: boolean, prefix: string): Ss
         'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.',
     })
   }
-  if (algorithm === undefined) throw missing('a valid encryption algorithm', `${prefix}-customer-algorithm`)
+  if (algorithm === undefined) throw missing('a valid encryption algorithm')
   if (algorithm !== 'AES256') {
     throw s3Error('InvalidEncryptionAlgorithmError', {
       message: 'The encryption request you specified is not valid. Supported value: AES256.',
-      details: { ArgumentName: `${prefix}-customer-algorithm`, ArgumentValue: algorithm },
+      details: { ArgumentName: SSE, ArgumentValue: algorithm },
     })
   }
-  if (key64 === undefined) throw missing('an appropriate secret key', `${prefix}-customer-key`)
-  if (keyMd5 === undefined) throw missing('the client calculated MD5 of the secret key', `${prefix}-customer-key-md5`)
+  if (key64 === undefined) throw missing('an appropriate secret key')
+  if (keyMd5 === undefined) throw missing('the client calculated MD5 of the secret key')
   const key = Buffer.from(key64, 'base64')
   if (key.length !== CUSTOMER_KEY_BYTES || key.toString('base64') !== key64) {
     throw s3Error('InvalidArgument', {
       message: 'The secret key was invalid for the specified algorithm.',
-      details: { ArgumentName: `${prefix}-customer-key` },
+      details: { ArgumentName: SSE },
     })
   }
-  return { kind: 'SSE-C', key, keyMd5: checkedMd5(key, keyMd5, prefix) }
+  return { kind: 'SSE-C', key, keyMd5: checkedMd5(key, keyMd5) }
 }
 
 /** The MD5 of the key in our own base64: it goes into the response. */
-function checkedMd5(key: Uint8Array, keyMd5: string, prefix: string): string {
+function checkedMd5(key: Uint8Array, keyMd5: string): string {
   const given = Buffer.from(keyMd5, 'base64')
   // FIPS mode has no MD5: a key that was damaged on its way would have had to pass the integrity check of TLS.
   const computed = hasMd5() ? hash('md5', key, 'buffer') : given
   if (given.length !== KEY_MD5_BYTES || !timingSafeEqual(given, computed)) {
     throw s3Error('InvalidArgument', {
       message: 'The calculated MD5 hash of the key did not match the hash that was provided.',
-      details: { ArgumentName: `${prefix}-customer-key-md5` },
+      details: { ArgumentName: SSE },
     })
   }
   return computed.toString('base64')
 }
 
-function missing(what: string, name: string) {
+function missing(what: string) {
   return s3Error('InvalidArgument', {
     message: `Requests specifying Server Side Encryption with Customer provided keys must provide ${what}.`,
-    details: { ArgumentName: name },
+    details: { ArgumentName: SSE },
   })
 }

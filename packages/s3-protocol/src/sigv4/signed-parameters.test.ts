@@ -17,6 +17,12 @@ describe('the x-amz- parameters of a presigned URL', () => {
     })
   })
 
+  it('and its conditions too', () => {
+    const request = withSignedParameters(presigned('If-None-Match=%2A'))
+    expect(request.headers).toMatchObject({ 'if-none-match': '*' })
+    expect(withSignedParameters(presigned('if-match=%22a%22')).headers).toMatchObject({ 'if-match': '"a"' })
+  })
+
   it('that belong to the signature stay where they are', () => {
     const request = presigned('X-Amz-Date=20260101T000000Z&X-Amz-Expires=1')
     expect(withSignedParameters(request)).toBe(request)

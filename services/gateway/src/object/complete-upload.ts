@@ -147,7 +147,7 @@ function choose(
       details: {
         UploadId: upload.record.uploadId,
         PartNumber: String(listed.partNumber),
-        ETag: listed.etag,
+        ETag: listed.etag.replaceAll('"', ''),
       },
     })
   if (record === undefined) throw invalid()
@@ -155,6 +155,12 @@ function choose(
   if (listed.etag.replaceAll('"', '') !== attributes.etagHex) throw invalid()
   const { checksum } = listed
   if (checksum !== undefined) {
+    const { checksum: ofUpload } = upload.attributes
+    if (ofUpload !== undefined && checksum.algorithm !== ofUpload.algorithm) {
+      throw s3Error('BadDigest', {
+        message: `The ${checksum.algorithm.toLowerCase()} you specified for part ${listed.partNumber} did not match what we received.`,
+      })
+    }
     const fits = checksum.algorithm === attributes.checksumAlgorithm && checksum.value === attributes.checksum
     if (!fits) throw invalid()
   }

@@ -30,11 +30,17 @@ import type { AuthorizedRequest } from '../requests.ts'
 import { assertAlsoAllowed } from '../steps/permission.ts'
 import { expirationHeaders } from './lifecycle-headers.ts'
 import { bucketOf, type Operation } from './operation.ts'
-import { versionHeader, writtenVersionHeader } from './response-headers.ts'
+import { versionHeader } from './response-headers.ts'
 
 /** S3 API, CopyObject: larger objects are copied by UploadPartCopy. */
 const COPY_BYTES_MAX = 5 * 1024 ** 3
-const SSE_HEADERS = ['x-amz-server-side-encryption', 'x-amz-server-side-encryption-customer-algorithm']
+/** A copy onto itself that names one of these changes something, whatever was there before (recorded of AWS by LocalStack). */
+const CHANGING_HEADERS = [
+  'x-amz-server-side-encryption',
+  'x-amz-server-side-encryption-customer-algorithm',
+  'x-amz-storage-class',
+  'x-amz-website-redirect-location',
+]
 
 /** CopyObject: opened with the source's key and sealed anew under a key of its own; no ciphertext is ever shared. */
 export const copyObject: Operation = async (request, context) => {
@@ -57,7 +63,7 @@ export const copyObject: Operation = async (request, context) => {
   const issued = await context.objectKeys.issue(sealing, { bucketId: bucket.record.id, key, versionId, algorithm })
   request.trail.usedKey(issued.stored)
   const { source, range, plain } = await openCopySource(request, context, (candidate) => {
-    if (!copied.replacesMetadata) assertChangesSomething(request, candidate, classed)
+    if (!copied.replacesMetadata) assertChangesSomething(request, candidate, { ...classed, sse: sealing.kind })
     return wholeOf(candidate)
   })
   const sizeBytes = range.lengthBytes
@@ -102,7 +108,8 @@ export const copyObject: Operation = async (request, context) => {
     })
     return xmlReply(result, {
       ...sseHeaders(attributes, sealing),
-      ...writtenVersionHeader(committed.bucket, committed),
+      // Unlike PutObject, CopyObject names the null version of a suspended bucket (recorded of AWS by LocalStack).
+      ...versionHeader(committed.bucket, committed),
       ...sourceVersionHeader(source),
       ...expirationHeaders(committed.bucket, { key, sizeBytes, ...committed }, attributes),
     })
@@ -144,13 +151,19 @@ export function sourceVersionHeader({ bucket, object }: CopySource): Record<stri
 }
 
 /** A copy of the current version onto itself must replace metadata or change encryption or storage class (S3 API, CopyObject). */
-function assertChangesSomething(request: AuthorizedRequest, source: CopySource, { storageClass }: Classed): void {
+function assertChangesSomething(
+  request: AuthorizedRequest,
+  source: CopySource,
+  copy: Classed & { readonly sse: Sealing['kind'] },
+): void {
   const { bucket, key } = request.parsed
   const ontoItself = source.bucket.record.name === bucket && source.object.version.key === key
-  const namesEncryption = SSE_HEADERS.some((name) => request.parsed.headers[name] !== undefined)
-  const changesEncryption = namesEncryption || source.sse.kind === 'SSE-C'
-  const changesClass = storageClass !== source.object.attributes.storageClass
-  if (!ontoItself || changesEncryption || changesClass || source.versionNamed) return
+  const namesChange = CHANGING_HEADERS.some((name) => request.parsed.headers[name] !== undefined)
+  const { sse, storageClass } = source.object.attributes
+  // With SSE-KMS and SSE-C the copy has another key in any case; so has one in a bucket whose encryption was set.
+  const changesEncryption = sse !== 'SSE-S3' || copy.sse !== 'SSE-S3' || source.bucket.config.encryption !== undefined
+  const changesClass = copy.storageClass !== storageClass
+  if (!ontoItself || namesChange || changesEncryption || changesClass || source.versionNamed) return
   throw s3Error('InvalidRequest', {
     message:
       "This copy request is illegal because it is trying to copy an object to itself without changing the object's metadata, storage class, website redirect location or encryption attributes.",

@@ -1,6 +1,6 @@
 import type { UploadRecord } from '@coffer/metadata-store'
 import { openUploadRecord } from '@coffer/object-record'
-import { renderListMultipartUploads } from '@coffer/s3-protocol'
+import { type ChecksumAlgorithm, type ChecksumType, renderListMultipartUploads } from '@coffer/s3-protocol'
 import { hasAcls } from '../bucket/bucket-acl.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import { accountAsOwner, ownerOf } from '../bucket/bucket-owner.ts'
@@ -48,7 +48,7 @@ export const listMultipartUploads: Operation = async (request, context) => {
         const { key, uploadId, initiatedAt, ownerAccountId } = upload
         const initiator = await accountAsOwner(request, context, ownerAccountId)
         const by = { owner: hasAcls(bucket) ? initiator : owner, initiator }
-        return { key, uploadId, initiatedAt, ...by, ...classOf(bucket, upload) }
+        return { key, uploadId, initiatedAt, ...by, ...saidOf(bucket, upload) }
       }),
     ),
     commonPrefixes: page.commonPrefixes,
@@ -56,11 +56,16 @@ export const listMultipartUploads: Operation = async (request, context) => {
   return xmlReply(result)
 }
 
+type Said = Classed & { readonly checksumAlgorithm?: ChecksumAlgorithm; readonly checksumType?: ChecksumType }
+
 /** One damaged record never fails a page. */
-function classOf({ metadataKey, record }: OpenBucket, upload: UploadRecord): Classed {
+function saidOf({ metadataKey, record }: OpenBucket, upload: UploadRecord): Said {
   try {
-    const { storageClass } = openUploadRecord(metadataKey, record.id, upload).attributes
-    return storageClass === undefined ? {} : { storageClass }
+    const { storageClass, checksum } = openUploadRecord(metadataKey, record.id, upload).attributes
+    return {
+      ...(storageClass && { storageClass }),
+      ...(checksum && { checksumAlgorithm: checksum.algorithm, checksumType: checksum.type }),
+    }
   } catch {
     return {}
   }

@@ -65,9 +65,15 @@ function assertRequesterPays({ bucket, principal, parsed }: LocatedRequest): voi
   if (said?.toLowerCase() !== 'requester') throw s3Error('AccessDenied')
 }
 
-/** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403. */
+const ACCOUNT_ID = /^\d{12}$/
+
+/** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403, what can be nobody's id 400. */
 function assertExpectedOwner(request: LocatedRequest, ownerAccountId: string | undefined): void {
   const expected = request.parsed.headers['x-amz-expected-bucket-owner']
+  if (expected !== undefined && !ACCOUNT_ID.test(expected)) {
+    const message = `The value of the expected bucket owner parameter must be an AWS Account ID... [${expected.slice(0, 64)}]`
+    throw s3Error('InvalidBucketOwnerAWSAccountID', { message })
+  }
   if (expected !== undefined && ownerAccountId !== undefined && expected !== ownerAccountId) {
     throw s3Error('AccessDenied')
   }
