@@ -54,7 +54,7 @@ auditTargetContract('a webhook', async () => {
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/audit`
-  const options = webhookTarget.options.parse({ url, authorizationFile, timeoutMs: 2_000 })
+  const options = webhookTarget.options.parse({ url, authorizationFile, timeoutMs: 20_000 })
   return {
     open: (chain) => webhookTarget.open(options, { chain, directory }),
     received: async () => received,

@@ -119,8 +119,8 @@ else
       const stranger = new CertificateAuthority(programs.openssl)
       const targets = [
         await open({ topic: 'not-there', timeoutMs: 2_000 }),
-        await open({ passwordFile: authority.fileWith('wrong-password'), timeoutMs: 2_000 }),
-        await open({ caFile: stranger.caFile, timeoutMs: 2_000 }),
+        await open({ passwordFile: authority.fileWith('wrong-password') }),
+        await open({ caFile: stranger.caFile }),
       ]
       const reasons = [expect.any(String), 'SASL_AUTHENTICATION_FAILED', 'UNABLE_TO_VERIFY_LEAF_SIGNATURE']
       const failures = await Promise.all(
