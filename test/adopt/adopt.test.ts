@@ -14,7 +14,7 @@ import {
   type PutObjectCommandInput,
   type S3Client,
 } from '@aws-sdk/client-s3'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { startServer } from '../harness/start-server.ts'
@@ -22,8 +22,6 @@ import { newTenant } from '../kms-api/tenants.ts'
 import { credentialsFileFor, progressOf, startAdopt, untilJob } from './adopting.ts'
 import { putInParts } from './put-in-parts.ts'
 
-/** Each command starts a process, which takes seconds on a busy machine. */
-vi.setConfig({ testTimeout: 150_000 })
 const PART_BYTES = 5 * 2 ** 20
 const SSE_C = { SSECustomerAlgorithm: 'AES256', SSECustomerKey: randomBytes(32).toString('base64') }
 

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, expect, it, vi } from 'vitest'
+import { afterAll, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -10,7 +10,6 @@ import { credentialsFileFor, progressOf, startAdopt, untilJob } from './adopting
 import { putInParts } from './put-in-parts.ts'
 import { startTamperingProxy } from './tampering-proxy.ts'
 
-vi.setConfig({ testTimeout: 150_000 })
 const OBJECTS = 40
 const PART_BYTES = 5 * 2 ** 20
 

@@ -62,7 +62,7 @@ beforeAll(async () => {
   const complete = { Bucket, Key, UploadId, MultipartUpload: { Parts } }
   const { VersionId = '' } = await s3.send(new CompleteMultipartUploadCommand(complete))
   kept.push({ key: Key, versionId: VersionId, body: Buffer.concat(bodies), sse: {} })
-}, WAIT_MS)
+})
 
 async function read({ key, versionId, sse }: Stored): Promise<Buffer> {
   return await bytesOf(await s3.send(new GetObjectCommand({ Bucket, Key: key, VersionId: versionId, ...sse })))

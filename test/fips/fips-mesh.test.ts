@@ -29,7 +29,7 @@ if (provider === undefined) {
       })
       gateways = whole.mesh.gateways as [ClientTarget, ClientTarget]
     })
-    afterAll(() => whole?.stop(), 60_000)
+    afterAll(() => whole?.stop())
 
     it('keeps what one gateway was given for the other, under its own and under clients’ keys, and signs who did it', async () => {
       const {

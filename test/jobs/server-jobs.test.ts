@@ -17,7 +17,7 @@ import {
 } from '@aws-sdk/client-s3'
 import type { JobProgress, KeyUse } from '@coffer/contracts'
 import type { Job, Schedule } from '@coffer/job-queue'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { startGroup } from '../harness/process-group.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
@@ -25,8 +25,7 @@ import { COFFER, REPOSITORY, serverForSuite } from '../harness/start-server.ts'
 
 const POLL_MS = 100
 const WAIT_MS_MAX = 100_000
-/** Each command starts a process, which takes seconds on a busy machine. */
-vi.setConfig({ testTimeout: 150_000 })
+
 const PART_BYTES = 5 * 2 ** 20
 const CUSTOMER_KEY = randomBytes(32)
 

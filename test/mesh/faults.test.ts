@@ -8,7 +8,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { Job } from '@coffer/job-queue'
-import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { describeUnavailable, describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, failureOf, newBucket } from '../harness/s3.ts'
@@ -35,8 +35,6 @@ const CLOCKS: Readonly<Record<string, number>> = {
   'gateway 1': -60,
   'gateway 2': 60,
 }
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 180_000 })
 
 describeWithPrograms('a mesh under load keeps what it promised while', FAULT_PROGRAMS, (programs) => {
   const disk = mountSmallDisk(64 * 1024 * 1024)

@@ -12,7 +12,7 @@ import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, cleanEnvironment, REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
 
-const START_TIMEOUT_MS = 90_000
+const START_TIMEOUT_MS = 200_000
 const OF_A_CLOUD = 'what-only-a-connector-needs'
 const OF_REDIS = '/run/what-only-jobs-need'
 
@@ -55,7 +55,7 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
     gateways = [port, port + 1].map((each) =>
       s3Client({ ...target, endpoint: `https://127.0.0.1:${each}` }, { region: 'eu-test-1' }),
     )
-  }, START_TIMEOUT_MS + 10_000)
+  })
 
   afterAll(async () => {
     await mesh?.kill('SIGKILL')

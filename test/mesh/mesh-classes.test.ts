@@ -30,7 +30,7 @@ describeWithPrograms('storage classes in a mesh', MESH_PROGRAMS, (programs) => {
     })
   })
 
-  afterAll(() => whole?.stop(), 60_000)
+  afterAll(() => whole?.stop())
 
   it('are written by one gateway, read by another, and moved by the rotation service', async () => {
     const {

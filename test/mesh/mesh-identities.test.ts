@@ -76,7 +76,7 @@ describeWithPrograms('who may, and who did, in a mesh', ['nats-server', 'openssl
       async (revocation) => {
         expect(await leastMs(revocation)).toBeLessThan(REVOKED_WITHIN_MS)
       },
-      120_000,
+      240_000,
     )
 
     it('an OpenID Connect provider that is removed: so too', async () => {

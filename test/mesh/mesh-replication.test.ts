@@ -9,7 +9,6 @@ import { arnOf, ReplicationFile, replicate, ruleTo } from '../replication/two-st
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
 
-const START_TIMEOUT_MS = 120_000
 const PATIENCE = { timeout: 60_000, interval: 100 }
 const NAME = 'b-copy'
 
@@ -27,7 +26,7 @@ describeWithPrograms('in a mesh', ['nats-server', 'openssl'], (programs) => {
     nats = await startNats({ nats: programs['nats-server'], openssl: programs.openssl }, directory)
     mesh = await startMesh(nats, directory, { COFFER_REPLICATION_FILE: file.path })
     gateways = mesh.gateways.map((target) => s3Client(target, { maxSockets: 20 }))
-  }, START_TIMEOUT_MS)
+  })
   afterAll(async () => {
     await mesh?.stop()
     await nats?.group.stop()

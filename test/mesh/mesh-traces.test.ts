@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { rmSync } from 'node:fs'
 import { GetObjectCommand, PutObjectCommand, type S3Client } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { temporaryDirectory } from '../harness/start-server.ts'
@@ -9,9 +9,6 @@ import { callKms } from '../kms-api/kms-client.ts'
 import { OtlpCollector, type ReceivedSpan } from '../tracing/otlp-collector.ts'
 import { type MeshProcesses, startMesh } from './mesh-processes.ts'
 import { type NatsServer, startNats } from './nats-server.ts'
-
-/** As long as what is waited for may take. */
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 120_000 })
 
 describeWithPrograms('traces over NATS', ['nats-server', 'openssl'], (programs) => {
   const directory = temporaryDirectory('mesh-traces')

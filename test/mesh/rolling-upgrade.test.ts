@@ -1,6 +1,6 @@
 import { rmSync } from 'node:fs'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeUnavailable, describeWithPrograms } from '../harness/find-program.ts'
 import { bytesOf } from '../harness/s3.ts'
 import { REPOSITORY, temporaryDirectory } from '../harness/start-server.ts'
@@ -11,8 +11,6 @@ import { hasOlderVersion, installOlderVersion } from './older-version.ts'
 const SERVICES = ['metadata', 'kms', 'crypto', 'iam', 'events', 'rotation']
 const GATEWAYS = ['gateway 1', 'gateway 2']
 const PATIENCE = { timeout: 60_000, interval: 300 }
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 240_000 })
 
 const title = 'a mesh under load whose processes are replaced one by one by those of a newer version'
 if (!hasOlderVersion()) {

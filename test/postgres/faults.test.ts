@@ -11,7 +11,7 @@ import { type Cut, startCuttingProxy } from './cutting-proxy.ts'
 const PROCESSES = 3
 const WRITERS_EACH = 6
 const RECOVERY_MS_MAX = 10_000
-const TIMEOUT_MS = 120_000
+const TIMEOUT_MS = 240_000
 
 describeWithPostgres('faults of a PostgreSQL server', () => {
   let server: PostgresServer

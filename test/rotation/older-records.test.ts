@@ -8,13 +8,11 @@ import {
   type PutObjectCommandInput,
 } from '@aws-sdk/client-s3'
 import { openLmdbRows } from '@coffer/metadata-store/drivers/lmdb/rows'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { cofferJson } from '../harness/coffer-command.ts'
 import { bytesOf, failureOf, newBucket, s3Client } from '../harness/s3.ts'
 import { serverForSuite } from '../harness/start-server.ts'
 
-/** Each command starts a process, which takes seconds on a busy machine. */
-vi.setConfig({ testTimeout: 120_000 })
 /** One that rests beside its record, and one in a file of its own. */
 const SIZES = { inline: 2_000, blob: 300_000 } as const
 const TABLES = ['current', 'versions', 'bodies'] as const

@@ -9,7 +9,7 @@ import {
   type S3Client,
 } from '@aws-sdk/client-s3'
 import type { KeyUse, LocatedKey, RewrapReport } from '@coffer/contracts'
-import { describe, expect, it, vi } from 'vitest'
+import { describe, expect, it } from 'vitest'
 import { coffer, cofferJson, run } from '../harness/coffer-command.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { COFFER, serverForSuite } from '../harness/start-server.ts'
@@ -21,9 +21,6 @@ const BUCKETS = 40
 /** A command needs about half a second before it begins; the moments of the kills are spread from there. */
 const KILL_AFTER_MS_MIN = 400
 const KILL_STEP_MS = 150
-
-/** Each command starts a process, which takes seconds on a busy machine. */
-vi.setConfig({ testTimeout: 150_000 })
 
 const server = await serverForSuite()
 const s3 = s3Client(server)

@@ -141,7 +141,7 @@ describe('log-outs at many providers of one account', () => {
       expect(isLoggedOut(directory, login(`person-${index}`, NOW + index, first), later)).toBe(true)
     }
     expect(isLoggedOut(directory, login('late-0', later, provider('one-more')), later)).toBe(true)
-  }, 60_000)
+  })
 
   it('of one that is there no longer are forgotten with what comes next at another', () => {
     const directory = new Directory()
