@@ -9,16 +9,20 @@ set -eu
 cd "$(dirname "$0")"
 umask 077
 mkdir -p secrets/gateway/CAs secrets/object-store/certs/CAs && cd secrets
+# Also where it was there, before anything is in it: the files are readable to whoever gets past it.
+chmod 0700 .
 new() { [ -e "$1" ] || { shift; "$@"; }; }
 random() { new "$1" sh -c "openssl rand -base64 32 >'$1'"; }
 # A letter first: NATS reads its passwords as configuration, where 1e5... is a number that is not one.
-password() { new "$1" sh -c "echo p$(openssl rand -hex 24) >'$1'"; }
+# Made in the shell itself, as everybody on this machine sees the arguments of a program.
+password() { [ -e "$1" ] || echo "p$(openssl rand -hex 24)" >"$1"; }
 random root.key
 random mesh.key
 random object-store/root.key
 roles='gateway metadata kms crypto iam rotation events operator'
 for role in $roles; do password "nats-$role.password"; done
 password postgres.password
+password postgres-admin.password
 password redis.password
 credentials() {
   # shellcheck disable=SC2016

@@ -22,6 +22,7 @@ const PROGRAMS = {
   helm: '.ci/helm',
   'kubernetes-validate': 'pip install kubernetes-validate',
   openssl: 'apt-get install -y openssl',
+  psql: 'apt-get install -y postgresql-client',
   'pykmip-server': 'pip install pykmip',
   'rabbitmq-server': 'apt-get install -y rabbitmq-server',
   rclone: 'apt-get install -y rclone',

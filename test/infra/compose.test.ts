@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
@@ -71,12 +71,28 @@ describe('infra/compose', () => {
         .map(([name]) => name)
     expect(holders('object-store-root.key')).toEqual(['object-store'])
     expect(holders('object-store-root-credentials')).toEqual(['object-store', 'object-store-setup'])
-    expect(networks).toEqual({ 'object-store': { internal: true } })
-    const reaches = Object.entries(services).filter(
-      ([, { networks = [] }]) => Array.isArray(networks) && networks.includes('object-store'),
+    const internal = { internal: true }
+    expect(networks).toEqual({ 'object-store': internal, database: internal, queue: internal })
+    const on = (network: string) =>
+      Object.entries(services)
+        .filter(([, { networks = [] }]) => Array.isArray(networks) && networks.includes(network))
+        .map(([name]) => name)
+        .sort()
+    expect(on('object-store')).toEqual(['gateway-1', 'gateway-2', 'object-store', 'object-store-setup', 'rotation'])
+    // What clients reach does not reach them, whatever becomes of it.
+    expect(on('database')).toEqual(['metadata', 'postgres'])
+    expect(on('queue')).toEqual(['redis', 'rotation'])
+    for (const name of ['postgres', 'redis', 'object-store']) expect(services[name]?.networks).not.toContain('default')
+  })
+
+  it("gives the password of PostgreSQL's administrator to that alone", () => {
+    const { services } = composeOf('compose.yaml')
+    const holders = Object.entries(services).filter(([, { secrets = [] }]) =>
+      secrets.includes('postgres-admin.password'),
     )
-    const names = reaches.map(([name]) => name).sort()
-    expect(names).toEqual(['gateway-1', 'gateway-2', 'object-store', 'object-store-setup', 'rotation'])
+    expect(holders.map(([name]) => name)).toEqual(['postgres'])
+    expect(services.metadata?.environment?.COFFER_METADATA_URL).toContain('postgres://coffer@')
+    expect(services.postgres?.environment?.POSTGRES_USER).not.toBe('coffer')
   })
 })
 
@@ -87,7 +103,11 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
   const read = (name: string) => readFileSync(join(secrets, name), 'utf8')
   beforeAll(async () => {
     mkdirSync(compose, { recursive: true })
-    for (const name of ['make-secrets.sh', 'make-object-store.ts']) cpSync(join(COMPOSE, name), join(compose, name))
+    // A folder that was there, open to everybody.
+    mkdirSync(secrets)
+    chmodSync(secrets, 0o755)
+    for (const name of ['make-secrets.sh', 'make-object-store.ts', 'postgres-user.sh'])
+      cpSync(join(COMPOSE, name), join(compose, name))
     cpSync(join(REPOSITORY, 'infra/kubernetes'), join(directory, 'infra/kubernetes'), { recursive: true })
     await runOrThrow('/bin/sh', [join(compose, 'make-secrets.sh'), 'DNS:s3.example.org'], { env })
   })
@@ -107,6 +127,34 @@ describeWithPrograms('infra/compose/make-secrets.sh', ['nats-server', 'openssl']
     expect(statSync(secrets).mode & 0o777).toBe(0o700)
     expect(statSync(join(secrets, 'ca.key')).mode & 0o777).toBe(0o600)
     expect(statSync(join(secrets, 'redis.key')).mode & 0o777).toBe(0o644)
+  })
+
+  it('shows no secret in the arguments of a program', async () => {
+    const commands = join(directory, 'bin')
+    const seen = join(directory, 'arguments')
+    const again = join(directory, 'infra/again')
+    mkdirSync(commands)
+    cpSync(join(compose, 'make-secrets.sh'), join(again, 'make-secrets.sh'))
+    const path = String(env.PATH)
+    for (const program of ['openssl', 'sh', 'sed', 'cat', 'cp', 'mv', 'chmod', 'chown', 'tr', 'mkdir', 'rm', 'id']) {
+      const text = `#!/bin/sh\nprintf '%s\\n' "$*" >>'${seen}'\nPATH='${path}' exec ${program} "$@"\n`
+      writeFileSync(join(commands, program), text, { mode: 0o755 })
+    }
+    const watched = { env: { ...env, PATH: `${commands}:${path}` } }
+    await runOrThrow('/bin/sh', [join(again, 'make-secrets.sh')], watched)
+    const told = readFileSync(seen, 'utf8')
+    expect(told).toContain('rand -hex 24')
+    const made = readdirSync(join(again, 'secrets'))
+    const values = made
+      .filter((name) => /password$|root-credentials$|root\.key$|mesh\.key$/.test(name))
+      .flatMap((name) =>
+        readFileSync(join(again, 'secrets', name), 'utf8')
+          .trim()
+          .split(/\n|=(?=.)/),
+      )
+      .filter((value) => value.length > 20 && !value.startsWith('COFFER_'))
+    expect(values.length).toBeGreaterThan(10)
+    for (const value of values) expect(told).not.toContain(value)
   })
 
   it('makes a certificate for the names that it is given, which its authority vouches for', async () => {
