@@ -1,20 +1,28 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  CreateAliasCommand,
   CreateGrantCommand,
   CreateKeyCommand,
+  DeleteAliasCommand,
   EncryptCommand,
   GenerateDataKeyCommand,
   PutKeyPolicyCommand,
 } from '@aws-sdk/client-kms'
 import {
+  CopyObjectCommand,
+  CreateMultipartUploadCommand,
   DeleteBucketEncryptionCommand,
+  DeleteBucketPolicyCommand,
   DeletePublicAccessBlockCommand,
   GetObjectCommand,
   PutBucketEncryptionCommand,
   PutBucketPolicyCommand,
+  PutBucketRequestPaymentCommand,
   PutObjectCommand,
   PutPublicAccessBlockCommand,
+  RenameObjectCommand,
+  UploadPartCommand,
 } from '@aws-sdk/client-s3'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
@@ -242,6 +250,95 @@ describe('coffer iam explain says what else a request is told', () => {
     expect(await write('reader', 'new/k')).toBe('AccessDenied')
     expect(await put([])).toMatchObject(refused)
     await s3.send(new DeleteBucketEncryptionCommand({ Bucket: bucket }))
+  })
+
+  it('of the source of a copy or a rename, and of an upload in parts, whose keys are asked too', async () => {
+    const Condition = { StringLike: { 's3:x-amz-copy-source': `${bucket}/*` } }
+    await addUser('writer', [
+      { ...allow(['s3:PutObject'], '*'), Sid: 'Put' },
+      allow(['s3:GetObject'], objects('sealed/*')),
+      allow(['s3:GetObject'], objects('own/*')),
+      allow(['s3:DeleteObject'], objects('own/*')),
+      allow(['kms:GenerateDataKey'], '*'),
+      { ...allow(['s3:PutObject'], objects('denied/*')), Sid: 'NoCopies', Effect: 'Deny', Condition },
+    ])
+    const { s3: writer } = clientsOf('writer')
+    const asked = (Key: string, ...more: string[]) => explain('writer', 's3:PutObject', objects(Key), 'root', more)
+    const copy = (source: string, Key = 'new/copy') =>
+      outcomeOf(writer.send(new CopyObjectCommand({ Bucket: bucket, Key, CopySource: `${bucket}/${source}` })))
+    const from = (source: string) => ['--copy-source', objects(source)]
+    expect(await copy('own/k')).toBe('done')
+    expect(await asked('new/copy', ...from('own/k'))).toMatchObject({ effect: 'allow', action: 's3:PutObject' })
+    expect(await copy('shared/k')).toBe('AccessDenied')
+    const unread = { effect: 'deny', action: 's3:GetObject', reason: 'no-identity-policy' }
+    expect(await asked('new/copy', ...from('shared/k'))).toMatchObject(unread)
+    expect(await copy('sealed/k')).toBe('AccessDenied')
+    const unopened = { effect: 'deny', action: 'kms:Decrypt', reason: 'no-identity-policy' }
+    expect(await asked('new/copy', ...from('sealed/k'))).toMatchObject(unopened)
+    expect(await copy('own/k', 'denied/copy')).toBe('AccessDenied')
+    const byCondition = { effect: 'deny', statement: { sid: 'NoCopies' } }
+    expect(await asked('denied/copy', ...from('own/k'))).toMatchObject(byCondition)
+
+    const rename = (source: string, Key: string) =>
+      outcomeOf(writer.send(new RenameObjectCommand({ Bucket: bucket, Key, RenameSource: `${bucket}/${source}` })))
+    expect(await rename('sealed/k', 'new/k')).toBe('AccessDenied')
+    const renamed = (source: string) => asked('new/k', '--rename-source', objects(source))
+    expect(await renamed('sealed/k')).toMatchObject({ effect: 'deny', action: 's3:DeleteObject' })
+
+    const sse = { ServerSideEncryption: 'aws:kms', SSEKMSKeyId: otherArn } as const
+    const said = ['', '-aws-kms-key-id'].flatMap((name, index) => [
+      ...['--context', `s3:x-amz-server-side-encryption${name}=${index === 0 ? 'aws:kms' : otherArn}`],
+    ])
+    expect(await write('writer', 'new/k', sse)).toBe('done')
+    expect(await asked('new/k', ...said)).toMatchObject({
+      effect: 'allow',
+      policies: expect.arrayContaining([otherArn]),
+    })
+    const made = await writer.send(new CreateMultipartUploadCommand({ Bucket: bucket, Key: 'new/k', ...sse }))
+    const part = { Bucket: bucket, Key: 'new/k', UploadId: made.UploadId, PartNumber: 1, Body: 'x' }
+    expect(await outcomeOf(writer.send(new UploadPartCommand(part)))).toBe('AccessDenied')
+    expect(await asked('new/k', ...said, '--in-parts')).toMatchObject(unopened)
+  })
+
+  it('of whose a bucket is expected to be, and of who pays', async () => {
+    const Bucket = bare
+    const Principal = { AWS: guest.accountId }
+    const Policy = policy({ ...allow(GET, objects('*', Bucket)), Principal })
+    await s3.send(new PutBucketPolicyCommand({ Bucket, Policy }))
+    const asked = (...more: string[]) => explain('both', 's3:GetObject', objects('k', Bucket), 'guest', more)
+    const get = (more: object = {}) =>
+      outcomeOf(clientsOf('both').s3.send(new GetObjectCommand({ Bucket, Key: 'k', ...more })))
+    expect(await get({ ExpectedBucketOwner: guest.accountId })).toBe('AccessDenied')
+    const otherOwner = { effect: 'deny', reason: 'other-bucket-owner' }
+    expect(await asked('--expected-bucket-owner', guest.accountId)).toMatchObject(otherOwner)
+    const RequestPaymentConfiguration = { Payer: 'Requester' } as const
+    await s3.send(new PutBucketRequestPaymentCommand({ Bucket, RequestPaymentConfiguration }))
+    expect(await get()).toBe('AccessDenied')
+    expect(await asked()).toMatchObject({ effect: 'deny', reason: 'requester-pays' })
+    expect(await get({ RequestPayer: 'requester', ExpectedBucketOwner: owner })).toBe('done')
+    expect(await asked('--requester-pays', '--expected-bucket-owner', owner)).toMatchObject({ effect: 'allow' })
+    await s3.send(new DeleteBucketPolicyCommand({ Bucket }))
+  })
+
+  it('of an alias, and of the keys that get or lose it', async () => {
+    const alias = (name: string) => `arn:aws:kms:us-east-1:${owner}:alias/${name}`
+    await kms.send(new CreateAliasCommand({ AliasName: 'alias/kept', TargetKeyId: otherKey }))
+    await addUser('namer', [
+      allow(['kms:CreateAlias', 'kms:DeleteAlias'], alias('*')),
+      allow(['kms:CreateAlias'], otherArn),
+    ])
+    const create = (AliasName: string, TargetKeyId: string) =>
+      outcomeOf(clientsOf('namer').kms.send(new CreateAliasCommand({ AliasName, TargetKeyId })))
+    const asked = (action: string, name: string, ...more: string[]) =>
+      explain('namer', action, alias(name), 'root', more)
+    expect(await create('alias/one', otherKey)).toBe('done')
+    expect(await asked('kms:CreateAlias', 'two', '--target-key', otherKey)).toMatchObject({ effect: 'allow' })
+    expect(await create('alias/two', key)).toBe('AccessDeniedException')
+    const refused = { effect: 'deny', resource: keyArn }
+    expect(await asked('kms:CreateAlias', 'two', '--target-key', key)).toMatchObject(refused)
+    const remove = clientsOf('namer').kms.send(new DeleteAliasCommand({ AliasName: 'alias/kept' }))
+    expect(await outcomeOf(remove)).toBe('AccessDeniedException')
+    expect(await asked('kms:DeleteAlias', 'kept')).toMatchObject({ effect: 'deny', resource: otherArn })
   })
 
   it('of a role: whether it may be taken, by its trust policy too', async () => {

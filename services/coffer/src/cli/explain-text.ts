@@ -10,6 +10,9 @@ const REASONS: Readonly<Record<Explanation['reason'], string>> = {
   'no-resource-policy': "the resource's policy does not allow it",
   'not-in-boundary': "a policy allows it, but the permissions boundary doesn't",
   'not-in-session-policy': "a policy allows it, but the session's doesn't",
+  'other-bucket-owner': 'the bucket is not of the account that is expected (x-amz-expected-bucket-owner)',
+  'requester-pays':
+    'the bucket is Requester Pays, and who asks is not of its account and does not say so (x-amz-request-payer)',
   'public-access-block':
     'the policy is public, and the public access block of the bucket or its account shuts out others',
   'resource-policy': "a statement of the resource's policy allows it",

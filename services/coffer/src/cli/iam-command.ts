@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import type { Mesh } from '@coffer/mesh'
-import type { Explanation } from '@coffer/service-gateway/explain'
+import type { ExplainRequest, Explanation } from '@coffer/service-gateway/explain'
 import { Command, InvalidArgumentError } from 'commander'
 import { cofferError } from '../errors.ts'
 import { renderExplanation } from './explain-text.ts'
@@ -16,6 +16,12 @@ interface ExplainFlags {
   readonly resource: string
   readonly context: Readonly<Record<string, readonly string[]>>
   readonly sessionPolicy: readonly string[]
+  readonly requesterPays?: boolean
+  readonly expectedBucketOwner?: string
+  readonly copySource?: string
+  readonly renameSource?: string
+  readonly inParts?: boolean
+  readonly targetKey?: string
   readonly json?: boolean
 }
 
@@ -42,6 +48,15 @@ function explainCommand(): Command {
       listed,
       [],
     )
+    .option('--requester-pays', 'of s3: the request says that who makes it pays')
+    .option('--expected-bucket-owner <account id>', 'of s3: the request says whose the bucket is to be')
+    .option(
+      '--copy-source <arn>',
+      'of s3:PutObject: it is a copy of this object; ?versionId=... at its end is a version',
+    )
+    .option('--rename-source <arn>', 'of s3:PutObject: it is this object under another name')
+    .option('--in-parts', 'of s3:PutObject: it is an upload in parts')
+    .option('--target-key <key>', 'of kms:CreateAlias and kms:UpdateAlias: what the alias is to name')
     .option('--json', 'print JSON')
   return addOptionFlags(command, [...STORE_OPTIONS, 'region', ...MESH_OPTIONS]).action(async (flags: ExplainFlags) => {
     if ((flags.user === undefined) === (flags.role === undefined)) command.error('error: give --user or --role')
@@ -59,12 +74,27 @@ async function explained(mesh: Mesh, region: string, flags: ExplainFlags): Promi
   const { account, user, role, action, resource, context: values } = flags
   const { explain, NotExplained } = await import('@coffer/service-gateway/explain')
   const sessionPolicies = await Promise.all(flags.sessionPolicy.map(readPolicy))
-  const request = { account, action, resource, values, sessionPolicies, ...(user && { user }), ...(role && { role }) }
+  const asked = { account, action, resource, values, sessionPolicies, ...(user && { user }), ...(role && { role }) }
+  const request = { ...asked, ...factsIn(flags) }
   try {
     return await explain(mesh, region, request)
   } catch (error) {
     if (error instanceof NotExplained) throw cofferError('COFFER_NOT_EXPLAINED', error.message)
     throw error
+  }
+}
+
+/** What no condition key tells. */
+function factsIn(flags: ExplainFlags): Partial<ExplainRequest> {
+  const { requesterPays, expectedBucketOwner, copySource, renameSource, inParts, targetKey } = flags
+  const [resource, versionId] = copySource?.split('?versionId=', 2) ?? []
+  return {
+    ...(requesterPays && { paysAsRequester: true }),
+    ...(expectedBucketOwner !== undefined && { expectedOwner: expectedBucketOwner }),
+    ...(resource !== undefined && { copySource: { resource, ...(versionId !== undefined && { versionId }) } }),
+    ...(renameSource !== undefined && { renameSource }),
+    ...(inParts && { isInParts: true }),
+    ...(targetKey !== undefined && { targetKey }),
   }
 }
 

@@ -5,7 +5,7 @@ import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { BucketConfig } from '../bucket/bucket-config.ts'
 import type { KeyGuards } from '../keys/key-guards.ts'
 import { explainOnBucket } from './explain-bucket.ts'
-import { NotExplained } from './explained-use.ts'
+import { NotExplained, type RequestFacts } from './explained-use.ts'
 import { GivenValues } from './given-values.ts'
 
 const OWNER = '111122223333'
@@ -42,9 +42,16 @@ interface Case {
   readonly values?: Readonly<Record<string, readonly string[]>>
   readonly action?: string
   readonly resource?: string
+  readonly facts?: RequestFacts
 }
 
-const explained = async ({ accountId = OWNER, policies = { identity: [] }, values: given = {}, ...more }: Case) => {
+const explained = async ({
+  accountId = OWNER,
+  policies = { identity: [] },
+  values: given = {},
+  facts = {},
+  ...more
+}: Case) => {
   const { config = {}, accountBlock, action = 's3:GetObject', resource = 'arn:aws:s3:::papers/k' } = more
   const bucket = {
     record: { id: 'b', name: 'papers', ownerAccountId: OWNER },
@@ -63,7 +70,10 @@ const explained = async ({ accountId = OWNER, policies = { identity: [] }, value
     guards: {} as KeyGuards,
     region: 'us-east-1',
   }
-  const { decision, resourcePolicy } = await explainOnBucket({ principal, policies, action, resource, values }, where)
+  const { decision, resourcePolicy } = await explainOnBucket(
+    { principal, policies, action, resource, values, facts },
+    where,
+  )
   const { effect, reason, statement } = decision
   const which = statement && `${statement.kind} ${statement.policyId} ${statement.sid ?? statement.index + 1}`
   return [effect, reason, which, resourcePolicy, values.missing().join()]
@@ -165,4 +175,19 @@ it('refuses a resource that is no bucket and no object', async () => {
   for (const resource of ['*', 'papers', 'arn:aws:s3:::', 'arn:aws:kms:us-east-1:1:key/k']) {
     await expect(explained({ resource })).rejects.toThrow(NotExplained)
   }
+})
+
+it.each<RequestFacts>([
+  { copySource: { resource: 'arn:aws:s3:::papers/other' } },
+  { renameSource: 'arn:aws:s3:::papers/other' },
+  { isInParts: true },
+  { targetKey: 'key' },
+])('%j is nothing of a read', async (facts) => {
+  await expect(explained({ policies: { identity: [ALL] }, facts })).rejects.toThrow(NotExplained)
+})
+
+it('what is renamed is of the same bucket', async () => {
+  const facts = { renameSource: 'arn:aws:s3:::elsewhere/other' }
+  const asked = { policies: { identity: [ALL] }, action: 's3:PutObject', facts }
+  await expect(explained(asked)).rejects.toThrow(NotExplained)
 })

@@ -2,24 +2,21 @@ import type { MetadataService } from '@coffer/contracts'
 import type { BucketCache, OpenBucket } from '../bucket/bucket-cache.ts'
 import { policyOf } from '../bucket/bucket-policy.ts'
 import type { KeyGuards } from '../keys/key-guards.ts'
-import { decideOnObjectKey, type ObjectUnderKey } from '../keys/object-key-decision.ts'
 import { findObjectIfThere } from '../object/find-object.ts'
-import { kmsOf, sealingFor } from '../object/sealing.ts'
 import { decideOnBucket } from '../steps/bucket-decision.ts'
 import { resourceValue } from '../steps/condition-values.ts'
 import { existingObjectOf, factsOf } from '../steps/permission.ts'
-import { isAccountAction, parseResource, resourceOf } from '../steps/s3-actions.ts'
-import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
+import { isAccountAction, parseResource, resourceOf, versionedAction } from '../steps/s3-actions.ts'
+import { isOtherOwner, isUnpaid } from '../steps/told-of-bucket.ts'
+import { explainObjectKey } from './explain-object-key.ts'
+import { explainWrite } from './explain-write.ts'
+import { type ExplainedUse, type Explaining, NotExplained, ONLY_OF_KMS, type RequestRefusal } from './explained-use.ts'
 
 /** What reads an object, and so needs its key; and what makes one, and so needs one of the key that it will be under. */
 const READS: readonly string[] = ['s3:GetObject', 's3:GetObjectVersion']
 const WRITE = 's3:PutObject'
-/** Headers of a write that say the key, which are condition keys too. */
-const ENCRYPTION_HEADERS = ['', '-aws-kms-key-id', '-context', '-bucket-key-enabled'].map(
-  (name) => `x-amz-server-side-encryption${name}`,
-)
 
-interface Where {
+export interface Where {
   readonly metadata: MetadataService
   readonly buckets: Pick<BucketCache, 'find'>
   readonly guards: KeyGuards
@@ -30,6 +27,61 @@ type ExplainingAction = Explaining & { readonly action: `s3:${string}` }
 
 /** What a request to the S3 API would be told. */
 export async function explainOnBucket(asked: Explaining, where: Where): Promise<ExplainedUse> {
+  const { values, facts = {} } = asked
+  const { copySource, renameSource, isInParts, targetKey } = facts
+  if (asked.action !== WRITE && (copySource !== undefined || renameSource !== undefined || isInParts)) {
+    throw new NotExplained('a copy, a rename and an upload in parts are s3:PutObject of what they make')
+  }
+  if (targetKey !== undefined) throw new NotExplained(ONLY_OF_KMS)
+  const { use, bucket, key } = await explainAccess(asked, where, values.find('s3:versionid'))
+  if (use.decision.effect === 'deny' || bucket === undefined) return use
+  const refused = refusalOf(asked, bucket)
+  if (refused !== undefined) return { ...use, decision: { effect: 'deny', reason: refused } }
+  if (use.action === WRITE) {
+    return await explainWrite(asked, { bucket, key, use }, where, {
+      read: async (resource, versionId) => await explainRead({ ...asked, resource }, where, versionId),
+      leave: async (action, source) =>
+        (await explainAccess({ ...asked, action, resource: source }, where, undefined)).use,
+    })
+  }
+  return await withKey(asked, { use, bucket, key }, where, values.find('s3:versionid'))
+}
+
+/** Of the source of a copy. */
+async function explainRead(asked: Explaining, where: Where, versionId: string | undefined): Promise<ExplainedUse> {
+  const action = versionedAction('GetObject', versionId)
+  const { use, bucket, key } = await explainAccess({ ...asked, action }, where, versionId)
+  if (use.decision.effect === 'deny' || bucket === undefined) return use
+  return await withKey(asked, { use, bucket, key }, where, versionId)
+}
+
+interface Access {
+  readonly use: ExplainedUse
+  readonly bucket: OpenBucket | undefined
+  readonly key: string
+}
+
+async function withKey(
+  asked: Explaining,
+  { use, bucket, key }: Access & { readonly bucket: OpenBucket },
+  where: Where,
+  versionId: string | undefined,
+): Promise<ExplainedUse> {
+  if (!READS.includes(use.action)) return use
+  const object = await findObjectIfThere(where, bucket, key, versionId)
+  const ofKey = await explainObjectKey(asked, 'kms:Decrypt', { bucket, key, kms: object?.attributes.kms }, where)
+  if (ofKey === undefined) return use
+  const resourcePolicies = [...use.resourcePolicies, ...ofKey.resourcePolicies]
+  return { ...(ofKey.decision.effect === 'allow' ? use : ofKey), resourcePolicies }
+}
+
+/** What no policy says. */
+function refusalOf({ principal, facts = {} }: Explaining, bucket: OpenBucket): RequestRefusal | undefined {
+  if (isOtherOwner(bucket, facts.expectedOwner)) return 'other-bucket-owner'
+  return isUnpaid(bucket, principal, facts.paysAsRequester ? 'requester' : undefined) ? 'requester-pays' : undefined
+}
+
+async function explainAccess(asked: Explaining, where: Where, versionId: string | undefined): Promise<Access> {
   const { principal, policies, resource, values } = asked
   const action: ExplainingAction['action'] = `s3:${asked.action.slice('s3:'.length)}`
   const isOnAccount = isAccountAction(action)
@@ -39,7 +91,6 @@ export async function explainOnBucket(asked: Explaining, where: Where): Promise<
   }
   const { bucket: name, key } = named
   const bucket = isOnAccount ? undefined : await where.buckets.find(name)
-  const versionId = values.find('s3:versionid')
   const existing = bucket && (await existingObjectOf({ policies }, where, bucket, { action, key, versionId }))
   const accountId = principal.accountId
   const decision = decideOnBucket({
@@ -61,41 +112,5 @@ export async function explainOnBucket(asked: Explaining, where: Where): Promise<
     resourcePolicies: policy ? [`bucket/${name}`] : [],
     resourcePolicy: isOnAccount ? 'not-asked' : bucket === undefined ? 'no-bucket' : policy ? 'asked' : 'none',
   }
-  if (decision.effect === 'deny' || bucket === undefined) return use
-  if (action === WRITE) {
-    const kms = await newKey(asked, bucket, where.guards)
-    return (await explainOnObjectKey(asked, { bucket, key, kms }, use, where)) ?? use
-  }
-  if (!READS.includes(action)) return use
-  const object = await findObjectIfThere(where, bucket, key, versionId)
-  return (await explainOnObjectKey(asked, { bucket, key, kms: object?.attributes.kms }, use, where)) ?? use
-}
-
-/** By what the request says, or else its bucket. */
-async function newKey(
-  { principal, values }: Explaining,
-  bucket: OpenBucket,
-  guards: KeyGuards,
-): Promise<ObjectUnderKey['kms']> {
-  const headers = Object.fromEntries(ENCRYPTION_HEADERS.map((name) => [name, values.find(`s3:${name}`)] as const))
-  return kmsOf(await sealingFor({ principal, parsed: { headers, secure: true } }, bucket, guards))
-}
-
-/** Undefined: the object is under no key that has to be asked about. */
-async function explainOnObjectKey(
-  { principal, policies, values }: Explaining,
-  object: ObjectUnderKey,
-  use: ExplainedUse,
-  where: Where,
-): Promise<ExplainedUse | undefined> {
-  const action = use.action === WRITE ? 'kms:GenerateDataKey' : 'kms:Decrypt'
-  const valuesOf = (ownerAccountId: string) => values.of((name) => resourceValue(name, { accountId: ownerAccountId }))
-  const asker = { principal, policies, action, values: valuesOf } as const
-  const decided = await decideOnObjectKey(asker, object, where)
-  if (decided === undefined) return undefined
-  const { decision, keyArn } = decided
-  const resourcePolicies = [...use.resourcePolicies, keyArn]
-  return decision.effect === 'allow'
-    ? { ...use, resourcePolicies }
-    : { decision, action, resource: keyArn, resourcePolicies, resourcePolicy: 'asked' }
+  return { use, bucket, key }
 }

@@ -1,28 +1,29 @@
 import type { DescribeHolderRequest } from '@coffer/contracts'
 import type { Mesh } from '@coffer/mesh'
-import {
-  type Decision,
-  decide,
-  PolicyMalformed,
-  PolicyReader,
-  type PrincipalPolicies,
-  parseIdentityPolicy,
-} from '@coffer/policy'
+import { decide, PolicyMalformed, PolicyReader, type PrincipalPolicies, parseIdentityPolicy } from '@coffer/policy'
 import { S3Error } from '@coffer/s3-protocol'
 import { BucketCache } from '../bucket/bucket-cache.ts'
 import { KeyGuards } from '../keys/key-guards.ts'
 import { KmsApiError } from '../kms-api/errors.ts'
+import { parseResource } from '../steps/s3-actions.ts'
 import { explainOnBucket } from './explain-bucket.ts'
 import { explainOnKey } from './explain-key.ts'
 import { explainOnRole, isOnRole } from './explain-role.ts'
-import { type ExplainedUse, type Explaining, NotExplained } from './explained-use.ts'
+import {
+  type ExplainedDecision,
+  type ExplainedUse,
+  type Explaining,
+  NotExplained,
+  ONLY_OF_KMS,
+  type RequestFacts,
+} from './explained-use.ts'
 import { GivenValues } from './given-values.ts'
 
 /** A service that is there is heard within a second. */
 const SERVICES_TIMEOUT_MS = 10_000
 
 /** May this user or role do that? */
-export interface ExplainRequest extends DescribeHolderRequest {
+export interface ExplainRequest extends DescribeHolderRequest, RequestFacts {
   /** `s3:GetObject`. */
   readonly action: string
   readonly resource: string
@@ -32,7 +33,7 @@ export interface ExplainRequest extends DescribeHolderRequest {
   readonly values: Readonly<Record<string, readonly string[]>>
 }
 
-export interface Explanation extends Pick<Decision, 'effect' | 'reason' | 'statement'> {
+export interface Explanation extends Pick<ExplainedDecision, 'effect' | 'reason' | 'statement'> {
   readonly principalArn: string
   /** What decided: another than was asked where that was allowed, and an object's key has a word in it too. */
   readonly action: string
@@ -49,12 +50,13 @@ export interface Explanation extends Pick<Decision, 'effect' | 'reason' | 'state
  * decided by the same functions as requests are. IAM_ACCOUNT_NOT_FOUND, IAM_NO_SUCH_ENTITY, NotExplained.
  */
 export async function explain(mesh: Mesh, region: string, request: ExplainRequest): Promise<Explanation> {
-  const { action, resource, values: given, sessionPolicies, ...who } = request
+  const { action, resource, values: given, sessionPolicies, account, user, role, ...facts } = request
+  const who = { account, ...(user !== undefined && { user }), ...(role !== undefined && { role }) }
   await mesh.waitFor(['metadata', 'kms', 'crypto', 'iam'], SERVICES_TIMEOUT_MS)
   const { principal, policies: attached } = await mesh.use('iam').describeHolder(who)
-  const values = new GivenValues(given, principal, region)
+  const values = new GivenValues(withCopySource(given, facts), principal, region)
   const policies = withSession(new PolicyReader().read(attached), sessionPolicies)
-  const asked: Explaining = { principal, policies, action, resource, values }
+  const asked: Explaining = { principal, policies, action, resource, values, facts }
   const use = await explainUse(asked, mesh, region).catch((error: unknown) => {
     if (error instanceof S3Error || error instanceof KmsApiError) throw new NotExplained(error.message)
     throw error
@@ -73,6 +75,15 @@ export async function explain(mesh: Mesh, region: string, request: ExplainReques
     resourcePolicy: use.resourcePolicy,
     valuesMissing: values.missing(),
   }
+}
+
+const COPY_SOURCE = 's3:x-amz-copy-source'
+
+/** A condition key too; as it is said unless it is given. */
+function withCopySource(given: ExplainRequest['values'], { copySource }: RequestFacts): ExplainRequest['values'] {
+  const named = copySource && parseResource(copySource.resource)
+  if (named === undefined || Object.keys(given).some((key) => key.toLowerCase() === COPY_SOURCE)) return given
+  return { ...given, [COPY_SOURCE]: [`${named.bucket}/${named.key}`] }
 }
 
 /** NotExplained for what is no policy. */
@@ -96,7 +107,8 @@ async function explainUse(asked: Explaining, mesh: Mesh, region: string): Promis
     const metadata = mesh.use('metadata')
     return await explainOnBucket(asked, { metadata, buckets: new BucketCache(mesh, 0), guards, region })
   }
-  if (action.startsWith('kms:')) return await explainOnKey(asked, guards, region)
+  if (action.startsWith('kms:')) return await explainOnKey(asked, { guards, region })
+  if (asked.facts?.targetKey !== undefined) throw new NotExplained(ONLY_OF_KMS)
   if (isOnRole(asked)) return await explainOnRole(asked, mesh.use('iam'))
   const resourceAccountId = principal.accountId
   const decision = decide({ principal, policies, action, resource, resourceAccountId, values: values.of() })

@@ -1,2 +1,2 @@
-export { type Explanation, explain } from './explain.ts'
+export { type ExplainRequest, type Explanation, explain } from './explain.ts'
 export { NotExplained } from './explained-use.ts'

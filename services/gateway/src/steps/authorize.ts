@@ -6,6 +6,7 @@ import { findCurrentObject } from '../object/find-object.ts'
 import type { AuthorizedRequest, LocatedRequest } from '../requests.ts'
 import { decisionOn, existingObjectOf, isPermitted, NotAllowed } from './permission.ts'
 import { actionOf } from './s3-actions.ts'
+import { isOtherOwner, isUnpaid } from './told-of-bucket.ts'
 import { withDocument } from './with-document.ts'
 import { withEncryption } from './with-encryption.ts'
 
@@ -29,7 +30,7 @@ export async function authorize(located: LocatedRequest, context: GatewayContext
     await tellAbsence(request, context)
     throw s3Error('AccessDenied', { cause: new NotAllowed(decision) })
   }
-  assertExpectedOwner(request, bucket?.record.ownerAccountId)
+  assertExpectedOwner(request)
   assertRequesterPays(request)
   return { ...request, existing, decision } as AuthorizedRequest
 }
@@ -56,25 +57,19 @@ async function tellAbsence(request: LocatedRequest, context: GatewayContext): Pr
     throw s3Error('NoSuchKey', { details: { Key: key } })
 }
 
-/** S3 User Guide, "Using Requester Pays general purpose buckets": who is not of the owner's account has to say so. */
-function assertRequesterPays({ bucket, principal, parsed }: LocatedRequest): void {
-  if (bucket?.config.requestPayer !== 'Requester') return
-  if (principal === 'anonymous') throw s3Error('AccessDenied')
-  if (principal.accountId === bucket.record.ownerAccountId) return
-  const said = parsed.headers['x-amz-request-payer'] ?? parsed.query.get('x-amz-request-payer')
-  if (said?.toLowerCase() !== 'requester') throw s3Error('AccessDenied')
-}
-
 const ACCOUNT_ID = /^\d{12}$/
 
 /** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403, what can be nobody's id 400. */
-function assertExpectedOwner(request: LocatedRequest, ownerAccountId: string | undefined): void {
-  const expected = request.parsed.headers['x-amz-expected-bucket-owner']
+function assertExpectedOwner({ bucket, parsed }: LocatedRequest): void {
+  const expected = parsed.headers['x-amz-expected-bucket-owner']
   if (expected !== undefined && !ACCOUNT_ID.test(expected)) {
     const message = `The value of the expected bucket owner parameter must be an AWS Account ID... [${expected.slice(0, 64)}]`
     throw s3Error('InvalidBucketOwnerAWSAccountID', { message })
   }
-  if (expected !== undefined && ownerAccountId !== undefined && expected !== ownerAccountId) {
-    throw s3Error('AccessDenied')
-  }
+  if (isOtherOwner(bucket, expected)) throw s3Error('AccessDenied')
+}
+
+function assertRequesterPays({ bucket, principal, parsed }: LocatedRequest): void {
+  const said = parsed.headers['x-amz-request-payer'] ?? parsed.query.get('x-amz-request-payer')
+  if (isUnpaid(bucket, principal, said)) throw s3Error('AccessDenied')
 }
