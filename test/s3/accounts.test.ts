@@ -71,6 +71,32 @@ describe('two accounts on one server', async () => {
     await alice.send(new DeleteBucketCommand({ Bucket: hers }))
   })
 
+  it('use no bucket of another owner than the one that they expect', async () => {
+    const mine = await newBucket(root)
+    const { Owner } = await root.send(new ListBucketsCommand({}))
+    expect(Owner?.ID).toBeDefined()
+    const { stdout } = await coffer(['account', 'list', '--json'], server.env)
+    const [first] = (JSON.parse(stdout) as { name: string; accountId: string }[]).filter(({ name }) => name === 'root')
+    const right = first?.accountId ?? ''
+    const using = (expected: string) => {
+      const named = { Bucket: mine, Key: 'k', ExpectedBucketOwner: expected }
+      const copied = { Bucket: mine, Key: 'copy', CopySource: `${bucket}/k` }
+      return [
+        () => root.send(new PutObjectCommand({ ...named, Body: 'mine' })),
+        () => root.send(new GetObjectCommand(named)),
+        () => root.send(new ListObjectsV2Command({ Bucket: mine, ExpectedBucketOwner: expected })),
+        () => root.send(new CopyObjectCommand({ ...copied, ExpectedSourceBucketOwner: expected })),
+        () => root.send(new DeleteObjectCommand(named)),
+      ]
+    }
+    for (const act of using(right)) await act()
+    for (const expected of ['000000000000', 'x'.repeat(12)]) {
+      for (const act of using(expected)) expect(await failureOf(act())).toEqual({ code: 'AccessDenied', status: 403 })
+    }
+    // Refused before anything is done.
+    expect((await failureOf(root.send(new HeadObjectCommand({ Bucket: mine, Key: 'k' })))).status).toBe(404)
+  })
+
   it("can't take a bucket name that the other owns", async () => {
     expect(await failureOf(alice.send(new CreateBucketCommand({ Bucket: bucket })))).toEqual({
       code: 'BucketAlreadyExists',
