@@ -46,6 +46,15 @@ export class MetadataKey {
     this.#summaryMacKey = Secret.take(expandKey(key, encodeFields('coffer/v1 summary mac')))
   }
 
+  /** Of a key that nobody else needs: it is wiped. */
+  static take(key: Secret): MetadataKey {
+    try {
+      return new MetadataKey(key)
+    } finally {
+      key.wipe()
+    }
+  }
+
   /**
    * AES-256-GCM under a key of the record's own. A random nonce under one key would be good for 2^32 records only (NIST SP
    * 800-38D, section 8.3), and a bucket may see more.

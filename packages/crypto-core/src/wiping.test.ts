@@ -98,6 +98,15 @@ describe('keys that were derived are wiped', () => {
     expect(own.every(isBlank)).toBe(true)
   })
 
+  it('once a bucket’s metadata key has been taken apart, whether it was one or not', () => {
+    const key = Secret.random(32)
+    MetadataKey.take(key)
+    expect(isWiped(key)).toBe(true)
+    const tooShort = Secret.random(31)
+    expect(() => MetadataKey.take(tooShort)).toThrow(expect.objectContaining({ code: 'CRYPTO_KEY_LENGTH' }))
+    expect(isWiped(tooShort)).toBe(true)
+  })
+
   it.each(['AES-256-GCM', 'AES-256-GCM-DUAL'] as const)('once a stream ends or is given up (%s)', (algorithm) => {
     const objectKey = generateObjectKey(algorithm)
     const layers = algorithm === 'AES-256-GCM' ? 1 : 2

@@ -52,9 +52,12 @@ export function createCryptoService(options: CryptoServiceOptions): CryptoServic
     const kmsContext = directKeyContext(context)
     const { plaintext, wrapped } = await kms.generateDataKey(keyName, kmsContext, mesh.recipient())
     const dataKey = mesh.unparcel(plaintext, 'data-key', kmsContext)
-    const stored = encodeDirect({ wrapped, sealed: sealObjectKey(objectKey, dataKey, context) })
-    dataKey.wipe()
-    return { ...stored, keyName: keyNameOf(wrapped) }
+    try {
+      const stored = encodeDirect({ wrapped, sealed: sealObjectKey(objectKey, dataKey, context) })
+      return { ...stored, keyName: keyNameOf(wrapped) }
+    } finally {
+      dataKey.wipe()
+    }
   }
   const sealLayers = async (objectKey: Secret, context: SealContext, keyName: string) => {
     const layers = splitLayers(objectKey)

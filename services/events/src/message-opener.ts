@@ -78,7 +78,7 @@ export class MessageOpener {
     const record = await this.#mesh.use('metadata').findBucket(name)
     const wrapped = record?.id === id ? record.wrappedMetadataKey : wrappedMetadataKey
     const parcel = await this.#mesh.use('crypto').openMetadataKey(id, wrapped, this.#mesh.recipient())
-    const key = new MetadataKey(this.#mesh.unparcel(parcel, 'metadata-key', id))
+    const key = MetadataKey.take(this.#mesh.unparcel(parcel, 'metadata-key', id))
     if (this.#keys.size >= KEYS_MAX) this.#keys.clear()
     this.#keys.set(id, key)
     return key

@@ -141,7 +141,7 @@ export class IamRecords {
 
   async #unwrap(value: Uint8Array): Promise<MetadataKey> {
     const parcel = await this.#kms.decrypt(decodeWrapped(value), CONTEXT, this.#mesh.recipient())
-    return new MetadataKey(this.#mesh.unparcel(parcel, 'data-key', CONTEXT))
+    return MetadataKey.take(this.#mesh.unparcel(parcel, 'data-key', CONTEXT))
   }
 }
 

@@ -45,7 +45,10 @@ export class DayKeys {
       this.#keys.set(accessKeyId, new Map([[name, key]]))
       return
     }
-    if (scopes.size >= SCOPES_MAX) scopes.clear()
+    if (scopes.size >= SCOPES_MAX) {
+      for (const known of scopes.values()) known.wipe()
+      scopes.clear()
+    }
     scopes.set(name, key)
   }
 }

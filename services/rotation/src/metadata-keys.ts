@@ -28,6 +28,6 @@ export class MetadataKeys {
 
   async #open(bucketId: string, wrapped: Uint8Array): Promise<MetadataKey> {
     const parcel = await this.#mesh.use('crypto').openMetadataKey(bucketId, wrapped, this.#mesh.recipient())
-    return new MetadataKey(this.#mesh.unparcel(parcel, 'metadata-key', bucketId))
+    return MetadataKey.take(this.#mesh.unparcel(parcel, 'metadata-key', bucketId))
   }
 }

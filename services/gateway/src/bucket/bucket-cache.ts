@@ -90,7 +90,7 @@ export class BucketCache {
 
   async #openMetadataKey(record: BucketRecord): Promise<MetadataKey> {
     const parcel = await this.#crypto.openMetadataKey(record.id, record.wrappedMetadataKey, this.#mesh.recipient())
-    return new MetadataKey(this.#mesh.unparcel(parcel, 'metadata-key', record.id))
+    return MetadataKey.take(this.#mesh.unparcel(parcel, 'metadata-key', record.id))
   }
 
   #dropOldest(): void {

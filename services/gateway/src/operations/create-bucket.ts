@@ -94,7 +94,7 @@ async function issueMetadataKey(context: GatewayContext, bucketId: string) {
   const { mesh } = context.options
   const issued = await mesh.use('crypto').issueMetadataKey(bucketId, mesh.recipient())
   return {
-    metadataKey: new MetadataKey(mesh.unparcel(issued.metadataKey, 'metadata-key', bucketId)),
+    metadataKey: MetadataKey.take(mesh.unparcel(issued.metadataKey, 'metadata-key', bucketId)),
     wrapped: issued.wrapped,
   }
 }

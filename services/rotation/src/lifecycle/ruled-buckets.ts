@@ -91,7 +91,7 @@ export class RuledBuckets {
 
   async #openMetadataKey({ id, wrappedMetadataKey }: BucketRecord): Promise<MetadataKey> {
     const parcel = await this.#mesh.use('crypto').openMetadataKey(id, wrappedMetadataKey, this.#mesh.recipient())
-    const metadataKey = new MetadataKey(this.#mesh.unparcel(parcel, 'metadata-key', id))
+    const metadataKey = MetadataKey.take(this.#mesh.unparcel(parcel, 'metadata-key', id))
     if (this.#metadataKeys.size >= METADATA_KEYS_MAX) this.#metadataKeys.clear()
     this.#metadataKeys.set(id, metadataKey)
     return metadataKey
