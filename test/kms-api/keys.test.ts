@@ -191,6 +191,8 @@ describe('what is kept of a key', () => {
     expect(rest).toMatchObject({ Tags: [{ TagKey: 'c', TagValue: 'c' }], Truncated: false })
     const reserved = kms.send(new TagResourceCommand({ KeyId, Tags: [{ TagKey: 'aws:x', TagValue: '' }] }))
     expect((await failureOf(reserved)).code).toBe('TagException')
+    const many = Array.from({ length: 51 }, (_, index) => ({ TagKey: `k${index}`, TagValue: 'v' }))
+    expect((await failureOf(kms.send(new CreateKeyCommand({ Tags: many })))).code).toBe('TagException')
   })
 
   it('is when it rotates: a setting with its next date, and the rotations that were', async () => {

@@ -69,6 +69,23 @@ async function sendRaw(port: number, bytes: string): Promise<string> {
   return await text(socket)
 }
 
+test('requests in a pipeline are served one after the other, so that each finds what the one before it did', async () => {
+  let isWritten = false
+  const handler: RequestListener = async (request, response) => {
+    const before = isWritten
+    // As a store that takes its time.
+    if (request.method === 'PUT') await new Promise((resolve) => setImmediate(resolve))
+    isWritten ||= request.method === 'PUT'
+    response.end(`${request.method} found ${before}.`)
+  }
+  const { port } = await start({ allowHttp: true, handler })
+  const socket = connect(port, '127.0.0.1')
+  const put = 'PUT /k HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n'
+  socket.write(`${put}GET /k HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n`)
+  const answers = await text(socket)
+  expect(answers.match(/(PUT|GET) found (true|false)/g)).toEqual(['PUT found false', 'GET found true'])
+})
+
 test('what comes behind a whole request does not take the answer of that one', async () => {
   const slow: RequestListener = async (request, response) => {
     for await (const _ of request);

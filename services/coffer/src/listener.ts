@@ -141,8 +141,14 @@ const exchanges = new WeakMap<Socket, { request: IncomingMessage; response: Serv
 function serve<S extends HttpServer>(server: S, handler: RequestListener, parting: Parting): S {
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     exchanges.set(request.socket, { request, response })
-    if (parting.hasBegun) response.shouldKeepAlive = false
-    handler(request, response)
+    const begin = () => {
+      if (parting.hasBegun) response.shouldKeepAlive = false
+      handler(request, response)
+    }
+    // RFC 9112, section 9.3.2: what comes in a pipeline behind a request that changes something has to find that done. Node gives a
+    // response the socket when the one before it has ended.
+    if (response.socket === null) response.once('socket', begin)
+    else begin()
   }
   server.on('request', handle)
   server.on('checkContinue', handle)

@@ -5,10 +5,11 @@ import { tag } from './fields.ts'
 
 const TAGS_MAX = 50
 
-export const tags = z.array(tag).max(TAGS_MAX)
+export const tags = z.array(tag)
 
-/** AWS KMS API Reference, Tag: no name twice, none that begins with aws:. TagException. */
+/** AWS KMS API Reference, Tag: at most 50, no name twice, none that begins with aws:. TagException. */
 export function assertTags(given: z.infer<typeof tags> = []): void {
+  if (given.length > TAGS_MAX) throw kmsApiError('TagException', { message: 'Too many tags' })
   const names = given.map(({ TagKey }) => TagKey)
   if (names.some((name) => name.toLowerCase().startsWith('aws:'))) {
     throw kmsApiError('TagException', { message: 'Tag keys that begin with aws: are reserved.' })
