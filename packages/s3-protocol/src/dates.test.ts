@@ -17,6 +17,17 @@ describe('iso8601', () => {
   })
 })
 
+describe('httpDate', () => {
+  it('shows every time as Date does, whatever day came before', () => {
+    const shownByDate = (atMs: number): string => new Date(atMs).toUTCString()
+    fc.assert(fc.property(times, (atMs) => httpDate(atMs) === shownByDate(atMs)))
+    const day = Date.UTC(2024, 1, 29)
+    for (const atMs of [day, day + 1, day + 59_999, day + 86_399_999, day + 86_400_000, -1]) {
+      expect(httpDate(atMs)).toBe(shownByDate(atMs))
+    }
+  })
+})
+
 describe('parseHttpDate', () => {
   const sample = Date.UTC(1994, 10, 6, 8, 49, 37)
 

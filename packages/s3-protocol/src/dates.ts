@@ -12,22 +12,33 @@ const DATE_FORMS = [
 const YEARS_AHEAD_MAX = 50
 
 const DAY_MS = 86_400_000
+const DAY_SECONDS = 86_400
 const TWO_DIGITS = Array.from({ length: 100 }, (_, number) => String(number).padStart(2, '0'))
-let lastDay = { number: Number.NaN, text: '' }
+let lastDay = { number: Number.NaN, text: '', http: '' }
 
 /** `2026-11-23T16:03:57.000Z`: as S3 shows times in XML, in whole seconds like Last-Modified. The day is kept for the next call: a listing has many of one day. */
 export function iso8601(atMs: number): string {
-  const number = Math.floor(atMs / DAY_MS)
-  if (number !== lastDay.number) lastDay = { number, text: new Date(number * DAY_MS).toISOString().slice(0, -13) }
-  const seconds = Math.floor((atMs - number * DAY_MS) / 1000)
-  const minutes = Math.floor(seconds / 60)
-  const time = `${TWO_DIGITS[Math.floor(minutes / 60)]}:${TWO_DIGITS[minutes % 60]}:${TWO_DIGITS[seconds % 60]}`
-  return `${lastDay.text}${time}.000Z`
+  return `${dayOf(atMs).text}${timeOf(atMs)}.000Z`
 }
 
-/** `Mon, 23 Nov 2026 16:03:57 GMT` (RFC 9110, section 5.6.7). */
+/** `Mon, 23 Nov 2026 16:03:57 GMT` (RFC 9110, section 5.6.7). The day is kept here too. */
 export function httpDate(atMs: number): string {
-  return new Date(atMs).toUTCString()
+  return `${dayOf(atMs).http}${timeOf(atMs)} GMT`
+}
+
+function dayOf(atMs: number): typeof lastDay {
+  const number = Math.floor(atMs / DAY_MS)
+  if (number !== lastDay.number) {
+    const day = new Date(number * DAY_MS)
+    lastDay = { number, text: day.toISOString().slice(0, -13), http: day.toUTCString().slice(0, -12) }
+  }
+  return lastDay
+}
+
+function timeOf(atMs: number): string {
+  const seconds = Math.floor(atMs / 1000) - Math.floor(atMs / DAY_MS) * DAY_SECONDS
+  const minutes = Math.floor(seconds / 60)
+  return `${TWO_DIGITS[Math.floor(minutes / 60)]}:${TWO_DIGITS[minutes % 60]}:${TWO_DIGITS[seconds % 60]}`
 }
 
 /** The time of an HTTP date in milliseconds, always in UTC; undefined for what is none, a 30 February too. */
