@@ -12,7 +12,7 @@ import { freePort } from '../harness/free-port.ts'
 import { type BenchServer, makeBenchBucket, startBareServer, startCoffer, WARM_UP_MS } from './bench-server.ts'
 
 const TURN_MS = 1000
-/** Of so few that all of them are known to a worker; the others are as many as `coffer bench` takes. */
+/** Of so few that the processor has them in its caches; the others are as many as `coffer bench` takes. */
 const FEW_OBJECTS = 50
 const seconds = Number(process.argv[2] ?? 10)
 const otherCheckout = process.argv[3]
