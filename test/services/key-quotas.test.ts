@@ -141,6 +141,41 @@ describe('what an account has of keys', () => {
     }
   })
 
+  it('is told of all accounts but one whose record is damaged', async () => {
+    const kms = services.mesh.use('kms')
+    const { store } = services
+    for (const key of ['b1', 'b2', 'b3']) await kms.createKey(key, BLUE)
+    for (const key of ['r1', 'r2']) await kms.createKey(key, RED)
+    await kms.createKey('first', {})
+    await kms.createAlias('222222222222:alias/x', 'r1')
+    for (const prefix of ['account-key/', 'account-count/', 'key-alias/']) {
+      for (const { id } of await store.listRecords('keys', { prefix, afterId: '', limit: 99 })) {
+        await store.deleteRecord('keys', id)
+      }
+    }
+    for (const id of ['settings/local/b2', 'account-alias/222222222222/alias/x']) {
+      const damaged = Buffer.from((await store.findRecord('keys', id))?.value ?? [])
+      damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
+      await store.putRecord('keys', id, damaged)
+    }
+    const newer = await startServices(directory.path)
+    try {
+      const later = newer.mesh.use('kms')
+      const counts = await Promise.all([{}, BLUE, RED].map((owner) => later.getKeyUsage(owner)))
+      expect(counts.map(({ keyCount, aliasCount }) => [keyCount, aliasCount])).toEqual([
+        [1, 0],
+        [2, 0],
+        [2, 0],
+      ])
+      await later.createKey('r3', RED)
+      expect(await later.destroyDueKeys()).toEqual({ destroyed: [], stillNeeded: [] })
+      const listed = await later.listKeys({ ownedBy: RED, afterKeyId: '', limit: 9 })
+      expect(listed.map(({ keyId }) => keyId)).toEqual(['r1', 'r2', 'r3'])
+    } finally {
+      await newer.stop()
+    }
+  })
+
   it('takes up what a process of an older version does beside a newer one', async () => {
     const kms = services.mesh.use('kms')
     const { store } = services

@@ -3,6 +3,7 @@ import { isCofferError } from '@coffer/errors'
 import { type KmsConnector, type KmsRecordChange, keyNameOf, type RemovableRecords } from '@coffer/kms'
 import { type AccountCount, accountNameOf, encodeCount, ownerNamed } from './account-counts.ts'
 import { ALL_ALIASES, aliasOwnerOf, decodeAlias } from './alias-records.ts'
+import { readable, readableRecords, textOf, unlessDamaged } from './readable-pages.ts'
 import { SettingsRecords } from './settings-records.ts'
 
 const KEYS = 'account-key/'
@@ -110,53 +111,44 @@ export class AccountIndex {
   /** Whether they are in the index or not; of the first account those of the built-in connector. */
   async *keysThere(): AsyncGenerator<{ owner: KeyOwner; key: KeyPlace }> {
     const settings = new SettingsRecords(this.#records)
-    for await (const { name, settings: found } of settings.all()) {
+    for await (const { name, settings: found } of settings.allReadable()) {
       const [connector = '', keyId = ''] = name.split('/', 2)
       if (found.ownerAccountId !== undefined) yield { owner: found, key: { connector, keyId } }
     }
     const builtIn = this.#ours.connectors.find(({ name }) => name === this.#ours.builtIn)
     if (builtIn === undefined) return
     const connector = builtIn.name
-    for (let afterKeyId = ''; ; ) {
-      const page = await builtIn.listKeys({ afterKeyId, limit: PAGE })
-      for (const { keyId, state } of page) {
-        if (state === 'destroyed') continue
-        const { ownerAccountId } = (await settings.find(keyNameOf({ connector, keyId }))).settings
-        if (ownerAccountId === undefined) yield { owner: {}, key: { connector, keyId } }
-      }
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      afterKeyId = last.keyId
+    const all = readable({
+      page: (afterKeyId, limit) => builtIn.listKeys({ afterKeyId, limit }),
+      idOf: ({ keyId }) => keyId,
+      damagedIdOf: ({ details }) => textOf(details.keyId),
+    })
+    for await (const { keyId, state } of all) {
+      if (state === 'destroyed') continue
+      const found = await unlessDamaged(() => settings.find(keyNameOf({ connector, keyId })))
+      if (found !== undefined && found.settings.ownerAccountId === undefined)
+        yield { owner: {}, key: { connector, keyId } }
     }
   }
 
   async *aliasesThere(): AsyncGenerator<{ owner: KeyOwner; alias: KeyAlias }> {
     for (const prefix of ALL_ALIASES) {
-      for await (const { id, value } of this.#all(prefix)) yield { owner: aliasOwnerOf(id), alias: decodeAlias(value) }
+      for await (const { id, value } of readableRecords(this.#records, prefix))
+        yield { owner: aliasOwnerOf(id), alias: decodeAlias(value) }
     }
   }
 
   async *keysIndexed(): AsyncGenerator<{ owner: KeyOwner; key: KeyPlace }> {
-    for await (const { id } of this.#all(KEYS)) {
+    for await (const { id } of readableRecords(this.#records, KEYS)) {
       const [account = '', connector = '', keyId = ''] = id.slice(KEYS.length).split('/')
       yield { owner: ownerNamed(account), key: { connector, keyId } }
     }
   }
 
   async *aliasesIndexed(): AsyncGenerator<{ key: KeyPlace; alias: string }> {
-    for await (const { id } of this.#all(ALIASES)) {
+    for await (const { id } of readableRecords(this.#records, ALIASES)) {
       const [connector = '', keyId = '', ...alias] = id.slice(ALIASES.length).split('/')
       yield { key: { connector, keyId }, alias: alias.join('/') }
-    }
-  }
-
-  async *#all(prefix: string): AsyncGenerator<{ id: string; value: Uint8Array }> {
-    for (let afterId = ''; ; ) {
-      const page = await this.#records.list({ prefix, afterId, limit: PAGE })
-      yield* page
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      afterId = last.id
     }
   }
 }

@@ -9,10 +9,10 @@ import {
   type WrappingKey,
 } from '@coffer/kms'
 import type { Forgetting } from './destroy-due-keys.ts'
+import { readableRecords, unlessDamaged } from './readable-pages.ts'
 
 const PREFIX = 'key-check/'
 const FORMAT = 1
-const PAGE = 100
 const HOUR_MS = 3600 * 1000
 const DAY_MS = 24 * HOUR_MS
 
@@ -59,14 +59,8 @@ export class KeyChecks {
   /** Those that are due. One whose KMS does not answer stays due. */
   async makeDue(): Promise<void> {
     const nowMs = Date.now()
-    for (let afterId = ''; ; ) {
-      const page = await this.#records.list({ prefix: PREFIX, afterId, limit: PAGE })
-      for (const { id, value } of page) {
-        if (dueAtOf(value) <= nowMs) await this.#check(keyIn(id), nowMs)
-      }
-      const last = page.at(-1)
-      if (last === undefined || page.length < PAGE) return
-      afterId = last.id
+    for await (const { id, value } of readableRecords(this.#records, PREFIX)) {
+      if (dueAtOf(value) <= nowMs) await unlessDamaged(() => this.#check(keyIn(id), nowMs))
     }
   }
 

@@ -3,6 +3,7 @@ import { keyNameOf, type RemovableRecords } from '@coffer/kms'
 import type { AccountCounts } from './account-counts.ts'
 import { type AccountIndex, aliasEntry, type KeyPlace, keyEntry } from './account-index.ts'
 import { aliasPrefixOf, decodeAlias } from './alias-records.ts'
+import { unlessDamaged } from './readable-pages.ts'
 import { SettingsRecords } from './settings-records.ts'
 
 /**
@@ -26,10 +27,12 @@ export class MadeByOlder {
   async takeUpOnce(): Promise<void> {
     if (this.#isDone) return
     await this.#index.whenBuilt()
-    for await (const { owner, key } of this.#index.keysThere()) await this.#addKey(owner, key)
-    for await (const { owner, key } of this.#index.keysIndexed()) await this.#removeKey(owner, key)
-    for await (const { owner, alias } of this.#index.aliasesThere()) await this.#addAlias(owner, alias, alias.alias)
-    for await (const { key, alias } of this.#index.aliasesIndexed()) await this.#removeAlias(key, alias)
+    for await (const { owner, key } of this.#index.keysThere()) await unlessDamaged(() => this.#addKey(owner, key))
+    for await (const { owner, key } of this.#index.keysIndexed()) await unlessDamaged(() => this.#removeKey(owner, key))
+    for await (const { owner, alias } of this.#index.aliasesThere())
+      await unlessDamaged(() => this.#addAlias(owner, alias, alias.alias))
+    for await (const { key, alias } of this.#index.aliasesIndexed())
+      await unlessDamaged(() => this.#removeAlias(key, alias))
     this.#isDone = true
   }
 

@@ -1,5 +1,6 @@
 import type { KeySettings } from '@coffer/contracts'
 import { type KmsRecordChange, kmsError, type RemovableRecords } from '@coffer/kms'
+import { readableRecords } from './readable-pages.ts'
 
 const PREFIX = 'settings/'
 const FORMAT = 1
@@ -32,6 +33,13 @@ export class SettingsRecords {
       const last = page.at(-1)
       if (last === undefined || page.length < PAGE) return
       afterId = last.id
+    }
+  }
+
+  /** Those that open. */
+  async *allReadable(): AsyncGenerator<{ name: string; settings: KeySettings }> {
+    for await (const { id, value } of readableRecords(this.#records, PREFIX)) {
+      yield { name: id.slice(PREFIX.length), settings: decode(value) }
     }
   }
 }

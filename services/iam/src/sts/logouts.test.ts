@@ -220,7 +220,8 @@ describe('the end of a session by its holder', () => {
       expect(ended(directory, session({ holder, takenBy }))).toBe(true)
     }
     const own = session({ holder: { kind: 'user', userId: 'AIDAMALLORY' } })
-    for (const more of [session({ takenBy }), own, session(handedOn(own, NOW))]) {
+    const named = session({ holder: { kind: 'federated-user', name: 'alice', userId: 'AIDAMALLORY' } })
+    for (const more of [session({ takenBy }), own, session(handedOn(own, NOW)), named]) {
       expect(() => planEndOfSession(directory, more, NOW)).toThrow(full)
     }
     expect(ended(directory, session({ takenBy: { ...takenBy, person: 'AIDAALICE' } }))).toBe(true)

@@ -103,10 +103,9 @@ export function takerOf({ accountId, holder, login, takenBy }: Session): Session
       return { person: holder.userId, source: accountId }
     case 'root':
       return { person: accountId, source: accountId }
-    case 'federated-user': {
-      const issuer = holder.userId ?? accountId
-      return { person: hashOf(issuer, holder.name), source: issuer }
-    }
+    case 'federated-user':
+      // All whom one user has given a name: they are as many as that user likes.
+      return { person: holder.userId ?? accountId, source: accountId }
     case 'role':
       // Of before takers were told: there are some for half a day.
       return { person: holder.roleId, source: holder.roleId }
