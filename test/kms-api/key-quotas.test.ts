@@ -119,4 +119,22 @@ describe('lists of keys and aliases', () => {
     expect(firsts).toContain('coffer')
     expect(firsts.filter((id) => all.includes(id))).toEqual([])
   })
+
+  it('begin after no name that is none, and tell nothing of another account by a marker that names its keys', async () => {
+    const [[redKey = ''] = []] = await keysOf(red.kms, 100)
+    const marker = (after: string) => Buffer.from(after).toString('base64url')
+    for (const after of ['local/a\0b', '\0', `local/${redKey}\0`]) {
+      const Marker = marker(after)
+      expect(await outcomeOf(blue.kms.send(new ListKeysCommand({ Marker })))).toBe('InvalidMarkerException')
+      expect(await outcomeOf(blue.kms.send(new ListAliasesCommand({ Marker })))).toBe('InvalidMarkerException')
+    }
+    const blues = (await keysOf(blue.kms, 100)).flat()
+    const forged = [`local/${redKey}`, `../${red.accountId}/local/`, `account-key/${red.accountId}/local/`, 'local/']
+    for (const after of forged) {
+      const { Keys = [] } = await blue.kms.send(new ListKeysCommand({ Marker: marker(after) }))
+      expect(Keys.filter(({ KeyId = '' }) => !blues.includes(KeyId))).toEqual([])
+      const { Aliases = [] } = await blue.kms.send(new ListAliasesCommand({ Marker: marker(after) }))
+      expect(Aliases.filter(({ TargetKeyId = '' }) => !blues.includes(TargetKeyId))).toEqual([])
+    }
+  })
 })

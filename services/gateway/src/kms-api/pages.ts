@@ -10,7 +10,8 @@ export function markerOf(after: string): string {
 export function parseMarker(marker: string | undefined): string {
   if (marker === undefined) return ''
   const after = Buffer.from(marker, 'base64url').toString()
-  if (after !== '' && after.isWellFormed() && markerOf(after) === marker) return after
+  // No name has a NUL in it.
+  if (after !== '' && !after.includes('\0') && after.isWellFormed() && markerOf(after) === marker) return after
   throw kmsApiError('InvalidMarkerException')
 }
 
