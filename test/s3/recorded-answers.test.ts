@@ -110,6 +110,19 @@ describe('conditions', () => {
     expect(await (await s3.send(read)).Body?.transformToString()).toBe('x')
   })
 
+  it('a range counts only for the object that its client has begun with', async () => {
+    const Bucket = await newBucket(s3)
+    const put = (Body: string) => s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body }))
+    const { ETag = '' } = await put('0123456789')
+    const resume = () =>
+      sendSigned(server, { method: 'GET', path: `/${Bucket}/k`, headers: { range: 'bytes=5-', 'if-range': ETag } })
+    const rest = await resume()
+    expect([rest.status, rest.body.toString()]).toEqual([206, '56789'])
+    await put('abcdefghij')
+    const anew = await resume()
+    expect([anew.status, anew.body.toString()]).toEqual([200, 'abcdefghij'])
+  })
+
   it('a range that is the whole object comes with its checksum, one that is less does not', async () => {
     const Bucket = await newBucket(s3)
     await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: '0123456789', ChecksumAlgorithm: 'SHA256' }))
@@ -245,6 +258,16 @@ describe('what is not passed over', () => {
     expect((await put()).status).toBe(200)
     const again = await put()
     expect([again.status, again.code]).toEqual([412, 'PreconditionFailed'])
+  })
+
+  it('the region of a master key’s ARN', async () => {
+    const Bucket = await newBucket(s3)
+    const put = { Bucket, Key: 'k', Body: 'x', ServerSideEncryption: 'aws:kms' } as const
+    const SSEKMSKeyId = 'arn:aws:kms:mars-north-1:111122223333:key/coffer'
+    expect(await failureOf(s3.send(new PutObjectCommand({ ...put, SSEKMSKeyId })))).toEqual({
+      code: 'KMS.NotFoundException',
+      status: 400,
+    })
   })
 
   it('an expected owner that can be none, two kinds of encryption, a part’s checksum of another algorithm', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { evaluateRead, failedCondition, matchesEtag, parseConditions } from './conditions.ts'
+import { evaluateRead, failedCondition, matchesEtag, parseConditions, rangeCounts } from './conditions.ts'
 import { httpDate } from './dates.ts'
 
 const ETAG = '"d41d8cd98f00b204e9800998ecf8427e"'
@@ -78,6 +78,23 @@ describe('evaluateRead', () => {
         )
       }),
     )
+  })
+})
+
+describe('rangeCounts', () => {
+  it.each([
+    [undefined, true],
+    [ETAG, true],
+    [ETAG.slice(1, -1), true],
+    [`W/${ETAG}`, false],
+    ['"other"', false],
+    ['*', false],
+    ['', false],
+    [SAME, true],
+    [BEFORE, false],
+    [AFTER, false],
+  ])('%s: %s', (ifRange, counts) => {
+    expect(rangeCounts(ifRange, object)).toBe(counts)
   })
 })
 

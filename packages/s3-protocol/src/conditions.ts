@@ -65,6 +65,20 @@ export function failedCondition(
   return undefined
 }
 
+/**
+ * Whether a Range counts (RFC 9110, section 13.1.5): what a client has of the object is of this very state of it, or it has asked for nothing
+ * of the kind. Weak tags never tell that, nor do dates but the exact one.
+ */
+export function rangeCounts(
+  ifRange: string | undefined,
+  object: { readonly etag: string; readonly lastModifiedAt: number },
+): boolean {
+  if (ifRange === undefined) return true
+  const atMs = parseHttpDate(ifRange)
+  if (atMs !== undefined) return atMs === Math.floor(object.lastModifiedAt / 1000) * 1000
+  return !ifRange.trim().startsWith('W/') && bare(ifRange) === bare(object.etag)
+}
+
 /** A list of entity tags or `*`. Weak ones match like strong ones; S3 clients also send them without quotes. */
 export function matchesEtag(header: string, etag: string): boolean {
   const wanted = bare(etag)

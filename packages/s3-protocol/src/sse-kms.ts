@@ -24,7 +24,7 @@ const CONTEXT_BYTES_MAX = 8192
 const RESERVED_CONTEXT_KEY = /^(?:aws|coffer):/i
 const KEY_ID_CHARACTERS_MAX = 2048
 /** AWS KMS API Reference, "KeyId": a key id, an alias, or the ARN of one; Coffer's own name is `key` or `connector/key`. */
-const KEY_ARN = /^arn:aws[a-z-]*:kms:[a-z0-9-]*:(\d{0,12}):(?:key\/(.+)|(alias\/.+))$/
+const KEY_ARN = /^arn:aws[a-z-]*:kms:([a-z0-9-]*):(\d{0,12}):(?:key\/(.+)|(alias\/.+))$/
 const KEY_NAME = /^(?:(?:[A-Za-z0-9._-]{1,64}\/)?[A-Za-z0-9._-]{1,64}|alias\/[A-Za-z0-9/_-]{1,250})$/
 
 /** What x-amz-server-side-encryption says for either. */
@@ -57,6 +57,7 @@ export function parseSseKms(headers: Headers, algorithm: KmsAlgorithm): SseKmsRe
 export interface MasterKeyNamed {
   /** Of an ARN. */
   readonly accountId?: string
+  readonly region?: string
   /** `key`, `connector/key` or `alias/x`. */
   readonly name: string
 }
@@ -68,9 +69,10 @@ export function masterKeyNameOf(keyId: string): string {
 
 /** KMS.NotFoundException. */
 export function parseMasterKey(keyId: string): MasterKeyNamed {
-  const [, accountId, keyOfArn, aliasOfArn] = (keyId.length <= KEY_ID_CHARACTERS_MAX && KEY_ARN.exec(keyId)) || []
+  const [, region, accountId, keyOfArn, aliasOfArn] =
+    (keyId.length <= KEY_ID_CHARACTERS_MAX && KEY_ARN.exec(keyId)) || []
   const name = keyOfArn ?? aliasOfArn ?? keyId
-  if (KEY_NAME.test(name)) return { name, ...(accountId && { accountId }) }
+  if (KEY_NAME.test(name)) return { name, ...(accountId && { accountId }), ...(region && { region }) }
   throw s3Error('KMS.NotFoundException', { message: `Invalid keyId '${keyId.slice(0, KEY_NAME_SHOWN_MAX)}'` })
 }
 

@@ -42,7 +42,7 @@ const LEASE_MS = 1000
 export class KeyGuards {
   readonly #kms: KmsService
   readonly #iam: IamService
-  readonly #region: string
+  readonly region: string
   readonly #guards = new Leased<KeyGuard>(LEASE_MS)
   readonly #aliases = new Leased<readonly string[]>(LEASE_MS)
   readonly #grants = new Leased<readonly KeyGrant[]>(LEASE_MS)
@@ -51,7 +51,7 @@ export class KeyGuards {
   constructor(mesh: Mesh, region: string) {
     this.#kms = mesh.use('kms')
     this.#iam = mesh.use('iam')
-    this.#region = region
+    this.region = region
   }
 
   /** Of a key by its name or alias. KMS_ALIAS_NOT_FOUND, KMS_CONNECTOR_NOT_FOUND; whether there is such a key is not asked. */
@@ -93,7 +93,7 @@ export class KeyGuards {
     const found = await (isFresh ? this.#find(keyName) : this.find(keyName)).catch(unlessNotFound)
     if (found?.ownerAccountId === named.accountId) return { guard: found, isThere: true }
     const [defaultConnector = ''] = await this.#kms.listConnectors()
-    const arn = namedArnOf(named, { region: this.#region, defaultConnector })
+    const arn = namedArnOf(named, { region: this.region, defaultConnector })
     const policy = { id: arn, policy: keyPolicyOf(defaultPolicyText(named.accountId)) }
     const isServerKey = found?.isServerKey === true
     return { guard: { name: '', arn, ownerAccountId: named.accountId, isServerKey, policy, tags: [] }, isThere: false }
@@ -109,7 +109,7 @@ export class KeyGuards {
     const firstAccountId = await this.firstAccountId()
     const { defaultConnector, policy, policyPrincipals, tags = [], ...key } = await this.#kms.findKeyPolicy(keyName)
     const { connector, keyId, ownerAccountId = firstAccountId } = key
-    const arn = keyArnOf(key, { region: this.#region, firstAccountId, defaultConnector })
+    const arn = keyArnOf(key, { region: this.region, firstAccountId, defaultConnector })
     const text = policy ?? defaultPolicyText(ownerAccountId)
     return {
       name: keyNameOf({ connector, keyId }),

@@ -17,6 +17,12 @@ export async function findNamedKey(keyId: string, ofAccountId: string, guards: K
 
 const SERVER_KEY_ALIAS = 'alias/aws/s3'
 
+/** An ARN that is given now names a key of this region, as the KMS API has it; what is stored already stays readable. KMS.NotFoundException. */
+export function assertKeyOfRegion(keyId: string, guards: Pick<KeyGuards, 'region'>): void {
+  const { region = guards.region } = parseMasterKey(keyId)
+  if (region !== guards.region) throw s3Error('KMS.NotFoundException', { message: `Invalid arn ${region}` })
+}
+
 /**
  * What is kept of the name: as it was written, but for an alias the key that it stands for now, so that what is decided on is what is used. The answer to
  * who names a key of another account is the same whether it is there or not. KMS.NotFoundException, AccessDenied.

@@ -13,7 +13,7 @@ import {
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import type { KeyGuards } from '../keys/key-guards.ts'
-import { requestedKeyId } from '../keys/named-in-s3.ts'
+import { assertKeyOfRegion, requestedKeyId } from '../keys/named-in-s3.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 
 const KEY_ID_HEADER = 'x-amz-server-side-encryption-aws-kms-key-id'
@@ -74,6 +74,7 @@ export async function sealingFor(request: SealingRequest, bucket: OpenBucket, gu
   const sealing = sealingOf(request.parsed, bucket)
   if (!('kms' in sealing)) return sealing
   if (request.parsed.headers[KEY_ID_HEADER] === undefined) return withDefaultKeyFound(sealing, bucket, guards)
+  assertKeyOfRegion(sealing.kms.keyId, guards)
   const { principal } = request
   const accountId = principal === 'anonymous' ? bucket.record.ownerAccountId : principal.accountId
   return withKeyId(sealing, await requestedKeyId(sealing.kms.keyId, accountId, guards))

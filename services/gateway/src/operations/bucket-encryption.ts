@@ -7,7 +7,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import { DEFAULT_ENCRYPTION, newBucketEncryption } from '../bucket/bucket-config.ts'
 import { updateBucket } from '../bucket/update-bucket.ts'
 import type { GatewayContext } from '../gateway-context.ts'
-import { findNamedKey } from '../keys/named-in-s3.ts'
+import { assertKeyOfRegion, findNamedKey } from '../keys/named-in-s3.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
 import type { AuthorizedRequest } from '../requests.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -46,6 +46,7 @@ export const deleteBucketEncryption: Operation = async (request, context) => {
 
 async function assertOwnKeyIsThere(keyId: string, request: AuthorizedRequest, context: GatewayContext): Promise<void> {
   const { ownerAccountId } = bucketOf(request).record
+  assertKeyOfRegion(keyId, context.keyGuards)
   const { guard, isThere } = await findNamedKey(keyId, ownerAccountId, context.keyGuards)
   if (isThere) await context.options.mesh.use('kms').describeKey(guard.name)
   else if (guard.ownerAccountId === ownerAccountId) {

@@ -1,7 +1,14 @@
 import type { ByteRange } from '@coffer/object-body'
 import { openManifest } from '@coffer/object-body'
 import { etagOf, type StoredChecksum } from '@coffer/object-record'
-import { failedCondition, type ParsedRequest, parseConditions, parseRange, s3Error } from '@coffer/s3-protocol'
+import {
+  failedCondition,
+  type ParsedRequest,
+  parseConditions,
+  parseRange,
+  rangeCounts,
+  s3Error,
+} from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { FoundObject } from '../object/find-object.ts'
 import { checksumHeaders, wantsChecksum } from './response-headers.ts'
@@ -44,7 +51,7 @@ export function planRange(request: ParsedRequest, bucket: OpenBucket, object: Fo
   const totalBytes = object.version.sizeBytes
   const partNumber = request.query.get('partNumber')
   const part = partNumber === undefined ? undefined : findPart(partNumber, request, bucket, object)
-  const range = part === undefined ? parseRange(request.headers.range, totalBytes) : part.range
+  const range = part === undefined ? rangeOf(request, object) : part.range
   // A checksum of the whole object goes with all of it, by whatever range (S3 API, GetObject).
   const isWhole = range === undefined || range.lengthBytes === totalBytes
   const wholeChecksum = isWhole && !part && wantsChecksum(request) ? checksumHeaders(object.attributes.checksum) : {}
@@ -67,6 +74,11 @@ export function planRange(request: ParsedRequest, bucket: OpenBucket, object: Fo
       ...(part && wantsChecksum(request) && checksumHeaders(part.checksum)),
     },
   }
+}
+
+function rangeOf({ headers }: ParsedRequest, { attributes, version }: FoundObject): ByteRange | undefined {
+  const state = { etag: etagOf(attributes), lastModifiedAt: version.lastModifiedAt }
+  return rangeCounts(headers['if-range'], state) ? parseRange(headers.range, version.sizeBytes) : undefined
 }
 
 interface FoundPart {

@@ -5,7 +5,7 @@ import { collectDocument } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { assertMayUseKey } from '../keys/assert-may-use-key.ts'
-import { requestedKeyId } from '../keys/named-in-s3.ts'
+import { assertKeyOfRegion, requestedKeyId } from '../keys/named-in-s3.ts'
 import { type FoundObject, findObject } from '../object/find-object.ts'
 import { emptyReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -24,6 +24,7 @@ export const updateObjectEncryption: Operation = async (request, context) => {
   const { key, query } = request.parsed
   const asked = parseObjectEncryption(await collectDocument(request, DOCUMENT_BYTES_MAX))
   const accountId = request.principal === 'anonymous' ? bucket.record.ownerAccountId : request.principal.accountId
+  assertKeyOfRegion(asked.kmsKeyId, context.keyGuards)
   const wanted = { ...asked, kmsKeyId: await requestedKeyId(asked.kmsKeyId, accountId, context.keyGuards) }
   for (let attempt = 1; attempt <= ATTEMPTS_MAX; attempt++) {
     const object = await findObject(context, bucket, key, query.get('versionId'), { withBody: false })
