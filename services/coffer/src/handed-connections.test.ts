@@ -2,24 +2,24 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { expect, it, vi } from 'vitest'
+import { expect, it } from 'vitest'
 
 const KILLS = 15
 const LANES = 8
 
-vi.setConfig({ testTimeout: 60_000 })
-
-/** Answers at once. Told `end` or `stick` it takes no connection any more, as it is busy: for a second, and then ends, or for good. */
+/** Answers at once. Told the path of a file it takes no connection any more, as it is busy until that is there, and then ends. */
 const WORKER = `
+  import { existsSync } from 'node:fs'
   import { createServer } from 'node:net'
   const server = createServer((socket) => socket.on('error', () => {}).end('x'))
   server.listen(0, '127.0.0.1', () => process.send(server.address().port))
-  process.on('message', (order) => {
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, order === 'end' ? 1_000 : Infinity)
+  process.on('message', (isOver) => {
+    const pause = new Int32Array(new SharedArrayBuffer(4))
+    while (!existsSync(isOver)) Atomics.wait(pause, 0, 0, 10)
     process.exit(0)
   })`
 
-/** `act`: what it does with `fork`, `handed` and `tell`. */
+/** `act`: what it does with `fork`, `handed` and `tell`, and with the file that is there when it is `over`. */
 const primary = (act: string) => `
   import cluster from 'node:cluster'
   import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -37,6 +37,7 @@ const primary = (act: string) => `
   const handed = new HandedConnections()
   const fork = () => cluster.fork()
   const tell = (text) => console.log(text)
+  const over = join(directory, 'over')
   process.stdin.on('end', () => process.exit(0))
   ${act}
   process.stdin.resume()`
@@ -85,7 +86,11 @@ async function letsGo(closes: boolean): Promise<boolean> {
     const worker = fork()
     if (${closes}) handed.follow(worker)
     worker.on('message', tell)
-    process.stdin.once('data', () => worker.send('end', () => tell('told')))
+    process.stdin.once('data', () => {
+      worker.send(over, () => tell('told'))
+      // Whoever has connected before it is said again has been accepted a turn later.
+      process.stdin.once('data', () => setImmediate(() => setImmediate(() => writeFileSync(over, ''))))
+    })
     worker.on('exit', () => {
       handed.closeAll()
       tell('gone')
@@ -95,9 +100,9 @@ async function letsGo(closes: boolean): Promise<boolean> {
   // The worker hears it before it hears of a connection: one channel, in order.
   expect(await server.line()).toBe('told')
   const clients = await Promise.all(Array.from({ length: 3 }, () => connected(port)))
-  const over = areLetGo(clients, closes)
+  server.say('over')
   expect(await server.line()).toBe('gone')
-  const isOver = await over
+  const isOver = await areLetGo(clients, closes)
   await server.stop()
   return isOver
 }
@@ -112,7 +117,7 @@ async function letsGoOfKilled(closes: boolean): Promise<boolean> {
     }
     busy.on('exit', () => tell('gone'))
     process.stdin.once('data', () => {
-      busy.send('stick', () => tell('told'))
+      busy.send(over, () => tell('told'))
       process.stdin.once('data', () => busy.process.kill('SIGKILL'))
     })`)
   const port = Number(await server.line())
