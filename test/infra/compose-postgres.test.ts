@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { appendFileSync, chownSync, copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { runOrThrow } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
@@ -16,8 +16,6 @@ const identity = process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : {}
 const PATIENCE = { timeout: 60_000 }
 const INSUFFICIENT_PRIVILEGE = '42501'
 const NOT_LET_IN = '28000'
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 describeWithPrograms("the database of compose.yaml's PostgreSQL", ['psql', 'openssl'], (programs) => {
   const directory = temporaryDirectory('compose-postgres')

@@ -7,7 +7,7 @@ import type { IamService, KmsService } from '@coffer/contracts'
 import { Secret } from '@coffer/crypto-core'
 import { createLogger, Mesh } from '@coffer/mesh'
 import { CALLS, MESH_ROLES, type MeshRole } from '@coffer/service-coffer/mesh-roles'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { describeWithPrograms } from '../harness/find-program.ts'
 import { freePort } from '../harness/free-port.ts'
 import { type ProcessGroup, startGroup } from '../harness/process-group.ts'
@@ -17,8 +17,6 @@ import { untilListening } from './nats-server.ts'
 
 const PREFIX = 'MOL-coffer'
 const PATIENCE = { timeout: 60_000, interval: 50 }
-
-vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 })
 
 describeWithPrograms('who may say and hear what at NATS', ['nats-server'], (programs) => {
   const directory = temporaryDirectory('nats-roles')

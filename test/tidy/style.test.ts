@@ -57,6 +57,17 @@ describe('style', () => {
     expect(skipped).toEqual([])
   })
 
+  it('no file of tests has less time than vitest.config.ts gives to all: they run on busy machines', () => {
+    const tests = code.filter((name) => name.endsWith('.test.ts'))
+    const limits = linesWith(tests, /\b(test|hook)Timeout: /)
+    const less = limits.filter((line) =>
+      [...line.matchAll(/\b(test|hook)Timeout: ([\d_]+)/g)].some(
+        ([, kind, ms = '']) => Number(ms.replaceAll('_', '')) < (kind === 'test' ? 180_000 : 240_000),
+      ),
+    )
+    expect(less).toEqual([])
+  })
+
   it('the product writes to the console only through its logger or its command line', () => {
     const withoutCommands = product.filter(
       (name) => !name.startsWith('services/coffer/') && name !== 'packages/mesh/src/logger.ts',

@@ -2,14 +2,11 @@ import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { GetObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
-import { afterAll, describe, expect, it, vi } from 'vitest'
+import { afterAll, describe, expect, it } from 'vitest'
 import { sendSigned } from '../harness/raw-request.ts'
 import { bytesOf, newBucket, s3Client } from '../harness/s3.ts'
 import { startServer, temporaryDirectory } from '../harness/start-server.ts'
 import { OtlpCollector } from './otlp-collector.ts'
-
-/** As long as what is waited for may take. */
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 120_000 })
 
 const OBJECTS = 100
 const PATIENCE = { timeout: 60_000 }

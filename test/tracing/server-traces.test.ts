@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { GetObjectCommand, PutBucketNotificationConfigurationCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { Client } from 'minio'
-import { afterAll, beforeAll, expect, it, vi } from 'vitest'
+import { afterAll, beforeAll, expect, it } from 'vitest'
 import { WebhookReceiver } from '../events/webhook-receiver.ts'
 import { coffer, cofferJson } from '../harness/coffer-command.ts'
 import { describeWithPrograms } from '../harness/find-program.ts'
@@ -18,9 +18,6 @@ import { callKms } from '../kms-api/kms-client.ts'
 import { firstScrape, scrape } from '../monitoring/scrape.ts'
 import { OtlpCollector, type ReceivedSpan } from './otlp-collector.ts'
 import { RefusingServer } from './refusing-server.ts'
-
-/** As long as what is waited for may take. */
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 120_000 })
 
 const PATIENCE = { timeout: 60_000 }
 const ARN = 'arn:aws:sqs:us-east-1:000000000000'
