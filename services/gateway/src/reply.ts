@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { freeBytes, type PlainStream } from '@coffer/object-body'
 
@@ -62,18 +61,17 @@ function writeBatch(response: ServerResponse, pieces: readonly Uint8Array[]): bo
   return flushed
 }
 
+/** Until there is room for more; or the client has gone away, which the loop sees by `destroyed`. */
 async function drained(response: ServerResponse, next: Promise<unknown>): Promise<void> {
   // A failure of the read ahead is handled where `next` is awaited, not as an unhandled rejection meanwhile.
   next.catch(() => undefined)
   if (response.destroyed) return
-  const gone = new AbortController()
-  const onClose = () => gone.abort()
-  response.once('close', onClose)
-  try {
-    await once(response, 'drain', { signal: gone.signal })
-  } catch {
-    // The client went away: the loop sees `destroyed`.
-  } finally {
-    response.off('close', onClose)
-  }
+  const events = ['drain', 'close', 'error']
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      for (const event of events) response.off(event, done)
+      resolve()
+    }
+    for (const event of events) response.on(event, done)
+  })
 }
