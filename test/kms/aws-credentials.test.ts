@@ -156,12 +156,12 @@ describe('the aws connector without credentials', () => {
   })
 
   it('does not wait for them any longer than for AWS', async () => {
-    const { endpoint, stop } = await serve(() => undefined)
+    let asked = 0
+    const { endpoint, stop } = await serve(() => void asked++)
     setEnvironment({ AWS_CONTAINER_CREDENTIALS_FULL_URI: endpoint })
     const connector = await connect({ region: REGION, endpoint: 'http://127.0.0.1:1', timeoutMs: 300 })
-    const startedAt = performance.now()
     await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-    expect(performance.now() - startedAt).toBeLessThan(30_000)
+    expect(asked).toBeLessThanOrEqual(1)
     stop()
   })
 })

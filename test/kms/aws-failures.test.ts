@@ -118,13 +118,13 @@ describe('the aws connector and what AWS answers', () => {
 
 describe('the aws connector and an AWS that does not answer', () => {
   it('gives up after the time-out, and at once where nobody listens', async () => {
-    const { endpoint, stop } = await serve(() => undefined)
+    let asked = 0
+    const { endpoint, stop } = await serve(() => void asked++)
     const slow = await connect({ ...settingsFor(endpoint), timeoutMs: 300 })
-    const startedAt = performance.now()
-    for (const call of [() => slow.selfTest(), () => slow.createKey('k1'), () => slow.generateDataKey('k1', {})]) {
-      await expect(call()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-    }
-    expect(performance.now() - startedAt).toBeLessThan(30_000)
+    const calls = [() => slow.selfTest(), () => slow.createKey('k1'), () => slow.generateDataKey('k1', {})]
+    for (const call of calls) await expect(call()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
+    // Each is over after one time-out: not tried again. None where a request was given up on its way.
+    expect(asked).toBeLessThanOrEqual(calls.length)
     stop()
     const nobody = await connect(settingsFor(`http://127.0.0.1:${await freePort()}`))
     await expect(nobody.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })

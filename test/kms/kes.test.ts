@@ -253,9 +253,12 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
   })
 
   describe('and a server that is not well', () => {
+    let asked = 0
     const answering = async (status: number, body: string, act: (address: string) => Promise<void>, delayMs = 0) => {
+      asked = 0
       const { certFile, keyFile } = serverFiles
       const server = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (_, response) => {
+        asked++
         setTimeout(() => response.writeHead(status, { location: 'https://127.0.0.1:1/' }).end(body), delayMs)
       })
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -290,10 +293,10 @@ describeWithPrograms('the kes connector', ['openssl'], (programs) => {
     it('is given up after the time-out, and at once where nobody listens', async () => {
       const check = async (address: string) => {
         const connector = await connect({ ...withApiKey(address), timeoutMs: 200 })
-        const startedAt = performance.now()
         await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
         await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-        expect(performance.now() - startedAt).toBeLessThan(30_000)
+        // Each is over after one time-out: not tried again. None where a request was given up on its way.
+        expect(asked).toBeLessThanOrEqual(2)
       }
       await answering(200, '{}', check, 60_000)
       await check(`https://127.0.0.1:${await freePort()}`)

@@ -193,11 +193,15 @@ describeWithPrograms('the kmip connector and a server', ['openssl'], (programs) 
 
     it('is given up after the time-out, also in the middle of an answer, and at once where nobody listens', async () => {
       for (const response of [undefined, '42007b', right.slice(0, 64)]) {
-        respond = () => response
+        let asked = 0
+        respond = () => {
+          asked++
+          return response
+        }
         const connector = await connect({ timeoutMs: 200 })
-        const startedAt = performance.now()
         await expect(connector.generateDataKey('k1', {})).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-        expect(performance.now() - startedAt).toBeLessThan(30_000)
+        // Over after one time-out: not tried again. None where the request was given up on its way.
+        expect(asked).toBeLessThanOrEqual(1)
       }
       const nowhere = await connect({ port: await freePort() })
       await expect(nowhere.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })

@@ -112,12 +112,13 @@ describe('the vault connector and a server that is not well', () => {
   })
 
   it('is given up after the time-out, and at once where nobody listens', async () => {
-    const never: RequestListener = () => undefined
+    let asked = 0
+    const never: RequestListener = () => void asked++
     await answering(never, async (address) => {
       const connector = await connect({ ...withToken(address, 't'), timeoutMs: 200 })
-      const startedAt = performance.now()
       await expect(connector.selfTest()).rejects.toMatchObject({ code: 'KMS_UNAVAILABLE' })
-      expect(performance.now() - startedAt).toBeLessThan(30_000)
+      // Not tried again: so it is over after one time-out. None where the request was given up on its way.
+      expect(asked).toBeLessThanOrEqual(1)
       await connector.close()
     })
     const connector = await connect(withToken(`http://127.0.0.1:${await freePort()}`, 't'))
