@@ -14,6 +14,7 @@ import { COFFER, cleanEnvironment, REPOSITORY, temporaryDirectory } from '../har
 
 const START_TIMEOUT_MS = 200_000
 const OF_A_CLOUD = 'what-only-a-connector-needs'
+const PROCESSES = ['metadata', 'kms', 'crypto', 'iam', 'rotation', 'events', 'gateway', 'gateway']
 const OF_REDIS = '/run/what-only-jobs-need'
 
 describeWithPrograms('coffer mesh', ['nats-server'], () => {
@@ -23,6 +24,7 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
   let mesh: ProcessGroup
   let env: NodeJS.ProcessEnv
   let gateways: S3Client[]
+  let healthPort: number
 
   /** The processes that work on this data directory, by what their command line says. */
   const pidsOf = (what: string): number[] =>
@@ -36,8 +38,10 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
 
   beforeAll(async () => {
     const port = await freeNeighbours(2)
+    healthPort = await freeNeighbours(PROCESSES.length)
+    const addresses = { COFFER_ADDRESS: `127.0.0.1:${port}`, COFFER_HEALTH_ADDRESS: `127.0.0.1:${healthPort}` }
     env = {
-      ...cleanEnvironment({ COFFER_DATA_DIR: dataDir, COFFER_ADDRESS: `127.0.0.1:${port}` }),
+      ...cleanEnvironment({ COFFER_DATA_DIR: dataDir, ...addresses }),
       AWS_SECRET_ACCESS_KEY: OF_A_CLOUD,
       COFFER_REDIS_PASSWORD_FILE: OF_REDIS,
     }
@@ -73,6 +77,18 @@ describeWithPrograms('coffer mesh', ['nats-server'], () => {
       expect(pidsOf(`service ${service}`)).toHaveLength(1)
     }
     expect(pidsOf('service gateway')).toHaveLength(2)
+  })
+
+  it('gives each process a health address of its own, one after the other', async () => {
+    for (const [index, service] of PROCESSES.entries()) {
+      const at = `http://127.0.0.1:${healthPort + index}`
+      await eventually(
+        async () => (await fetch(`${at}/ready`)).status,
+        (status) => status === 200,
+      )
+      const page = await (await fetch(`${at}/metrics`)).text()
+      expect(page.includes('holds="metadata"'), service).toBe(service === 'metadata')
+    }
   })
 
   it('gives each process of its environment what its role needs', () => {

@@ -1,6 +1,6 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Configuration } from '@coffer/config'
+import type { Configuration, HostPort } from '@coffer/config'
 import { createLogger } from '@coffer/mesh'
 import { renderMeshBanner } from '../banner.ts'
 import { defaultCertificatePath } from '../certificates/certificate-files.ts'
@@ -39,27 +39,31 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
     nats?.process.kill('SIGTERM')
   })
 
+  const { healthAddress } = configuration
+  let count = 0
   const processOf = (name: string, role: Exclude<MeshRole, 'operator'>, address: string): MeshProcess => ({
     name,
     service: role,
-    flags: [...flags, '--data-dir', directory.path, '--mesh-key-file', meshKeyFile, '--address', address],
+    flags: [
+      ...flags,
+      ...['--data-dir', directory.path, '--mesh-key-file', meshKeyFile, '--address', address],
+      ...(healthAddress ? ['--health-address', addressAfter(healthAddress, count++)] : []),
+    ],
     environment: { ...environmentOf(role, process.env), ...(nats && natsSettings(nats, role)) },
   })
-  const { host, port } = configuration.address
-  const addressOf = (index: number): string => {
-    return `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + index}`
-  }
+  const addressOf = (index: number): string => addressAfter(configuration.address, index)
   const service = (role: Exclude<MeshRole, 'operator'>): MeshProcess => processOf(role, role, addressOf(0))
-  const gateways = Array.from({ length: GATEWAYS }, (_, index) =>
-    processOf(`gateway ${index + 1}`, 'gateway', addressOf(index)),
-  )
-  /** Who stands on whom: stopped from the last to the first. */
+  /** Who stands on whom: stopped from the last to the first. Health addresses are in this order, gateways last (docs/mesh.md). */
   const stages = [
     [service('metadata')],
     [service('kms')],
     [service('crypto'), service('iam')],
-    [service('rotation'), service('events'), ...gateways],
+    [service('rotation'), service('events')],
   ]
+  const gateways = Array.from({ length: GATEWAYS }, (_, index) =>
+    processOf(`gateway ${index + 1}`, 'gateway', addressOf(index)),
+  )
+  stages.at(-1)?.push(...gateways)
   const processes = new MeshProcesses(logger)
   cleanup.defer(() => processes.stop(stages))
   // Each waits for those that it needs.
@@ -82,6 +86,11 @@ export async function runLocalMesh(configuration: Configuration, flags: readonly
     }),
   )
   logger.info({ signal: await stopSignal() }, 'stopping')
+}
+
+/** Each of several processes on one machine has a port of its own. */
+function addressAfter({ host, port }: HostPort, index: number): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${port === 0 ? 0 : port + index}`
 }
 
 function natsSettings(nats: NatsServer, role: MeshRole): Record<string, string> {
