@@ -89,6 +89,8 @@ describe('AssumeRole', () => {
   it('needs an identity policy too where the trust policy names only the account', async () => {
     await newRole('open', trust({ AWS: `arn:aws:iam::${account}:root` }), statement('s3:*'))
     expect(await assume('open', alice)).toMatchObject({ code: 'AccessDenied' })
+    // Also the root, which the trust policy names itself.
+    expect(await assume('open', server)).toMatchObject({ status: 403, code: 'AccessDenied' })
     const PolicyDocument = policy(statement('sts:AssumeRole', roleArn('open')))
     await iam(server, 'PutUserPolicy', { UserName: 'alice', PolicyName: 'assume', PolicyDocument })
     await get(sessionIn(await assume('open', alice)), 'b/two')

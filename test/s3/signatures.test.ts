@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createHmac, randomBytes } from 'node:crypto'
 import { GetObjectCommand, HeadObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3'
 import { getSignedUrl } from '@aws-sdk/s3-request-presigner'
 import { describe, expect, it } from 'vitest'
@@ -199,6 +199,14 @@ describe('signed headers', () => {
       expect(answer.code).not.toBe('InternalError')
     },
   )
+
+  it('of version 2 are refused where nobody has allowed them, however right they are', async () => {
+    const date = new Date().toUTCString()
+    const signature = createHmac('sha1', server.secretAccessKey).update(`GET\n\n\n${date}\n${path}`).digest('base64')
+    const headers = { date, authorization: `AWS ${server.accessKeyId}:${signature}` }
+    const answer = await send(server, { method: 'GET', path, headers })
+    expect([answer.status, answer.code]).toEqual([400, 'InvalidRequest'])
+  })
 
   it('are needed: nobody is let in without', async () => {
     for (const raw of [

@@ -68,6 +68,14 @@ describe('parseSseRequest', () => {
     )
   })
 
+  it.each([0, 16, 24, 31, 33, 64])('refuses a customer key of %d bytes, whose MD5 is right', (sizeBytes) => {
+    const key = Buffer.alloc(sizeBytes, 5)
+    const headers = customerHeaders(SSE, { key: key.toString('base64'), 'key-md5': hash('md5', key, 'base64') })
+    for (const use of ['write', 'read'] as const) {
+      expect(() => parseSseRequest(headers, true, use)).toThrow(expect.objectContaining({ code: 'InvalidArgument' }))
+    }
+  })
+
   it('refuses any part of a customer key over plain HTTP', () => {
     for (const name of ['algorithm', 'key', 'key-md5']) {
       expect(() => parseSseRequest({ [`${SSE}-customer-${name}`]: 'x' }, false, 'read')).toThrow(

@@ -2,7 +2,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { AddressGuard, isPublic } from './address-guard.ts'
-import { guardedFetch } from './bounded-fetch.ts'
+import { boundedFetch, guardedFetch } from './bounded-fetch.ts'
 
 describe('an address', () => {
   it.each(['8.8.8.8', '93.184.216.34', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001::200e'])(
@@ -39,9 +39,10 @@ describe('a fetch for what strangers name', () => {
   let port = 0
   let asked = 0
   beforeAll(async () => {
-    server = createServer((_request, response) => {
+    server = createServer((request, response) => {
       asked++
-      response.end('the secret of this machine')
+      if (request.url === '/moved') response.writeHead(302, { location: '/elsewhere' }).end()
+      else response.end('the secret of this machine')
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     port = (server.address() as AddressInfo).port
@@ -56,6 +57,16 @@ describe('a fetch for what strangers name', () => {
       expect(asked).toBe(0)
     },
   )
+
+  it('is sent nowhere else by the host that it asks: a redirect is its answer', async () => {
+    const before = asked
+    const guard = new AddressGuard(['localhost'])
+    for (const fetch of [guardedFetch(guard), boundedFetch]) {
+      const answer = await fetch(`http://localhost:${port}/moved`)
+      expect([answer.status, await answer.text()]).toEqual([302, ''])
+    }
+    expect(asked - before).toBe(2)
+  })
 
   it('reaches hosts that are listed, and only under the name that is', async () => {
     const fetch = guardedFetch(new AddressGuard(['localhost']))
