@@ -96,6 +96,21 @@ describe('AssumeRole', () => {
     await get(sessionIn(await assume('open', alice)), 'b/two')
   })
 
+  it('keeps the source identity that was set, and each role has to let one be set', async () => {
+    const both = ['sts:AssumeRole', 'sts:SetSourceIdentity']
+    await newRole('named', trust({ AWS: `arn:aws:iam::${account}:user/alice` }, {}, both), statement('sts:*'))
+    await newRole('next', trust({ AWS: roleArn('named') }, {}, both))
+    await newRole('nameless', trust({ AWS: roleArn('named') }))
+    const denied = { status: 403, code: 'AccessDenied' }
+    expect(await assume('reader', alice, { SourceIdentity: 'alice' })).toMatchObject(denied)
+    const named = await assume('named', alice, { SourceIdentity: 'alice' })
+    expect(named.text('SourceIdentity')).toBe('alice')
+    const keys = sessionIn(named)
+    expect(await assume('next', keys, { SourceIdentity: 'mallory' })).toMatchObject(denied)
+    expect((await assume('next', keys)).text('SourceIdentity')).toBe('alice')
+    expect(await assume('nameless', keys)).toMatchObject(denied)
+  })
+
   it('is asked of the tags and the account of the role', async () => {
     const team = await newUser(server, 'team')
     const Condition = { StringEquals: { 'aws:ResourceTag/team': 'blue', 'aws:ResourceAccount': account } }
@@ -224,6 +239,15 @@ describe('temporary credentials', () => {
     await iam(server, 'DeleteRole', { RoleName: 'passing' })
     await new Promise((resolve) => setTimeout(resolve, 1_000))
     expect(await callSts(server, 'GetCallerIdentity', {}, keys)).toMatchObject({ code: 'InvalidClientTokenId' })
+  })
+
+  it('of the root end within an hour, however long it asks for, and of a user later', async () => {
+    const leftMs = async (keys?: SigningKeys) => {
+      const answer = await callSts(server, 'GetSessionToken', { DurationSeconds: '43200' }, keys)
+      return Date.parse(answer.text('Expiration')) - Date.now()
+    }
+    expect(await leftMs()).toBeLessThanOrEqual(3_600_000)
+    expect(await leftMs(alice)).toBeGreaterThan(3_600_000)
   })
 
   it('of a user can do what the user can, but make no access keys', async () => {
