@@ -233,7 +233,7 @@ describeWithPrograms('the Helm chart', ['helm', 'kubernetes-validate'], (program
     if (ports) expect(policy?.podSelector).toEqual(rendered.get('NetworkPolicy only-nats-out')?.spec?.podSelector)
     for (const service of SERVICES) {
       const volumes = rendered.get(`Deployment ${service}`)?.spec?.template?.spec.volumes
-      expect(volumes?.find(({ name }) => name === 'traces')?.secret).toEqual({ secretName: 'collector' })
+      expect(volumes?.find(({ name }) => name === 'traces')?.secret).toMatchObject({ secretName: 'collector' })
     }
   })
 

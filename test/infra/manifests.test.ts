@@ -46,6 +46,12 @@ describe('infra', () => {
         if (kind !== 'Deployment' && kind !== 'StatefulSet') continue
         const pod = spec.template?.spec as PodSpec
         expect(pod.automountServiceAccountToken).toBe(false)
+        // Variables of services of the namespace: with one called `coffer` there is a COFFER_PORT, which is no option, and no start.
+        expect(pod.enableServiceLinks).toBe(false)
+        for (const { name, secret, projected } of pod.volumes ?? []) {
+          const files = secret ?? projected
+          if (files) expect(files.defaultMode, name).toBe(0o440)
+        }
         expect(pod.securityContext).toMatchObject({ runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } })
         for (const container of pod.containers) {
           expect(container.securityContext).toEqual({
@@ -71,6 +77,12 @@ describe('infra', () => {
 
 interface PodSpec {
   readonly automountServiceAccountToken: boolean
+  readonly enableServiceLinks?: boolean
+  readonly volumes?: readonly {
+    readonly name: string
+    readonly secret?: { readonly defaultMode?: number }
+    readonly projected?: { readonly defaultMode?: number }
+  }[]
   readonly securityContext: object
   readonly containers: readonly { readonly securityContext: object }[]
 }
