@@ -90,9 +90,12 @@ describe('two accounts on one server', async () => {
       ]
     }
     for (const act of using(right)) await act()
-    for (const expected of ['000000000000', 'x'.repeat(12)]) {
-      for (const act of using(expected)) expect(await failureOf(act())).toEqual({ code: 'AccessDenied', status: 403 })
-    }
+    const refused = { code: 'AccessDenied', status: 403 }
+    const malformed = { code: 'InvalidBucketOwnerAWSAccountID', status: 400 }
+    for (const act of using('000000000000')) expect(await failureOf(act())).toEqual(refused)
+    // What can be nobody's id; of a copy's source that is not told apart.
+    const ofNobody = await Promise.all(using('x'.repeat(12)).map((act) => failureOf(act())))
+    expect(ofNobody).toEqual([malformed, malformed, malformed, refused, malformed])
     // Refused before anything is done.
     expect((await failureOf(root.send(new HeadObjectCommand({ Bucket: mine, Key: 'k' })))).status).toBe(404)
   })
