@@ -6,6 +6,7 @@ import {
   DeleteObjectCommand,
   DeleteObjectsCommand,
   GetBucketTaggingCommand,
+  GetObjectAclCommand,
   GetObjectCommand,
   GetObjectTaggingCommand,
   HeadBucketCommand,
@@ -147,7 +148,7 @@ describe('versions', () => {
     expect(Errors?.map(({ Code }) => Code)).toEqual(['NoSuchVersion'])
   })
 
-  it('a delete marker has no tags, and takes none, as the newest too', async () => {
+  it('a delete marker has neither tags nor a list of who may do what, and takes none, as the newest too', async () => {
     const Bucket = await newBucket(s3, { versioning: 'Enabled' })
     await s3.send(new PutObjectCommand({ Bucket, Key: 'k', Body: 'x' }))
     await s3.send(new DeleteObjectCommand({ Bucket, Key: 'k' }))
@@ -161,6 +162,7 @@ describe('versions', () => {
         status: 405,
       })
     }
+    expect((await failureOf(s3.send(new GetObjectAclCommand({ Bucket, Key: 'k' })))).code).toBe('MethodNotAllowed')
     const absent = new GetObjectTaggingCommand({ Bucket, Key: 'none' })
     expect((await failureOf(s3.send(absent))).code).toBe('NoSuchKey')
   })

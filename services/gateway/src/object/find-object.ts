@@ -1,6 +1,6 @@
 import type { VersionBody, VersionRecord, VersionSelector } from '@coffer/metadata-store'
 import { type OpenedVersion, openAttributes } from '@coffer/object-record'
-import { s3Error } from '@coffer/s3-protocol'
+import { S3Error, s3Error } from '@coffer/s3-protocol'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { externalVersionId, isVersionId } from './version-id.ts'
@@ -79,6 +79,18 @@ export async function findObjectIfThere(
 function assertNamedVersion(version: VersionRecord, which: VersionSelector): void {
   const fits = which === 'current' || (which === 'null' ? version.isNull : version.versionId === which.versionId)
   if (!fits) throw s3Error('InternalError')
+}
+
+/**
+ * Of tags and access control lists: a delete marker that is the newest is no absent object there, but one that has none (recorded of AWS by
+ * LocalStack, test_object_tagging_versioned and test_put_object_acl_on_delete_marker).
+ */
+export function notOfMarker(method: string): (error: unknown) => never {
+  return (error) => {
+    if (!(error instanceof S3Error) || error.headers['x-amz-delete-marker'] === undefined) throw error
+    const headers = { ...error.headers, allow: 'DELETE' }
+    throw s3Error('MethodNotAllowed', { details: { Method: method, ResourceType: 'DeleteMarker' }, headers })
+  }
 }
 
 function deleteMarkerError(marker: VersionRecord, which: VersionSelector) {

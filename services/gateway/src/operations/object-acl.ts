@@ -3,7 +3,7 @@ import { assertMayBePublic, hasAcls, readAcl, refuseAcl } from '../bucket/bucket
 import { ownerOf } from '../bucket/bucket-owner.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
-import { findObject } from '../object/find-object.ts'
+import { findObject, notOfMarker } from '../object/find-object.ts'
 import { effectiveAcl } from '../object/object-acl.ts'
 import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, xmlReply } from '../reply.ts'
@@ -14,7 +14,8 @@ import { versionHeader } from './response-headers.ts'
 export const getObjectAcl: Operation = async (request, context) => {
   const bucket = bucketOf(request)
   const { key, query } = request.parsed
-  const object = await findObject(context, bucket, key, query.get('versionId'), { withBody: false })
+  const named = findObject(context, bucket, key, query.get('versionId'), { withBody: false })
+  const object = await named.catch(notOfMarker('GET'))
   const { owner, grants } = effectiveAcl(bucket, object.attributes.acl, await ownerOf(request, context, bucket))
   return xmlReply(renderAcl(owner, grants), versionHeader(bucket, object.version))
 }
@@ -29,7 +30,7 @@ export const putObjectAcl: Operation = async (request, context) => {
   const { key, query } = request.parsed
   const versionId = query.get('versionId')
   const bucketOwner = await ownerOf(request, context, bucket)
-  const found = await findObject(context, bucket, key, versionId, { withBody: false })
+  const found = await findObject(context, bucket, key, versionId, { withBody: false }).catch(notOfMarker('PUT'))
   const { owner } = effectiveAcl(bucket, found.attributes.acl, bucketOwner)
   const grants = await readAcl(request, context, { owner, bucketOwner })
   assertMayBePublic(bucket, grants)

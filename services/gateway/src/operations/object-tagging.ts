@@ -1,16 +1,8 @@
-import {
-  type ObjectEventName,
-  parseTaggingDocument,
-  renderTagging,
-  S3Error,
-  s3Error,
-  type Tags,
-  withTags,
-} from '@coffer/s3-protocol'
+import { type ObjectEventName, parseTaggingDocument, renderTagging, type Tags, withTags } from '@coffer/s3-protocol'
 import { collectDocument, DOCUMENT_BYTES_MAX } from '../body/upload-payload.ts'
 import { changeAttributes } from '../object/change-attributes.ts'
 import { originOf } from '../object/event-origin.ts'
-import { findObject } from '../object/find-object.ts'
+import { findObject, notOfMarker } from '../object/find-object.ts'
 import { replicaChangeOf } from '../object/replica-request.ts'
 import { emptyReply, type Reply, xmlReply } from '../reply.ts'
 import { bucketOf, type Operation } from './operation.ts'
@@ -54,13 +46,4 @@ async function setTags(
     (attributes) => ({ ...attributes, headers: withTags(attributes.headers, tags) }),
   ).catch(notOfMarker(request.parsed.method))
   return versionHeader(bucket, version)
-}
-
-/** Recorded of AWS by LocalStack (test_object_tagging_versioned): a delete marker that is the newest is no absent object here. */
-function notOfMarker(method: string): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof S3Error) || error.headers['x-amz-delete-marker'] === undefined) throw error
-    const headers = { ...error.headers, allow: 'DELETE' }
-    throw s3Error('MethodNotAllowed', { details: { Method: method, ResourceType: 'DeleteMarker' }, headers })
-  }
 }
