@@ -15,6 +15,8 @@ export interface ProcessGroup {
 }
 
 const LOG_CHARACTERS_MAX = 2_000_000
+/** A server takes up to 13 s to stop in order where the machine has time for it. */
+const GRACE_MS = 60_000
 
 /** The groups still running, killed when the test process ends: a failed suite leaves no server behind. */
 const running = new Set<number>()
@@ -73,7 +75,7 @@ export function startGroup(
       await ended
       running.delete(pid)
     },
-    async stop(graceMs = 15_000) {
+    async stop(graceMs = GRACE_MS) {
       if (!exited) child.kill('SIGTERM')
       const timer = setTimeout(() => pid > 0 && signalGroup(pid, 'SIGKILL'), graceMs)
       const result = await ended
