@@ -29,7 +29,7 @@ const TO_POSTGRES = ['migrate', 'metadata', '--online', '--from', 'lmdb', '--to'
 const TO_LMDB = ['migrate', 'metadata', '--online', '--from', 'postgresql', '--to', 'lmdb']
 /** So that there is no more to look through at the end than a loaded machine has time for. */
 const WRITE_PAUSE_MS = 20
-const PATIENCE = { timeout: 180_000 }
+const PATIENCE = { timeout: 400_000 }
 
 /** Clients that write all the time, and know what they were told. */
 class Clients {
@@ -48,7 +48,7 @@ class Clients {
   }
 
   async atLeast(count: number): Promise<void> {
-    await expect.poll(() => this.acknowledged.size, { timeout: 60_000 }).toBeGreaterThanOrEqual(count)
+    await expect.poll(() => this.acknowledged.size, { timeout: 150_000 }).toBeGreaterThanOrEqual(count)
   }
 
   async #write(s3: S3Client, bucket: string, name: string): Promise<void> {
