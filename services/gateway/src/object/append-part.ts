@@ -66,10 +66,12 @@ export async function appendPart(
     discardUncommitted(context, blobIds, tooLarge)
     throw tooLarge
   }
-  const { checksum } = stored.verified
+  const { checksum, besides } = stored.verified
+  const isObjects = attributes.checksum === undefined || checksum?.algorithm === attributes.checksum.algorithm
+  const value = isObjects ? checksum?.value : besides
   const kept = first.salt === undefined ? before : [{ number: 0, sizeBytes: version.sizeBytes, salt: first.salt }]
   const added = { number: partNumber, sizeBytes: stored.sizeBytes, salt: stored.salt }
-  const parts = [...withChecksum(kept, attributes), { ...added, ...(checksum && { checksum: checksum.value }) }]
+  const parts = [...withChecksum(kept, attributes), { ...added, ...(value !== undefined && { checksum: value }) }]
   const whole = await checksumOf(attributes, parts, version.sizeBytes)
   const etagHex = nextEtagHex(attributes, stored.verified.md5)
   return {

@@ -1,6 +1,13 @@
 import type { Secret } from '@coffer/crypto-core'
 import { isCofferError } from '@coffer/errors'
-import { assertAppendsOnly, type ParsedRequest, parseSseRequest, parseWriteOffset, s3Error } from '@coffer/s3-protocol'
+import {
+  assertAppendsOnly,
+  DEFAULT_CHECKSUM_ALGORITHM,
+  type ParsedRequest,
+  parseSseRequest,
+  parseWriteOffset,
+  s3Error,
+} from '@coffer/s3-protocol'
 import { uploadPayload } from '../body/upload-payload.ts'
 import type { OpenBucket } from '../bucket/bucket-cache.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -90,12 +97,18 @@ async function appendTo(
   const { attributes } = object
   const payload = uploadPayload(request, {
     md5: attributes.sse === 'SSE-S3',
-    checksumAlgorithm: attributes.checksum?.algorithm,
+    ...checksumsFor(attributes),
   })
   if (payload.sizeBytes === 0) {
     throw s3Error('InvalidRequest', { message: "Request body cannot be empty when 'write offset' is specified." })
   }
   return await appendPart(context, bucket, object, objectKey, payload)
+}
+
+/** What has the checksum that objects get by themselves takes any from its client, and that one is computed besides. */
+function checksumsFor({ checksum }: FoundObject['attributes']) {
+  if (checksum?.algorithm !== DEFAULT_CHECKSUM_ALGORITHM) return { checksumAlgorithm: checksum?.algorithm }
+  return { checksumFallback: DEFAULT_CHECKSUM_ALGORITHM, checksumBesides: DEFAULT_CHECKSUM_ALGORITHM } as const
 }
 
 /** Again where only what is said of the object changed; where its data did, the append has no place any more. */
