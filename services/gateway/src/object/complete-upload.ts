@@ -34,7 +34,6 @@ export async function chooseParts(
   listed: readonly CompletedPart[],
 ): Promise<ChosenPart[]> {
   assertAscending(listed)
-  assertPartChecksums(listed, upload)
   const stored = await readParts(context, bucket, upload)
   const chosen = listed.map((part) => choose(part, stored.get(part.partNumber), bucket, upload))
   for (const { record } of chosen.slice(0, -1)) {
@@ -106,16 +105,6 @@ function assertAscending(listed: readonly CompletedPart[]): void {
     if (partNumber <= last) throw s3Error('InvalidPartOrder')
     last = partNumber
   }
-}
-
-/** S3 User Guide, "Checking object integrity": a composite checksum is of the parts' checksums, and these have to be listed. InvalidRequest. */
-function assertPartChecksums(listed: readonly CompletedPart[], { attributes }: FoundUpload): void {
-  if (attributes.checksum?.type !== 'COMPOSITE') return
-  const missing = listed.find(({ checksum }) => checksum === undefined)
-  if (missing === undefined) return
-  throw s3Error('InvalidRequest', {
-    message: `The upload was created using a ${attributes.checksum.algorithm.toLowerCase()} checksum. The complete request must include the checksum for each part. It was missing for part ${missing.partNumber} in the request.`,
-  })
 }
 
 async function readParts(

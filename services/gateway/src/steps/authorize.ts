@@ -57,15 +57,9 @@ async function tellAbsence(request: LocatedRequest, context: GatewayContext): Pr
     throw s3Error('NoSuchKey', { details: { Key: key } })
 }
 
-const ACCOUNT_ID = /^\d{12}$/
-
-/** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403, what can be nobody's id 400. */
+/** x-amz-expected-bucket-owner (S3 API, common request headers): another owner is 403. */
 function assertExpectedOwner({ bucket, parsed }: LocatedRequest): void {
   const expected = parsed.headers['x-amz-expected-bucket-owner']
-  if (expected !== undefined && !ACCOUNT_ID.test(expected)) {
-    const message = `The value of the expected bucket owner parameter must be an AWS Account ID... [${expected.slice(0, 64)}]`
-    throw s3Error('InvalidBucketOwnerAWSAccountID', { message })
-  }
   if (isOtherOwner(bucket, expected)) throw s3Error('AccessDenied')
 }
 
