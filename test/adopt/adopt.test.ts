@@ -82,10 +82,6 @@ describe('adopting a bucket of another Coffer', () => {
     expect(keptKms?.digest).toBe(kms?.digest)
     before.delete('kms')
     after.delete('kms')
-    // A client that gave its parts checksums of another kind than it had announced left the object without one.
-    const parts = after.get('parts-crc')
-    expect(parts?.ChecksumType).toBe('FULL_OBJECT')
-    after.set('parts-crc', { ...parts, ChecksumCRC64NVME: undefined, ChecksumType: undefined })
     expect(after).toEqual(before)
     const second = { Bucket: to, Key: 'parts-crc', PartNumber: 2 }
     const part = await ours.send(new HeadObjectCommand(second))

@@ -48,12 +48,15 @@ export async function* listAllVersions(
       ...{ Bucket, Prefix: prefix, EncodingType: 'url' },
       ...marker,
     })
+    const kinds = kindsOf(command)
     const page: ListObjectVersionsCommandOutput = await client.send(command).catch(asThrown)
     const isEncoded = page.EncodingType === 'url'
-    yield* inOrder([
-      ...(page.Versions ?? []).map((listed) => versionOf(listed, isEncoded, false)),
-      ...(page.DeleteMarkers ?? []).map((listed) => versionOf(listed, isEncoded, true)),
-    ])
+    const versions = (page.Versions ?? []).map((listed) => versionOf(listed, isEncoded, false)).values()
+    const markers = (page.DeleteMarkers ?? []).map((listed) => versionOf(listed, isEncoded, true)).values()
+    for (const kind of kinds) {
+      const { value } = (kind === 'DeleteMarker' ? markers : versions).next()
+      if (value !== undefined) yield value
+    }
     const { NextKeyMarker, NextVersionIdMarker } = page
     const isLast = !page.IsTruncated || NextKeyMarker === undefined
     marker = isLast
@@ -66,18 +69,28 @@ export async function* listAllVersions(
 }
 
 /**
- * By key, and the newest of a key first: the SDK gives a page's delete markers apart from its versions. Of two of the same moment
- * (AWS tells seconds) the delete marker counts as the newer one.
+ * What each entry of the page is, in the order of the document, filled in by the time it is answered: the newest of a key is first. The SDK gives
+ * a page's delete markers apart from its versions, and times, which are of whole seconds, do not put them together again.
  */
-function inOrder(entries: readonly SourceVersion[]): SourceVersion[] {
-  const keys = new Map(entries.map(({ key }) => [key, Buffer.from(key)]))
-  const bytesOf = (key: string) => keys.get(key) ?? Buffer.alloc(0)
-  return entries.toSorted(
-    (a, b) =>
-      Buffer.compare(bytesOf(a.key), bytesOf(b.key)) ||
-      b.lastModifiedAt - a.lastModifiedAt ||
-      Number(b.isDeleteMarker) - Number(a.isDeleteMarker),
+function kindsOf(command: ListObjectVersionsCommand): readonly string[] {
+  const kinds: string[] = []
+  command.middlewareStack.add(
+    (next) => async (request) => {
+      const result = await next(request)
+      const response = result.response as { body: AsyncIterable<Uint8Array> | Uint8Array }
+      const body = Buffer.concat(await Array.fromAsync(response.body as AsyncIterable<Uint8Array>))
+      response.body = body
+      // Of an answer that is tried again only the last counts. No text has a "<" of its own.
+      kinds.splice(
+        0,
+        Infinity,
+        ...Array.from(body.toString().matchAll(/<(Version|DeleteMarker)>/g), ([, kind = '']) => kind),
+      )
+      return result
+    },
+    { step: 'deserialize', priority: 'low' },
   )
+  return kinds
 }
 
 function versionOf(
