@@ -10,6 +10,8 @@ import { z } from 'zod'
 const Options = z.strictObject({ file: z.string().min(1), hangs: z.string().min(1) })
 
 const LOOK_MS = 20
+/** So long after the file is gone that the time for what was sent before has passed, too: it would count as settled. */
+const LATE_MS = 2000
 
 function opened({ file, hangs }: z.infer<typeof Options>): EventTarget {
   let hungCount = 0
@@ -19,7 +21,7 @@ function opened({ file, hangs }: z.infer<typeof Options>): EventTarget {
       const number = hungCount++
       await appendFile(file, `${JSON.stringify({ id, hung: number })}\n`)
       while (existsSync(hangs)) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
+      await new Promise((resolve) => setTimeout(resolve, LATE_MS))
       if (number % 2 === 0) throw Object.assign(new Error('too late'), { code: 'EVENT_TARGET_REFUSED' })
     },
     close: () => new Promise(() => {}),
