@@ -66,7 +66,8 @@ async function compareOne(operation: 'put' | 'get', coffer: BenchServer, bare: B
 async function measureLoops(operation: 'put' | 'get'): Promise<number> {
   const rates = Array.from({ length: availableParallelism() }, async () => {
     const child = fork(import.meta.filename, [String(seconds), 'loop', operation])
-    const [rate] = await once(child, 'message')
+    const failed = once(child, 'exit').then(([code]) => Promise.reject(new Error(`the loop ended with ${code}`)))
+    const [rate] = await Promise.race([once(child, 'message'), failed])
     return Number(rate)
   })
   return (await Promise.all(rates)).reduce((sum, rate) => sum + rate, 0)
@@ -74,9 +75,9 @@ async function measureLoops(operation: 'put' | 'get'): Promise<number> {
 
 async function runLoop(operation: 'put' | 'get'): Promise<void> {
   const objectKey = generateObjectKey('AES-256-GCM')
-  const header = newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 })
   const plain = Buffer.alloc(OBJECT_BYTES, 1)
-  const seal = (md5: boolean): Uint8Array[] => {
+  const seal = (md5: boolean) => {
+    const header = newStreamHeader({ algorithm: 'AES-256-GCM', partNumber: 0 })
     const sealer = new StreamSealer(objectKey, header, { plainSizeBytes: OBJECT_BYTES })
     const hash = createHash('md5')
     const pieces: Uint8Array[] = []
@@ -86,9 +87,10 @@ async function runLoop(operation: 'put' | 'get'): Promise<void> {
       pieces.push(...sealer.seal(chunk, offset + CHUNK_BYTES === OBJECT_BYTES))
     }
     hash.digest()
-    return pieces
+    return { header, pieces }
   }
-  const sealed = Buffer.concat(seal(false).slice(1))
+  const { header, pieces } = seal(false)
+  const sealed = Buffer.concat(pieces.slice(1))
   const open = () => {
     const opener = new StreamOpener(objectKey, header, { plainTotalBytes: OBJECT_BYTES, expectedPartNumber: 0 })
     const batchBytes = 16 * (CHUNK_BYTES + 16)
