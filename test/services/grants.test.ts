@@ -1,26 +1,17 @@
 import type { NewGrant } from '@coffer/contracts'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+import { describe, expect, it } from 'vitest'
+import { type ServiceProcess, twoProcessesForEach } from './one-process.ts'
 
 const ANN = 'arn:aws:iam::111111111111:user/ann'
 const BOB = 'arn:aws:iam::111111111111:user/bob'
 const GRANT: NewGrant = { granteePrincipal: ANN, issuingAccountId: '111111111111', operations: ['Decrypt'] }
 
 describe('grants of master keys', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let services: ServiceProcess
   let other: ServiceProcess
-
-  beforeEach(async () => {
-    directory = await temporaryDirectory()
-    services = await startServices(directory.path)
-    other = await startServices(directory.path)
+  twoProcessesForEach(async (...started) => {
+    ;[services, other] = started
     for (const key of ['blue', 'green']) await services.mesh.use('kms').createKey(key)
-  })
-  afterEach(async () => {
-    await services.stop()
-    await other.stop()
-    await directory.remove()
   })
 
   const idOf = (keyId: string, grantId: string) => `grant/local/${keyId}/${grantId}`

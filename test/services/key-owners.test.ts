@@ -1,23 +1,14 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+import { describe, expect, it } from 'vitest'
+import { type ServiceProcess, twoProcessesForEach } from './one-process.ts'
 
 const [BLUE, RED] = [{ ownerAccountId: '111111111111' }, { ownerAccountId: '222222222222' }]
 const EXISTS = { code: 'KMS_KEY_EXISTS' }
 
 describe('owners of master keys', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let services: ServiceProcess
   let other: ServiceProcess
-
-  beforeEach(async () => {
-    directory = await temporaryDirectory()
-    services = await startServices(directory.path)
-    other = await startServices(directory.path)
-  })
-  afterEach(async () => {
-    await services.stop()
-    await other.stop()
-    await directory.remove()
+  twoProcessesForEach((...started) => {
+    ;[services, other] = started
   })
 
   it('are told with each key, whatever is done with it, and list theirs alone', async () => {

@@ -1,5 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+import { describe, expect, it } from 'vitest'
+import { type ServiceProcess, startServices, twoProcessesForEach } from './one-process.ts'
 
 const [BLUE, RED] = [{ ownerAccountId: '111111111111' }, { ownerAccountId: '222222222222' }]
 const FULL = { code: 'KMS_QUOTA_EXCEEDED' }
@@ -9,19 +9,11 @@ const refusals = (outcomes: readonly PromiseSettledResult<unknown>[]) =>
   outcomes.flatMap((outcome) => (outcome.status === 'rejected' ? [outcome.reason.code] : []))
 
 describe('what an account has of keys', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let services: ServiceProcess
   let other: ServiceProcess
-
-  beforeEach(async () => {
-    directory = await temporaryDirectory()
-    services = await startServices(directory.path)
-    other = await startServices(directory.path)
-  })
-  afterEach(async () => {
-    await services.stop()
-    await other.stop()
-    await directory.remove()
+  let directory: string
+  twoProcessesForEach((...started) => {
+    ;[services, other, directory] = started
   })
   const kmsOf = (index: number) => (index % 2 === 0 ? services : other).mesh.use('kms')
 
@@ -124,7 +116,7 @@ describe('what an account has of keys', () => {
         await store.deleteRecord('keys', id)
       }
     }
-    const newer = [await startServices(directory.path), await startServices(directory.path)]
+    const newer = [await startServices(directory), await startServices(directory)]
     try {
       const [one, two] = newer.map(({ mesh }) => mesh.use('kms'))
       const usages = await Promise.all([one, two].map((each) => each?.getKeyUsage(BLUE)))
@@ -158,7 +150,7 @@ describe('what an account has of keys', () => {
       damaged[damaged.length - 1] = (damaged.at(-1) ?? 0) ^ 1
       await store.putRecord('keys', id, damaged)
     }
-    const newer = await startServices(directory.path)
+    const newer = await startServices(directory)
     try {
       const later = newer.mesh.use('kms')
       const counts = await Promise.all([{}, BLUE, RED].map((owner) => later.getKeyUsage(owner)))
@@ -198,7 +190,7 @@ describe('what an account has of keys', () => {
     for (const { id, value } of [...keysBefore, ...aliasesBefore]) await store.putRecord('keys', id, value)
     await store.putRecord('keys', countId, counted)
     expect(await kms.getKeyUsage(BLUE)).toMatchObject({ keyCount: 2, aliasCount: 2 })
-    const newer = await startServices(directory.path)
+    const newer = await startServices(directory)
     try {
       await newer.mesh.use('kms').destroyDueKeys()
     } finally {

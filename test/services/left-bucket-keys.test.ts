@@ -1,6 +1,6 @@
 import type { SealContext } from '@coffer/crypto-core'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type ServiceProcess, startServices, temporaryDirectory } from './one-process.ts'
+import { describe, expect, it } from 'vitest'
+import { type ServiceProcess, twoProcessesForEach } from './one-process.ts'
 
 const nothing = new Uint8Array(0)
 const contextOf = (bucketId: string): SealContext => ({
@@ -8,19 +8,10 @@ const contextOf = (bucketId: string): SealContext => ({
 })
 
 describe('bucket keys of a bucket that is deleted', () => {
-  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
   let services: ServiceProcess
   let other: ServiceProcess
-
-  beforeEach(async () => {
-    directory = await temporaryDirectory()
-    services = await startServices(directory.path)
-    other = await startServices(directory.path)
-  })
-  afterEach(async () => {
-    await services.stop()
-    await other.stop()
-    await directory.remove()
+  twoProcessesForEach((...started) => {
+    ;[services, other] = started
   })
 
   const newBucket = async (name: string, id: string) => {

@@ -11,6 +11,7 @@ import { createCryptoService, provideCrypto } from '@coffer/service-crypto'
 import { createIamService, provideIam } from '@coffer/service-iam'
 import { createKmsService, provideKms } from '@coffer/service-kms'
 import { provideMetadata } from '@coffer/service-metadata'
+import { afterEach, beforeEach } from 'vitest'
 
 export interface ServiceProcess {
   readonly mesh: Mesh
@@ -74,5 +75,22 @@ function counted(connector: KmsConnector, calls: string[]): KmsConnector {
         return value.apply(target, args)
       }
     },
+  })
+}
+
+/** For each test of the suite two processes over a store of its own, handed to `begin` before it with the store's directory. */
+export function twoProcessesForEach(
+  begin: (one: ServiceProcess, other: ServiceProcess, directory: string) => void | Promise<void>,
+): void {
+  let directory: Awaited<ReturnType<typeof temporaryDirectory>>
+  let processes: readonly [ServiceProcess, ServiceProcess]
+  beforeEach(async () => {
+    directory = await temporaryDirectory()
+    processes = [await startServices(directory.path), await startServices(directory.path)]
+    await begin(...processes, directory.path)
+  })
+  afterEach(async () => {
+    for (const process of processes) await process.stop()
+    await directory.remove()
   })
 }
